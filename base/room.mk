@@ -1,0 +1,10 @@
+noinst_LIBRARIES += libbase.a
+libbase_a_SOURCES = \
+	base/err.c base/err.h \
+	base/frame.c base/frame.h \
+	base/hash.c base/hash.h \
+	base/json.c base/json.h \
+	base/log.c base/log.h \
+	base/mem.c base/mem.h \
+	base/str.c base/str.h \
+	base/world.h base/world_real.h
