@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kubernetes REST client: credentials, requests with one budget, watch caches, events, leases. Never blocks; answers
+ * come by callback from the world's loop. Writes are POST, PUT, merge PATCH (each with a resourceVersion or UID
+ * precondition where an object exists) and DELETE with a UID.
+ */
+#ifndef KUBE_KUBE_H
+#define KUBE_KUBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/world.h"
+#include "kube/kinds.h"
+
+/* ---- credentials (kubeconfig.c) ---- */
+struct kube_config; /* server, TLS, token / token file / client certificate / exec plugin, default namespace */
+/* path NULL: $KUBECONFIG (first file), else ~/.kube/config when it exists, else the in-cluster account. ERR_INPUT names
+ * file and field. Token files and exec credentials are refreshed by kube_new()'s client as they expire. */
+int kube_config_load(struct world *w, const char *path, struct kube_config **out, struct err *err);
+void kube_config_free(struct kube_config *c);
+const char *kube_config_server(const struct kube_config *c);
+const char *kube_config_namespace(const struct kube_config *c); /* "default" when none */
+
+/* ---- client ---- */
+struct kube;
+struct kube_limits {
+    unsigned qps, burst; /* request budget; 0 = 50 and 100 */
+};
+struct kube *kube_new(struct world *w, struct kube_config *takes, const struct kube_limits *limits);
+void kube_free(struct kube *k); /* cancels everything */
+void kube_set_limits(struct kube *k, const struct kube_limits *limits);
+
+/* status is the HTTP status, 0 if there was no answer. obj is the answered object (also a Status), borrowed, may be NULL.
+ * err is NULL for 2xx. Kinds: 404 ERR_MISSING, 409 ERR_CONFLICT, 400/422 ERR_INPUT, 401/403 ERR_REFUSED, else ERR_AGAIN;
+ * text is the server's message with method, kind and name in front. 429 and 5xx were already retried with back-off and
+ * Retry-After until `give_up_ms` passed (30 s), except POST without a known answer (the caller decides by reading). */
+typedef void kube_done_fn(void *ctx, int status, const cJSON *obj, const struct err *err);
+
+struct kube_call; /* handle; dead after done */
+struct kube_call *kube_get(struct kube *k, enum kube_kind kind, const char *ns, const char *name, kube_done_fn *done, void *ctx);
+/* One page after the other; `done` gets one List with all items. label_selector may be NULL. */
+struct kube_call *kube_list(struct kube *k, enum kube_kind kind, const char *ns, const char *label_selector, kube_done_fn *done, void *ctx);
+struct kube_call *kube_create(struct kube *k, enum kube_kind kind, const char *ns, const cJSON *obj, kube_done_fn *done, void *ctx);
+/* PUT; obj carries metadata.resourceVersion. `sub` is NULL, "status" or "scale". */
+struct kube_call *kube_put(struct kube *k, enum kube_kind kind, const char *ns, const char *name, const char *sub, const cJSON *obj, kube_done_fn *done, void *ctx);
+/* application/merge-patch+json; put metadata.resourceVersion or metadata.uid in the patch as precondition. */
+struct kube_call *kube_patch(struct kube *k, enum kube_kind kind, const char *ns, const char *name, const char *sub, const cJSON *patch, kube_done_fn *done, void *ctx);
+/* propagation NULL (server's default), "Orphan", "Background", "Foreground"; grace_s -1 = the object's own. 404 is ERR_MISSING. */
+struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *ns, const char *name, const char *uid, const char *propagation, int grace_s, kube_done_fn *done, void *ctx);
+/* Any path ("/version"), for discovery. */
+struct kube_call *kube_raw(struct kube *k, const char *method, const char *path, const char *content_type, const char *body, kube_done_fn *done, void *ctx);
+void kube_cancel(struct kube_call *c);
+uint64_t kube_requests(const struct kube *k, uint64_t *writes); /* sent so far, for /metrics and tests */
+
+/* ---- watch cache: one LIST (paged) + WATCH (bookmarks; 410 lists again) per kind and namespace ---- */
+struct kube_cache;
+enum kube_change { KUBE_SYNCED /* first list is complete; obj NULL */, KUBE_ADDED, KUBE_CHANGED, KUBE_GONE };
+/* `old` is the version before (NULL when added). Objects are borrowed and die at the next change of the same name. */
+typedef void kube_change_fn(void *ctx, enum kube_change what, const cJSON *old, const cJSON *obj);
+/* Cuts an object down before it is kept (managedFields are always dropped); may be NULL. */
+typedef void kube_compact_fn(cJSON *obj);
+struct kube_cache *kube_watch(struct kube *k, enum kube_kind kind, const char *ns /* NULL = all */, const char *label_selector,
+                              kube_compact_fn *compact, kube_change_fn *on_change, void *ctx);
+void kube_watch_stop(struct kube_cache *c);
+bool kube_cache_synced(const struct kube_cache *c);
+uint64_t kube_cache_age_ms(const struct kube_cache *c); /* since the last sign of life of the watch (event, bookmark, list) */
+const cJSON *kube_cache_get(const struct kube_cache *c, const char *ns, const char *name); /* borrowed; NULL */
+/* Order of ns, name. A callback that returns non-zero ends the walk. The cache must not change during it. */
+int kube_cache_each(const struct kube_cache *c, int (*fn)(void *ctx, const cJSON *obj), void *ctx);
+/* The answer to our own write, so that the cache is never older than what we know. Newer versions win. */
+void kube_cache_put(struct kube_cache *c, const cJSON *obj);
+
+/* ---- events: aggregated (same object, reason and text within 10 min raises count), at most 1 per second and object ---- */
+void kube_event(struct kube *k, const cJSON *about, bool warning, const char *reason, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* ---- leader election (Lease chfleet-leader) ---- */
+struct kube_lease;
+typedef void kube_lease_fn(void *ctx, bool leading); /* false: stop acting now */
+struct kube_lease *kube_lease_start(struct kube *k, const char *ns, const char *name, const char *identity, unsigned duration_s, kube_lease_fn *fn, void *ctx);
+void kube_lease_stop(struct kube_lease *l);               /* gives the lease back */
+bool kube_lease_valid(const struct kube_lease *l);        /* leading, and renewed recently enough to act */
+
+#endif

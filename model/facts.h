@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is live, as far as planning needs it. Built from API objects by render/facts.h (supervisor, CLI and golden tests
+ * use the same function). Pure data; owned by facts_free. */
+#ifndef MODEL_FACTS_H
+#define MODEL_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/json.h"
+
+struct change {
+    char *path;       /* where: "spec.configuration.settings.max_concurrent_queries", "StatefulSet spec.template.spec.containers.0.image" */
+    char *from, *to;  /* NULL = absent; never a secret's value */
+};
+
+struct host_facts {
+    char *key;
+    bool in_spec;           /* false: live but not wanted any more */
+    bool sts, pod;          /* exist */
+    bool ready;             /* pod Ready, not terminating */
+    bool labelled_in;       /* pod label ready=yes */
+    bool listed;            /* in the live remote_servers */
+    int64_t replicas;       /* StatefulSet's */
+    char *identity;         /* "podUID containerID startedAt" of the server container; "" when not running */
+    char *image;            /* of the running container's spec; "" */
+    char *waiting;          /* container waiting reason (ImagePullBackOff, CrashLoopBackOff, …) or "" */
+    bool troubleshooting;
+    /* desired against live, by what it takes to reach it: */
+    struct change *restart_changes;  size_t n_restart;  /* settings that only a restart loads (and it is not loaded yet) */
+    struct change *reload_changes;   size_t n_reload;   /* configuration that a reload is enough for */
+    struct change *template_changes; size_t n_template; /* pod template: a new pod is needed */
+    struct change *recreate_changes; size_t n_recreate; /* immutable StatefulSet fields */
+    struct change *object_changes;   size_t n_object;   /* Service, labels, …: no effect on the server */
+    struct change *volume_changes;   size_t n_volume;   /* sizes that grow */
+    char *volume_refused;   /* "volume data: 20Gi → 10Gi: volumes cannot shrink", or NULL */
+    bool volume_lost;       /* a claim is missing or Lost though the host had data */
+    char **pvcs;            /* live claims of this host */
+    bool *pvc_retain;
+    size_t n_pvcs;
+};
+
+struct facts {
+    bool fresh;             /* nothing of this installation exists yet */
+    bool membership_stale;  /* live remote_servers differ from what all joined hosts should give */
+    struct change *common_changes; size_t n_common;   /* shared objects: common/users ConfigMaps, Services, Secrets, PDBs */
+    struct host_facts *hosts; size_t n_hosts;         /* wanted hosts in fleet order, then unwanted ones by key */
+    char **task_ids; size_t n_task_ids;               /* executed ones known from the status */
+};
+
+void facts_free(struct facts *f);
+struct host_facts *facts_host(const struct facts *f, const char *key);
+
+#endif

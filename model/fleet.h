@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The normalized installation: what one ClickHouseInstallation or ClickHouseKeeperInstallation asks for, with every
+ * default, template and inheritance resolved, so that nobody after this point looks at the resource again. Pure: same
+ * input, same fleet. Names, defaults and inheritance are the peer's (field reference; kubernetes/objects.md §1-2, §6).
+ *
+ * All memory belongs to the fleet (fleet_free). JSON in it is borrowed by readers.
+ */
+#ifndef MODEL_FLEET_H
+#define MODEL_FLEET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "model/settings.h"
+
+enum fleet_kind { FLEET_CLICKHOUSE, FLEET_KEEPER };
+
+enum host_port { PORT_TCP, PORT_TLS, PORT_HTTP, PORT_HTTPS, PORT_INTERSERVER, PORT_ZK, PORT_RAFT, HOST_PORTS };
+extern const char *const host_port_names[HOST_PORTS]; /* tcp secureclient http https interserver zk raft */
+
+/* How hosts are reached. dns: by Service names (a cluster). endpoints: 127.0.0.1 and a port of its own for each host and
+ * protocol (the plane). The only thing that tells the two apart. */
+struct addressing {
+    bool endpoints;
+    /* endpoints only: the port for this host Service and protocol, allocated once and kept; 0 = cannot (err set). */
+    unsigned (*port)(void *ctx, const char *ns, const char *service, enum host_port proto, struct err *err);
+    /* endpoints only: where does "name[.ns…]:port" of a zookeeper node lead? Appends "host","port" pairs by calling
+     * emit; returns the number emitted, 0 = not one of ours (keep as written). */
+    int (*resolve)(void *ctx, const char *ns, const char *name, unsigned port,
+                   void (*emit)(void *emit_ctx, const char *host, unsigned port), void *emit_ctx);
+    void *ctx;
+};
+
+struct volume {
+    char *name;          /* template name = volume name */
+    char *pvc_name;      /* <template>-<sts>-0 */
+    const cJSON *tmpl;   /* the volumeClaimTemplate entry */
+    bool operator_made;  /* provisioner Operator */
+    bool retain;         /* reclaimPolicy */
+    int64_t size_bytes;  /* requested */
+    bool data;           /* holds /var/lib/clickhouse */
+};
+
+struct cluster;
+struct shard;
+
+struct host {
+    struct cluster *cluster;
+    struct shard *shard;
+    char *key;              /* "ns/installation/cluster/<shard>/<replica>": by shard and replica NAME; identity in the journal */
+    char *name;             /* "0-1" */
+    char *replica_name;
+    unsigned shard_index, replica_index, chi_index, cluster_index; /* positions; chi_index counts over all clusters */
+    char *sts, *service, *fqdn, *pod; /* object names */
+    char *configmap;        /* host ConfigMap */
+    char *address;          /* what others connect to: service name, FQDN, or 127.0.0.1 */
+    unsigned ports[HOST_PORTS]; /* 0 = not open */
+    bool secure, insecure;
+    struct settings settings; /* host-level, merged (cluster → shard/replica → host) */
+    struct settings files;    /* host-section files */
+    const cJSON *pod_template; /* entry of podTemplates, NULL = built-in */
+    char *image;            /* of the server container */
+    char *tag_version;      /* digits read from the tag ("24.8"), "" when the tag says none */
+    struct volume *volumes; /* every claim its pod mounts */
+    size_t n_volumes;
+    bool ephemeral;         /* no volume holds the data directory */
+    struct host_templates {
+        const cJSON *host, *data_vct, *log_vct, *replica_service;
+    } templates;
+};
+
+struct shard {
+    struct cluster *cluster;
+    char *name;
+    unsigned index;
+    int64_t weight;               /* -1 = not given */
+    char *internal_replication;   /* text as rendered: "True", "False", or the user's spelling */
+    const cJSON *service_template;
+    struct host **hosts;          /* in replica order */
+    size_t n_hosts;
+};
+
+struct zk_node {
+    char *host;
+    unsigned port;
+    int secure;                   /* -1 not given */
+    char *zone;                   /* NULL */
+};
+struct zookeeper {
+    struct zk_node *nodes;
+    size_t n_nodes;
+    int64_t session_timeout_ms, operation_timeout_ms; /* 0 = not given */
+    char *root, *identity, *use_compression;          /* NULL = not given */
+};
+
+struct cluster {
+    struct fleet *fleet;
+    char *name;
+    unsigned index;
+    struct shard *shards;
+    size_t n_shards;
+    struct zookeeper zookeeper;
+    enum { SECRET_NONE, SECRET_VALUE, SECRET_REF, SECRET_AUTO } secret_kind;
+    char *secret_value, *secret_name, *secret_key;
+    bool pdb_managed;
+    unsigned pdb_max_unavailable;
+    enum schema_policy { SCHEMA_NONE, SCHEMA_ALL, SCHEMA_DISTRIBUTED } schema_replica, schema_shard;
+    const cJSON *service_template;
+    unsigned shards_threads, shards_percent; /* reconcile.runtime */
+    struct reconcile_host {
+        bool wait_exclude, wait_queries, wait_include, replicas_all, replicas_new, probe_startup, probe_readiness;
+        int64_t replicas_delay_s;
+        bool drop_on_delete, drop_on_lost_volume, drop_active;
+    } rec;
+};
+
+struct fleet {
+    enum fleet_kind kind;
+    char *ns, *name, *uid, *key; /* key = "ns/name" (CHI) or "ns/name.keeper" (CHK) */
+    int64_t generation;
+    const cJSON *resource;       /* the effective resource (templates merged), owned */
+    const cJSON *labels, *annotations;
+    char *task_id;               /* NULL when not given */
+    bool stop, suspend, troubleshoot, rolling_restart;
+    bool use_fqdn;
+    char *domain_pattern;        /* "%s.svc.cluster.local" */
+    char *ddl_profile;           /* NULL */
+    struct settings settings, users, profiles, quotas, files; /* installation level */
+    struct cluster *clusters;
+    size_t n_clusters;
+    struct host **hosts;         /* clusters → shards → replicas */
+    size_t n_hosts;
+    const cJSON *service_templates[8]; /* CR level, in order */
+    size_t n_service_templates;
+    int64_t propagation_timeout_s;
+    bool cleanup_delete_sts, cleanup_delete_pvc, cleanup_delete_cm, cleanup_delete_svc; /* unknownObjects */
+    /* secretKeyRef environment of every server container: name, secret, key; sorted by name */
+    struct env_ref { char *name, *secret, *key; } *env;
+    size_t n_env;
+    const cJSON *consent;        /* spec.chfleet.consent, NULL */
+    const cJSON *chfleet;        /* spec.chfleet, NULL */
+    cJSON *warnings;             /* array of texts: what the peer would do silently */
+};
+
+struct fleet_input {
+    const cJSON *resource;          /* the CHI or CHK as the API server gave it */
+    const cJSON *const *templates;  /* CHITs that exist, any order; model decides which apply */
+    size_t n_templates;
+    const cJSON *config;            /* operator configuration (effective, peer's config.yaml shape), NULL = built-in defaults */
+    const struct addressing *addressing;
+};
+
+/* ERR_INPUT with the path in the spec when the resource contradicts itself (duplicate names, names too long or colliding
+ * after the cut, unknown template names get a warning as the peer ignores them). */
+int fleet_make(const struct fleet_input *in, struct fleet **out, struct err *err);
+void fleet_free(struct fleet *f);
+void fleet_freep(struct fleet **f);
+#define auto_fleet __attribute__((cleanup(fleet_freep)))
+
+struct host *fleet_host(const struct fleet *f, const char *key); /* NULL */
+
+/* Expands {macros} for this scope (any of cluster/shard/host may be NULL). Unknown ones stay. Caller frees. */
+char *fleet_macros(const struct fleet *f, const struct cluster *c, const struct shard *s, const struct host *h, const char *text);
+
+#endif
