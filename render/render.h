@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fleet → Kubernetes objects and ClickHouse/Keeper configuration files. Pure: no clock, no I/O, same input same bytes.
+ * Names, labels, files and shapes are the peer's (kubernetes/objects.md, config.md); differences on purpose are listed in
+ * docs/compatibility.md. Files are rendered for the version that RUNS on the host (never for the tag), XML is escaped and
+ * well-formed.
+ */
+#ifndef RENDER_RENDER_H
+#define RENDER_RENDER_H
+
+#include "base/err.h"
+#include "base/json.h"
+#include "model/fleet.h"
+
+#define RENDER_VERSION 1 /* pinned per installation in chfleet.io/render; a new number is needed for any visible change */
+
+/* What rendering needs to know that the fleet does not say. */
+struct render_ctx {
+    const cJSON *config;          /* operator configuration (peer's config.yaml shape), NULL = built-in */
+    const char *operator_ip;      /* OPERATOR_POD_IP, "127.0.0.1" embedded; goes to users.xml as the peer's does */
+    unsigned render_version;      /* the pinned one */
+    /* Is this host in remote_servers now? NULL = all are. */
+    bool (*listed)(void *ctx, const struct host *h);
+    uint64_t membership_generation; /* written beside remote_servers as macro chfleet_membership; 0 = none */
+    /* Version that runs on the host ("18.16.1"), or "" when unknown. NULL = unknown everywhere. */
+    const char *(*version)(void *ctx, const struct host *h);
+    /* Value of a Secret key, NULL if there is none (namespace defaults to the fleet's). */
+    const char *(*secret)(void *ctx, const char *ns, const char *name, const char *key);
+    /* Addresses of all live pods of the installation, for the default user's networks; NULL-terminated; may be NULL. */
+    const char *const *pod_ips;
+    /* The object as it is now (by kind "StatefulSet", name in the fleet's namespace), or NULL: what must be kept from it
+     * (live template of adopted pods, claim templates, node ports …) is. NULL function = nothing exists. */
+    const cJSON *(*live)(void *ctx, const char *kind, const char *name);
+    /* Held settings (image and settings change together): text of chop-generated-settings.xml that this host must have in
+     * its own conf.d as chop-generated-settings_common.xml; NULL function or NULL result = not held. While any host is
+     * held (holding) the common ConfigMap goes without that file. */
+    const char *(*held_settings)(void *ctx, const struct host *h);
+    bool holding;
+    void *ctx;
+};
+
+/* Each returns a new object (caller owns) or NULL with err. Objects carry owner references, labels, annotations. */
+cJSON *render_host_statefulset(const struct fleet *f, const struct host *h, const struct render_ctx *c, struct err *err);
+cJSON *render_host_service(const struct fleet *f, const struct host *h, const struct render_ctx *c, struct err *err);
+cJSON *render_host_configmap(const struct fleet *f, const struct host *h, const struct render_ctx *c, struct err *err);
+cJSON *render_host_pvc(const struct fleet *f, const struct host *h, const struct volume *v, const struct render_ctx *c,
+                       struct err *err);
+cJSON *render_common_configmap(const struct fleet *f, const struct render_ctx *c, struct err *err);
+cJSON *render_users_configmap(const struct fleet *f, const struct render_ctx *c, struct err *err);
+/* Services of installation, clusters and shards; PDBs; auto Secrets (only when `live` has none): appended to `array`. */
+int render_shared(const struct fleet *f, const struct render_ctx *c, cJSON *array, struct err *err);
+
+/* Text of one generated file, for tests and for held settings; NULL when the section is empty. Caller frees. */
+char *render_common_settings_file(const struct fleet *f, const struct render_ctx *c);
+
+/* Does a change of this path need a restart by the rule list (algorithm.md §8, operator configuration)? `path` is
+ * "settings/logger/level"; version "" matches only rules for "*". */
+bool render_needs_restart(const cJSON *config, const char *version, const char *path);
+
+/* Digest over everything in the host's files that only a restart loads, for this host and version. Caller frees. It is
+ * the value of annotation chfleet.io/restart-hash of the host ConfigMap. */
+char *render_restart_hash(const struct fleet *f, const struct host *h, const struct render_ctx *c, struct err *err);
+
+#endif
