@@ -126,6 +126,7 @@ struct fleet {
     const cJSON *labels, *annotations;
     char *task_id;               /* NULL when not given */
     bool stop, suspend, troubleshoot, rolling_restart;
+    bool deleting;               /* metadata.deletionTimestamp: no host is wanted any more; the owner's word is consent */
     bool use_fqdn;
     char *domain_pattern;        /* "%s.svc.cluster.local" */
     char *ddl_profile;           /* NULL */
@@ -150,6 +151,8 @@ struct fleet_input {
     const cJSON *resource;          /* the CHI or CHK as the API server gave it */
     const cJSON *const *templates;  /* CHITs that exist, any order; model decides which apply */
     size_t n_templates;
+    const cJSON *const *keepers;    /* CHKs that exist, for zookeeper.keeper references */
+    size_t n_keepers;
     const cJSON *config;            /* operator configuration (effective, peer's config.yaml shape), NULL = built-in defaults */
     const struct addressing *addressing;
 };

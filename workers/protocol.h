@@ -47,7 +47,7 @@ enum worker_msg {
  *  "zookeeper":{"servers":"h:p,h:p","root":"/x"}, "schema_policy":{"replica":"All","shard":"All"},
  *  "knobs":{"wait_queries":bool,"replicas_delay_s":10,"drop_on_delete":bool,"drop_active":bool,"drain_s":…,
  *           "propagation_s":…},
- *  "consent":{…spec.chfleet.consent…},
+ *  "consent":{…spec.chfleet.consent…}, "deleting":bool (the whole installation goes: flush and join do not matter),
  *  "membership":{"generation":N,"listed":[KEY,…]}            (table membership only)
  *  "resume":[{"host","step","attempt","outcome":null|"done"|…,"baseline":…,"same_boot":bool,"age_ms":…}] }
  *                                                           resume: rows of the journal for this task, oldest first
@@ -58,10 +58,12 @@ enum worker_msg {
  * {"sts":{"exists","uid","replicas","observed":bool (observedGeneration = generation),"updated":bool (pod is of the newest
  *         revision),"depth":"same|metadata|template|immutable" (live against desired)},
  *  "pod":{"exists","uid","phase","ready","terminating","identity","container_id","started_at","image",
- *         "image_matches":bool,"waiting":"reason","waiting_message","restarts","label":"yes|no|"},
+ *         "image_matches":bool (a StatefulSet of OrderedReady never replaces a pod that is not Ready by itself: then the act
+ *         deletes it),"waiting":"reason","waiting_message","restarts","label":"yes|no|"},
  *  "configmap":{"current":bool,"restart_hash":"…"},"service":{"exists","current"},
  *  "in_endpoints":bool (a balancing Service's EndpointSlice has the pod as ready),
- *  "member":"in|out|going-in|going-out","loaded":{"restart_hash","identity"} (annotation chfleet.io/loaded),
+ *  "member":"in|out|going-in|going-out","loaded":{"restart_hash","identity","version"} (annotation chfleet.io/loaded:
+ * written by the worker after a start, with what SELECT version() said),
  *  "pvcs":[{"name","uid","phase","capacity","requested","retain","terminating"}]}
  */
 
