@@ -6,4 +6,21 @@ chfleet_shim_LDADD = libbase.a
 
 noinst_LIBRARIES += libplanenode.a
 libplanenode_a_SOURCES = \
-	plane/shim_files.c plane/shim_client.c plane/shim.h
+	plane/programs.c plane/programs.h \
+	plane/programs_clickhouse.c \
+	plane/programs_files.c \
+	plane/programs_keeper.c \
+	plane/programs_paths.c \
+	plane/programs_run.c \
+	plane/shim_files.c plane/shim_client.c plane/shim.h \
+	plane/translate.c plane/translate_keeper.c plane/translate.h
+nodist_libplanenode_a_SOURCES = plane/programs_default.h
+
+dist_pkgdata_DATA += plane/programs.yaml
+BUILT_SOURCES += plane/programs_default.h
+CLEANFILES += plane/programs_default.h
+plane/programs_default.h: $(srcdir)/plane/programs.yaml
+	@$(MKDIR_P) plane
+	$(AM_V_GEN){ echo '/* made from programs.yaml */'; echo 'static const char programs_default_text[] ='; \
+	  $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/    "/' -e 's/$$/\\n"/' $(srcdir)/plane/programs.yaml; \
+	  echo ';'; } >$@.tmp && mv $@.tmp $@
