@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 check_PROGRAMS += test-plane-shim
 test_plane_shim_SOURCES = tests/plane/test_shim.c
 test_plane_shim_LDADD = libplanenode.a $(LIBS_BASE) $(CMOCKA_LIBS)
