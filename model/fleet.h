@@ -54,23 +54,25 @@ struct host {
     char *key;              /* "ns/installation/cluster/<shard>/<replica>": by shard and replica NAME; identity in the journal */
     char *name;             /* "0-1" */
     char *replica_name;
-    unsigned shard_index, replica_index, chi_index, cluster_index; /* positions; chi_index counts over all clusters */
+    unsigned shard_index, replica_index; /* positions in the layout */
+    unsigned chi_index, cluster_index;   /* running numbers over the installation, over the cluster */
     char *sts, *service, *fqdn, *pod; /* object names */
     char *configmap;        /* host ConfigMap */
     char *address;          /* what others connect to: service name, FQDN, or 127.0.0.1 */
     unsigned ports[HOST_PORTS]; /* 0 = not open */
     bool secure, insecure;
     struct settings settings; /* host-level, merged (cluster → shard/replica → host) */
-    struct settings files;    /* host-section files */
+    struct settings files;    /* host-section files, by key as written */
     const cJSON *pod_template; /* entry of podTemplates, NULL = built-in */
     char *image;            /* of the server container */
     char *tag_version;      /* digits read from the tag ("24.8"), "" when the tag says none */
     struct volume *volumes; /* every claim its pod mounts */
     size_t n_volumes;
-    bool ephemeral;         /* no volume holds the data directory */
+    bool ephemeral;         /* nothing that outlives the pod holds the data directory */
     struct host_templates {
         const cJSON *host, *data_vct, *log_vct, *replica_service;
     } templates;
+    cJSON *source;          /* what the resource says about this host, names of all its templates resolved */
 };
 
 struct shard {
@@ -110,6 +112,7 @@ struct cluster {
     unsigned pdb_max_unavailable;
     enum schema_policy { SCHEMA_NONE, SCHEMA_ALL, SCHEMA_DISTRIBUTED } schema_replica, schema_shard;
     const cJSON *service_template;
+    const cJSON *source;                                 /* its entry in the effective resource */
     unsigned shards_threads, shards_percent; /* reconcile.runtime */
     struct reconcile_host {
         bool wait_exclude, wait_queries, wait_include, replicas_all, replicas_new, probe_startup, probe_readiness;
@@ -123,14 +126,19 @@ struct fleet {
     char *ns, *name, *uid, *key; /* key = "ns/name" (CHI) or "ns/name.keeper" (CHK) */
     int64_t generation;
     const cJSON *resource;       /* the effective resource (templates merged), owned */
-    const cJSON *labels, *annotations;
+    const cJSON *labels, *annotations; /* of the effective resource: templates' and its own */
+    const cJSON *config;         /* effective operator configuration, owned */
+    cJSON *default_clusters;     /* stands in for an absent cluster list, owned */
+    const cJSON *used_templates; /* what status.usedTemplates says, owned */
     char *task_id;               /* NULL when not given */
     bool stop, suspend, troubleshoot, rolling_restart;
+    bool endpoints;              /* addressing */
     bool deleting;               /* metadata.deletionTimestamp: no host is wanted any more; the owner's word is consent */
     bool use_fqdn;
     char *domain_pattern;        /* "%s.svc.cluster.local" */
     char *ddl_profile;           /* NULL */
-    struct settings settings, users, profiles, quotas, files; /* installation level */
+    /* Installation level. users: as merged, k8s_secret_* still addresses (render resolves them); files: by key as written. */
+    struct settings settings, users, profiles, quotas, files;
     struct cluster *clusters;
     size_t n_clusters;
     struct host **hosts;         /* clusters → shards → replicas */
@@ -139,7 +147,7 @@ struct fleet {
     size_t n_service_templates;
     int64_t propagation_timeout_s;
     bool cleanup_delete_sts, cleanup_delete_pvc, cleanup_delete_cm, cleanup_delete_svc; /* unknownObjects */
-    /* secretKeyRef environment of every server container: name, secret, key; sorted by name */
+    /* secretKeyRef environment of every server container, in the order users, settings, cluster secret; names unique */
     struct env_ref { char *name, *secret, *key; } *env;
     size_t n_env;
     const cJSON *consent;        /* spec.chfleet.consent, NULL */
@@ -163,6 +171,14 @@ int fleet_make(const struct fleet_input *in, struct fleet **out, struct err *err
 void fleet_free(struct fleet *f);
 void fleet_freep(struct fleet **f);
 #define auto_fleet __attribute__((cleanup(fleet_freep)))
+
+unsigned host_port_default(enum host_port p); /* 9000 for tcp, … */
+const char *fleet_container_name(const struct fleet *f); /* "clickhouse", "clickhouse-keeper" */
+/* The container of a pod spec that is the server: by name, for ClickHouse else the first; NULL. */
+const cJSON *fleet_server_container(const struct fleet *f, const cJSON *pod_spec);
+const char *fleet_data_dir(const struct fleet *f);
+const char *fleet_log_dir(const struct fleet *f);
+char *fleet_fqdn(const struct fleet *f, const char *service); /* with the domain pattern; caller frees */
 
 struct host *fleet_host(const struct fleet *f, const char *key); /* NULL */
 

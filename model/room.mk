@@ -1,0 +1,17 @@
+noinst_LIBRARIES += libmodel.a
+libmodel_a_SOURCES = \
+	model/config.c model/config.h \
+	model/facts.h \
+	model/fleet.c model/fleet.h model/fleet_build.h \
+	model/layout.c \
+	model/merge.c \
+	model/names.c \
+	model/hosts.c \
+	model/plan.h \
+	model/quantity.c model/quantity.h \
+	model/settings.c model/settings.h \
+	model/settings_load.c \
+	model/steps.h \
+	model/version.c model/version.h \
+	model/zookeeper.c
+LIBS_MODEL = libmodel.a $(LIBS_BASE)
