@@ -3,8 +3,8 @@
  * The one table of all fields of the four resources. CRDs, validation, `chfleet explain`, the reference pages and the
  * examples with every parameter are made from it; nothing else knows a field.
  *
- * A shape says what a value may be; a field is a shape with a name, a meaning and a default. Shapes used in several places
- * (StringBool, Reconcile, Host, TemplateNames …) exist once and are referred to. All of it is constant data.
+ * A shape says what a value may be; a field is a shape with a name, a meaning and a default. Shapes used in several
+ * places (StringBool, Reconcile, Host, TemplateNames …) exist once and are referred to. All of it is constant data.
  */
 #ifndef SCHEMA_FIELDS_H
 #define SCHEMA_FIELDS_H
@@ -19,23 +19,25 @@ enum shape_kind {
     SHAPE_TEXT,
     SHAPE_INTEGER,
     SHAPE_BOOLEAN,
-    SHAPE_OBJECT, /* `fields` */
-    SHAPE_LIST,   /* `items` */
-    SHAPE_FREE,   /* an object whose keys the CRD does not name; `free` says what it really is */
+    SHAPE_OBJECT,      /* `fields` */
+    SHAPE_LIST,        /* `items` */
+    SHAPE_INT_OR_TEXT, /* only inside free-form parts */
+    SHAPE_FREE,        /* an object whose keys the CRD does not name; `free` says what it really is */
 };
 
 enum free_kind {
     FREE_NONE,
-    FREE_META,      /* ObjectMeta: labels, annotations */
+    FREE_META, /* ObjectMeta: labels, annotations */
     FREE_POD_SPEC,
     FREE_PVC_SPEC,
     FREE_SERVICE_SPEC,
-    FREE_SETTINGS,  /* section/key → value */
-    FREE_FILES,     /* file name → content */
-    FREE_LABELS,    /* text → text */
-    FREE_RULES,     /* one-key maps: glob → yes/no */
+    FREE_SETTINGS,   /* section/key → value */
+    FREE_FILES,      /* file name → content */
+    FREE_LABELS,     /* text → text */
+    FREE_RULES,      /* one-key maps: glob → yes/no */
     FREE_NAMESPACES, /* {include, exclude}, in a file also a plain list */
-    FREE_ANY,       /* written by the operator, or not ours to judge */
+    FREE_QUANTITIES, /* resource → quantity */
+    FREE_ANY,        /* written by the operator, or not ours to judge */
 };
 
 struct field;
@@ -43,25 +45,26 @@ struct field;
 struct shape {
     enum shape_kind kind;
     enum free_kind free;
-    const char *name;          /* of a shared shape: "StringBool"; NULL for others */
-    const char *values;        /* TEXT: allowed values between bars, "|a|b" = "", "a" or "b"; NULL = any */
-    const char *pattern;       /* TEXT: POSIX extended (= ECMA) regular expression; NULL = any */
-    bool has_min, has_max;     /* INTEGER */
+    const char *name;      /* of a shared shape: "StringBool"; NULL for others */
+    const char *values;    /* TEXT: allowed values between bars, "|a|b" = "", "a" or "b"; NULL = any */
+    const char *pattern;   /* TEXT: POSIX extended (= ECMA) regular expression; NULL = any */
+    bool has_min, has_max; /* INTEGER */
     int64_t min, max;
     unsigned min_length, max_length; /* TEXT; 0 = no limit */
-    const struct field *fields; /* OBJECT: ends with a NULL name */
-    const struct shape *items;  /* LIST */
-    bool open;                  /* OBJECT: unknown keys are kept (x-kubernetes-preserve-unknown-fields) */
+    const struct field *fields;      /* OBJECT: ends with a NULL name */
+    const struct shape *items;       /* LIST */
+    bool open;                       /* OBJECT: unknown keys are kept (x-kubernetes-preserve-unknown-fields) */
 };
 
 enum field_flag {
     FIELD_NULLABLE = 1,
     FIELD_REQUIRED = 2,
-    FIELD_OURS = 4,       /* chfleet's own; the peer does not know it */
-    FIELD_NO_EFFECT = 8,  /* accepted so that manifests fit, does nothing */
-    FIELD_OBSOLETE = 16,  /* works; a newer name exists */
-    FIELD_FILE = 32,      /* not in the CRD's schema: only in the configuration file (or kept because its parent is open) */
-    FIELD_SECRET = 64,    /* its value is never shown */
+    FIELD_OURS = 4,      /* chfleet's own; the peer does not know it */
+    FIELD_NO_EFFECT = 8, /* accepted so that manifests fit, does nothing */
+    FIELD_OBSOLETE = 16, /* works; a newer name exists */
+    FIELD_FILE = 32, /* not in the CRD's schema: only in the configuration file (or kept because its parent is open) */
+    FIELD_UNIQUE = 128, /* a list whose entries are told apart by `name` */
+    FIELD_SECRET = 64,  /* its value is never shown */
 };
 
 struct field {
@@ -98,7 +101,8 @@ int schema_kind_of(const cJSON *resource);
 /* The tree of the operator's configuration file = spec of SCHEMA_CHOPCONF. */
 const struct shape *schema_config_shape(void);
 
-/* "spec.configuration.clusters[].layout" (with or without [] and indexes) below `shape`; NULL when there is none. Case matters. */
+/* "spec.configuration.clusters[].layout" (with or without [] and indexes) below `shape`; NULL when there is none. Case
+ * matters. */
 const struct field *schema_field(const struct shape *shape, const char *path);
 /* A field of this object shape by name. Looks through lists. NULL when there is none. */
 const struct field *schema_child(const struct shape *shape, const char *name, size_t len);

@@ -2,13 +2,14 @@
 /*
  * YAML (several documents) or JSON text → cJSON, with the place of every key and value.
  *
- * Read as kubectl reads it (YAML 1.1): bare yes/no/on/off/true/false in their three spellings and y/n are booleans, 0x1f,
- * 0b11, 0o17 and 017 are numbers, 2024-01-01 and 1:30 are text, keys that look like numbers or booleans become text.
- * Better than kubectl: whole numbers keep every digit (cJSON_Raw beyond 15 digits), a key given twice is refused with
- * both places, and with `<<` a key that is written out always wins over a merged one.
+ * Read as kubectl reads it (YAML 1.1): bare yes/no/on/off/true/false in their three spellings and y/n are booleans,
+ * 0x1f, 0b11, 0o17 and 017 are numbers, 2024-01-01 and 1:30 are text, keys that look like numbers or booleans become
+ * text. Better than kubectl: whole numbers keep every digit (cJSON_Raw beyond 15 digits), a key given twice is refused
+ * with both places, and with `<<` a key that is written out always wins over a merged one.
  *
- * Refused: more than SCHEMA_YAML_BYTES of text, nesting deeper than SCHEMA_YAML_DEPTH, more than SCHEMA_YAML_NODES values
- * after aliases are expanded, anchors that contain themselves, .nan and .inf, tags other than the YAML core ones.
+ * Refused: more than SCHEMA_YAML_BYTES of text, nesting deeper than SCHEMA_YAML_DEPTH, more than SCHEMA_YAML_NODES
+ * values after aliases are expanded, anchors that contain themselves, .nan and .inf, tags other than the YAML core
+ * ones.
  */
 #ifndef SCHEMA_YAML_H
 #define SCHEMA_YAML_H
@@ -31,9 +32,9 @@ struct schema_posmap;
 
 /* One file. A document of `kind: List` is opened: its items stand in `roots` instead of it. */
 struct schema_yaml {
-    char *file;                 /* as given; for messages */
-    cJSON **roots;              /* objects, owned; may be changed in place: places belong to the item's address */
-    struct schema_pos *starts;  /* where each root begins */
+    char *file;                /* as given; for messages */
+    cJSON **roots;             /* objects, owned; may be changed in place: places belong to the item's address */
+    struct schema_pos *starts; /* where each root begins */
     size_t n;
     struct schema_posmap *map;
 };
