@@ -33,6 +33,8 @@ struct world_watch;
 struct http_tls {
     const char *ca, *cert, *key;
     bool insecure; /* no verification; only when the user's kubeconfig or configuration says so */
+    const char *server_name; /* name in the certificate and SNI, where it is not the URL's host */
+    const char *proxy;       /* URL of a proxy for this request */
 };
 
 enum {
