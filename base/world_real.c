@@ -84,7 +84,7 @@ static void read_boot_id(struct world_real *w)
     if (n > 0)
         w->boot_id[strcspn(w->boot_id, "\n")] = '\0';
     else
-        strcpy(w->boot_id, "unknown");
+        snprintf(w->boot_id, sizeof w->boot_id, "unknown");
 }
 
 /* ---- events and timers ---- */
