@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The only writer of managed objects. Render, compare with what is live, write the difference with a precondition, or
+ * nothing. A conflict means somebody was faster: read again, render again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "supervisor/internal.h"
+
+enum { APPLY_TRIES = 6, APPLY_PARALLEL = 8, ORPHAN_WAIT_MS = 100, ORPHAN_WAITS = 300 };
+
+struct apply {
+    struct inst *in;
+    cJSON *req;
+    apply_done_fn *done;
+    void *ctx;
+    unsigned tries, waits;
+    bool changed;
+    enum kube_kind kind;   /* of the object being written */
+    char *name;
+    cJSON *queue;          /* desired objects still to write ("shared", "pvcs") */
+    cJSON *desired;        /* the one being written; NULL = it is rendered anew at each try */
+    cJSON *patch_only;     /* a plain merge patch instead of a rendered object */
+    struct world_timer *timer;
+};
+
+static void step(void *ctx);
+static void next_object(struct apply *a);
+
+static void finish(struct apply *a, const struct err *err)
+{
+    struct inst *in = a->in;
+
+    in->pending--;
+    a->done(a->ctx, a->changed, err);
+    cJSON_Delete(a->req);
+    cJSON_Delete(a->queue);
+    cJSON_Delete(a->desired);
+    cJSON_Delete(a->patch_only);
+    free(a->name);
+    free(a);
+}
+
+static void fail(struct apply *a, enum err_kind kind, const char *text)
+{
+    struct err err = ERR_INIT;
+
+    err_set(&err, kind, 0, "%s", text);
+    finish(a, &err);
+}
+
+static void again(struct apply *a, uint64_t ms)
+{
+    a->timer = world_timer(a->in->s->w, ms, step, a);
+}
+
+static const cJSON *live(const struct apply *a)
+{
+    return super_get(a->in->s, a->in->group, a->kind, a->in->ns, a->name);
+}
+
+static void reread(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct apply *a = ctx;
+
+    if (err && status != 404) {
+        finish(a, err);
+        return;
+    }
+    if (obj && !err)
+        kube_cache_put(super_cache(a->in->s, a->in->group, a->kind), obj);
+    again(a, status == 404 ? 50 : 0);
+}
+
+static void written(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct apply *a = ctx;
+
+    if (err && (status == 409 || status == 404) && ++a->tries < APPLY_TRIES) {
+        kube_get(a->in->s->kube, a->kind, a->in->ns, a->name, reread, a);
+        return;
+    }
+    if (err) {
+        finish(a, err);
+        return;
+    }
+    a->changed = true;
+    if (obj)
+        kube_cache_put(super_cache(a->in->s, a->in->group, a->kind), obj);
+    next_object(a);
+}
+
+/* ---- what is wanted ---- */
+
+static const struct host *wanted_host(const struct apply *a)
+{
+    return a->in->fleet ? fleet_host(a->in->fleet, json_str(a->req, "host", "")) : NULL;
+}
+
+static const cJSON *live_of(const struct inst *in, enum kube_kind kind, const char *name)
+{
+    return super_get(in->s, in->group, kind, in->ns, name);
+}
+
+/* The last act and its epoch ride in the same request, so that a standby with an empty journal can go on. */
+static void mirror(struct apply *a, cJSON *desired, const cJSON *now)
+{
+    cJSON *notes = json_need_obj(json_get(desired, "metadata"), "annotations");
+    const cJSON *step_note = json_get(a->req, "mirror");
+    char epoch[24];
+
+    if (!step_note)
+        return;
+    auto_free char *text = json_print(step_note);
+    snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)a->in->s->epoch);
+    (void)now;
+    json_set_str(notes, "chfleet.io/step", text);
+    json_set_str(notes, "chfleet.io/epoch", epoch);
+}
+
+static cJSON *want_statefulset(struct apply *a, const struct host *h, const struct render_ctx *c, struct err *err)
+{
+    cJSON *d = render_host_statefulset(a->in->fleet, h, c, err);
+
+    if (d && json_get(a->req, "replicas"))
+        json_set_int(json_get(d, "spec"), "replicas", json_int(a->req, "replicas", 1));
+    if (d)
+        mirror(a, d, NULL);
+    return d;
+}
+
+/* Sets kind and name of the object and returns the desired one, or NULL with err (ERR_NONE: nothing is wanted). */
+static cJSON *want(struct apply *a, struct err *err)
+{
+    const char *what = json_str(a->req, "what", "");
+    const struct host *h = wanted_host(a);
+    struct inst *in = a->in;
+    struct render_ctx c;
+    cJSON *d = NULL;
+
+    desired_ctx(in, &c);
+    if (strcmp(what, "common") == 0) {
+        a->kind = KUBE_CM;
+        d = render_common_configmap(in->fleet, &c, err);
+    } else if (strcmp(what, "users") == 0) {
+        a->kind = KUBE_CM;
+        d = render_users_configmap(in->fleet, &c, err);
+    } else if (!h) {
+        err_set(err, ERR_REFUSED, 0, "%s: %s of host %s: the spec has no such host any more", in->key, what,
+                json_str(a->req, "host", "(none)"));
+    } else if (strcmp(what, "configmap") == 0) {
+        a->kind = KUBE_CM;
+        if (in->holding && !json_bool(a->req, "hold", false))
+            inst_host_need(in, h->key)->held_turn = true;
+        d = render_host_configmap(in->fleet, h, &c, err);
+    } else if (strcmp(what, "service") == 0) {
+        a->kind = KUBE_SVC;
+        d = render_host_service(in->fleet, h, &c, err);
+    } else if (strcmp(what, "statefulset") == 0) {
+        a->kind = KUBE_STS;
+        d = want_statefulset(a, h, &c, err);
+    } else {
+        err_set(err, ERR_BUG, 0, "unknown object \"%s\" asked for by a worker", what);
+    }
+    if (d) {
+        free(a->name);
+        a->name = mem_str(json_name(d));
+    }
+    return d;
+}
+
+/* ---- StatefulSets whose immutable fields change: the pod stays, its set is made anew ---- */
+
+static void orphaned(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct apply *a = ctx;
+
+    (void)obj;
+    if (err && status != 404 && status != 409) {
+        finish(a, err);
+        return;
+    }
+    a->changed = true;
+    again(a, ORPHAN_WAIT_MS);
+}
+
+static bool recreate(struct apply *a, const cJSON *now, const cJSON *desired)
+{
+    if (a->kind != KUBE_STS || !now || compare_statefulset(now, desired, NULL, NULL) != COMPARE_IMMUTABLE)
+        return false;
+    if (!json_bool(a->req, "orphan", false)) {
+        fail(a, ERR_REFUSED, "a StatefulSet field that cannot be changed differs; only the recreate table may replace the set");
+    } else if (json_at(now, "metadata.deletionTimestamp")) {
+        if (++a->waits > ORPHAN_WAITS)
+            fail(a, ERR_AGAIN, "the old StatefulSet does not go away");
+        else
+            again(a, ORPHAN_WAIT_MS);
+    } else {
+        kube_delete(a->in->s->kube, KUBE_STS, a->in->ns, a->name, json_uid(now), "Orphan", -1, orphaned, a);
+    }
+    return true;
+}
+
+/* ---- one write ---- */
+
+static void put_patch(struct apply *a, const cJSON *now, cJSON *patch)
+{
+    cJSON *meta = json_need_obj(patch, "metadata");
+
+    json_set_str(meta, "resourceVersion", json_rv(now));
+    kube_patch(a->in->s->kube, a->kind, a->in->ns, a->name, NULL, patch, written, a);
+}
+
+static void write_object(struct apply *a, cJSON *desired)
+{
+    const cJSON *now = live(a);
+    auto_json cJSON *patch = NULL;
+
+    if (recreate(a, now, desired))
+        return;
+    patch = compare_object(now, desired, NULL, NULL);
+    if (!patch)
+        next_object(a);
+    else if (!now)
+        kube_create(a->in->s->kube, a->kind, a->in->ns, patch, written, a);
+    else
+        put_patch(a, now, patch);
+}
+
+/* A fixed patch (label, annotation): written when it would change something. */
+static void write_patch(struct apply *a)
+{
+    const cJSON *now = live(a);
+    auto_json cJSON *after = json_copy(now), *patch = json_copy(a->patch_only);
+
+    if (!now) {
+        if (json_bool(a->req, "if_exists", false))
+            next_object(a);
+        else
+            fail(a, ERR_MISSING, "the object is not there");
+        return;
+    }
+    json_merge_patch(&after, patch);
+    if (json_same(now, after))
+        next_object(a);
+    else
+        put_patch(a, now, patch);
+}
+
+static void step(void *ctx)
+{
+    struct apply *a = ctx;
+    struct err err = ERR_INIT;
+
+    a->timer = NULL;
+    if (!a->in->s->leading) {
+        fail(a, ERR_AGAIN, "this supervisor does not lead any more");
+    } else if (a->patch_only) {
+        write_patch(a);
+    } else if (a->desired) {
+        write_object(a, a->desired);
+    } else {
+        auto_json cJSON *d = want(a, &err);
+
+        if (d)
+            write_object(a, d);
+        else
+            finish(a, &err);
+    }
+}
+
+static void next_object(struct apply *a)
+{
+    cJSON *head = a->queue ? cJSON_DetachItemFromArray(a->queue, 0) : NULL;
+    int kind;
+
+    cJSON_Delete(a->desired);
+    cJSON_Delete(a->patch_only);
+    a->desired = a->patch_only = NULL;
+    a->tries = 0;
+    if (!head) {
+        finish(a, NULL);
+        return;
+    }
+    kind = kube_kind_by_name(json_str(head, "kind", ""));
+    a->kind = (enum kube_kind)kind;
+    free(a->name);
+    a->name = mem_str(json_name(head));
+    if (json_get(head, "patch"))
+        a->patch_only = cJSON_DetachItemFromObjectCaseSensitive(head, "patch");
+    else
+        a->desired = head;
+    if (a->patch_only)
+        cJSON_Delete(head);
+    again(a, 0);
+}
+
+/* ---- requests of several objects ---- */
+
+static void queue_patch(struct apply *a, const char *kind, const char *name, cJSON *patch)
+{
+    cJSON *q = cJSON_CreateObject();
+
+    json_set_str(q, "kind", kind);
+    json_set_str(json_set_obj(q, "metadata"), "name", name);
+    json_set(q, "patch", patch);
+    cJSON_AddItemToArray(a->queue, q);
+}
+
+static cJSON *meta_patch(const char *section, const char *key, const char *value)
+{
+    cJSON *patch = cJSON_CreateObject();
+
+    json_set_str(json_set_obj(json_set_obj(patch, "metadata"), section), key, value);
+    return patch;
+}
+
+static void queue_ready(struct apply *a, const char *value)
+{
+    const char *key = a->in->group == GROUP_CHI ? "clickhouse.altinity.com/ready" : "clickhouse-keeper.altinity.com/ready";
+    char sts[300], pod[310];
+
+    if (!hostfacts_sts(a->in, json_str(a->req, "host", ""), sts, sizeof sts))
+        return;
+    snprintf(pod, sizeof pod, "%s-0", sts);
+    if (live_of(a->in, KUBE_POD, pod))
+        queue_patch(a, "Pod", pod, meta_patch("labels", key, value));
+    if (live_of(a->in, KUBE_SVC, sts))
+        queue_patch(a, "Service", sts, meta_patch("annotations", key, value));
+}
+
+static void queue_annotation(struct apply *a)
+{
+    char sts[300];
+    cJSON *patch;
+
+    if (!hostfacts_sts(a->in, json_str(a->req, "host", ""), sts, sizeof sts))
+        return;
+    patch = meta_patch("annotations", json_str(a->req, "key", "chfleet.io/step"), json_str(a->req, "value", ""));
+    /* The host has run the restart of this task ID: said in the same write that says what it has loaded. */
+    if (strcmp(json_str(a->req, "key", ""), "chfleet.io/loaded") == 0 && a->in->plan && a->in->plan->execute_task_id &&
+        a->in->fleet && a->in->fleet->task_id)
+        json_set_str(json_at(patch, "metadata.annotations"), "chfleet.io/restart", a->in->fleet->task_id);
+    queue_patch(a, "StatefulSet", sts, patch);
+}
+
+static int queue_pvcs(struct apply *a, struct err *err)
+{
+    const struct host *h = wanted_host(a);
+    struct render_ctx c;
+
+    if (!h)
+        return 0;
+    desired_ctx(a->in, &c);
+    for (size_t i = 0; i < h->n_volumes; i++) {
+        const cJSON *now = live_of(a->in, KUBE_PVC, h->volumes[i].pvc_name);
+        cJSON *d;
+
+        if (!now && !h->volumes[i].operator_made)
+            continue; /* the StatefulSet controller makes it */
+        d = render_host_pvc(a->in->fleet, h, &h->volumes[i], &c, err);
+        if (!d)
+            return -1;
+        cJSON_AddItemToArray(a->queue, d);
+    }
+    return 0;
+}
+
+/* Fills the queue for requests of several or of fixed objects. 1: it is one; 0: a single rendered object; -1: error. */
+static int fill_queue(struct apply *a, struct err *err)
+{
+    const char *what = json_str(a->req, "what", "");
+    struct render_ctx c;
+
+    a->queue = cJSON_CreateArray();
+    if (json_get(a->req, "ready") && strcmp(what, "ready") == 0) {
+        queue_ready(a, json_str(a->req, "ready", "no"));
+        return 1;
+    }
+    if (strcmp(what, "annotate") == 0) {
+        queue_annotation(a);
+        return 1;
+    }
+    if (strcmp(what, "pvcs") == 0)
+        return queue_pvcs(a, err) < 0 ? -1 : 1;
+    if (strcmp(what, "shared") == 0) {
+        desired_ctx(a->in, &c);
+        return render_shared(a->in->fleet, &c, a->queue, err) < 0 ? -1 : 1;
+    }
+    return 0;
+}
+
+static void start(void *ctx)
+{
+    struct apply *a = ctx;
+    struct err err = ERR_INIT;
+    int several = fill_queue(a, &err);
+
+    a->timer = NULL;
+    if (several < 0)
+        finish(a, &err);
+    else if (several)
+        next_object(a);
+    else
+        step(a);
+}
+
+static struct apply *apply_new(struct inst *in, const cJSON *req, apply_done_fn *done, void *ctx)
+{
+    struct apply *a = mem_zero(sizeof *a);
+
+    *a = (struct apply){.in = in, .req = json_copy(req), .done = done, .ctx = ctx};
+    in->pending++;
+    return a;
+}
+
+void apply_start(struct inst *in, const cJSON *req, apply_done_fn *done, void *ctx)
+{
+    struct apply *a = apply_new(in, req, done, ctx);
+
+    a->timer = world_timer(in->s->w, 0, start, a);
+}
+
+/* ---- many ---- */
+
+struct batch {
+    struct inst *in;
+    cJSON *list;
+    unsigned running;
+    bool changed, failed;
+    struct err err;
+    apply_done_fn *done;
+    void *ctx;
+    struct world_timer *timer;
+};
+
+static void batch_more(void *ctx);
+
+static void batch_one(void *ctx, bool changed, const struct err *err)
+{
+    struct batch *b = ctx;
+
+    b->running--;
+    b->changed |= changed;
+    if (err && !b->failed) {
+        b->failed = true;
+        b->err = *err;
+    }
+    batch_more(b);
+}
+
+static void batch_more(void *ctx)
+{
+    struct batch *b = ctx;
+
+    while (b->running < APPLY_PARALLEL && cJSON_GetArraySize(b->list) > 0 && !b->failed) {
+        auto_json cJSON *req = cJSON_DetachItemFromArray(b->list, 0);
+
+        b->running++;
+        apply_start(b->in, req, batch_one, b);
+    }
+    if (b->running)
+        return;
+    b->in->pending--;
+    b->done(b->ctx, b->changed, b->failed ? &b->err : NULL);
+    cJSON_Delete(b->list);
+    free(b);
+}
+
+void apply_all(struct inst *in, cJSON *list, apply_done_fn *done, void *ctx)
+{
+    struct batch *b = mem_zero(sizeof *b);
+
+    *b = (struct batch){.in = in, .list = list, .done = done, .ctx = ctx};
+    in->pending++;
+    world_timer(in->s->w, 0, batch_more, b);
+}
+
+/* ---- deleting ---- */
+
+static void deleted(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct apply *a = ctx;
+
+    (void)obj;
+    if (err && status != 404) {
+        finish(a, err);
+        return;
+    }
+    a->changed = !err;
+    finish(a, NULL);
+}
+
+static enum kube_kind delete_kind(const char *what)
+{
+    static const struct {
+        const char *what;
+        enum kube_kind kind;
+    } kinds[] = {{"pod", KUBE_POD},     {"statefulset", KUBE_STS}, {"service", KUBE_SVC},
+                 {"configmap", KUBE_CM}, {"pvc", KUBE_PVC}};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].what, what) == 0)
+            return kinds[i].kind;
+    return KUBE_KINDS;
+}
+
+static void delete_now(void *ctx)
+{
+    struct apply *a = ctx;
+    const cJSON *now;
+    const char *uid = json_str(a->req, "uid", NULL);
+
+    a->timer = NULL;
+    a->kind = delete_kind(json_str(a->req, "what", ""));
+    a->name = mem_str(json_str(a->req, "name", ""));
+    if (a->kind == KUBE_KINDS || !*a->name) {
+        fail(a, ERR_BUG, "a worker asked to delete something without kind or name");
+        return;
+    }
+    now = live(a);
+    if (a->kind == KUBE_PVC && !json_bool(a->req, "consent", false)) {
+        fail(a, ERR_REFUSED, "a volume is deleted only by its own step, with the policy's consent");
+        return;
+    }
+    if (a->kind == KUBE_PVC && now) {
+        const char *policy = json_label(now, a->in->group == GROUP_CHI ? "clickhouse.altinity.com/reclaimPolicy"
+                                                                       : "clickhouse-keeper.altinity.com/reclaimPolicy");
+
+        if (policy && strcmp(policy, "Retain") == 0) {
+            fail(a, ERR_REFUSED, "the volume's reclaimPolicy is Retain: it stays");
+            return;
+        }
+    }
+    if (!now && !uid) {
+        finish(a, NULL);
+        return;
+    }
+    kube_delete(a->in->s->kube, a->kind, a->in->ns, a->name, uid ? uid : json_uid(now),
+                a->kind == KUBE_STS ? "Background" : NULL, -1, deleted, a);
+}
+
+void apply_delete(struct inst *in, const cJSON *req, apply_done_fn *done, void *ctx)
+{
+    struct apply *a = apply_new(in, req, done, ctx);
+
+    a->timer = world_timer(in->s->w, 0, delete_now, a);
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One gate for every disruption. Permits are not tokens that can leak: what is in use is computed from what is begun and
+ * what does not serve. Facts for a permit are read fresh from the API server before it is given.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "supervisor/internal.h"
+
+enum { DEFAULT_THREADS = 5, DEFAULT_PERCENT = 50 };
+
+/* ---- how many shards at once ---- */
+
+static const struct cluster *cluster_named(const struct fleet *f, const char *name)
+{
+    for (size_t i = 0; f && i < f->n_clusters; i++)
+        if (strcmp(f->clusters[i].name, name) == 0)
+            return &f->clusters[i];
+    return NULL;
+}
+
+/* As the peer: min(threads, max(round(percent of shards), 1)); creations of a fresh installation are not counted down. */
+unsigned governor_shard_slots(struct inst *in, const char *cluster)
+{
+    const struct cluster *c = cluster_named(in->fleet, cluster);
+    unsigned threads = c && c->shards_threads ? c->shards_threads : DEFAULT_THREADS;
+    unsigned percent = c && c->shards_percent ? c->shards_percent : DEFAULT_PERCENT;
+    unsigned by_percent;
+
+    if (!c || in->fleet->deleting)
+        return in->s->opt.max_workers;
+    for (size_t i = 0; i < in->n_tasks; i++)
+        for (size_t k = 0; k < in->tasks[i].n_hosts; k++) {
+            struct hostrec *h = inst_host(in, in->tasks[i].hosts[k]);
+
+            if (h && h->action != ACT_CREATE && h->action != ACT_NONE && h->action != ACT_JOIN && h->action != ACT_RELOAD) {
+                by_percent = (unsigned)((c->n_shards * percent + 50) / 100);
+                if (by_percent < 1)
+                    by_percent = 1;
+                return threads < by_percent ? threads : by_percent;
+            }
+        }
+    return in->s->opt.max_workers;
+}
+
+/* ---- waiting requests ---- */
+
+static void drop_permit(struct wproc *wp, struct permit *p)
+{
+    for (struct permit **at = &wp->permits; *at; at = &(*at)->next)
+        if (*at == p) {
+            *at = p->next;
+            break;
+        }
+    free(p->host);
+    free(p->step);
+    free(p->klass);
+    free(p);
+}
+
+void governor_drop(struct wproc *wp)
+{
+    struct permit *p = wp->permits, *next;
+
+    for (; p; p = next) {
+        next = p->next;
+        if (!p->reading)
+            drop_permit(wp, p);
+        else
+            p->wp = NULL; /* its read frees it */
+    }
+    wp->permits = NULL;
+}
+
+static void waits(struct inst *in, struct permit *p, const char *code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void waits(struct inst *in, struct permit *p, const char *code, const char *fmt, ...)
+{
+    struct hostrec *h = inst_host_need(in, p->host);
+    struct journal_rec rec = {.type = JRN_DECISION, .op = in->op, .object = p->host, .name = code};
+    char text[300];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (strcmp(h->waiting, code) == 0 && strcmp(h->text, text) == 0)
+        return;
+    snprintf(h->waiting, sizeof h->waiting, "%s", code);
+    snprintf(h->text, sizeof h->text, "%s", text);
+    h->since_ms = world_wall(in->s->w);
+    rec.text = text;
+    journal_put(in->s->j, &rec, NULL, NULL);
+    log_info(p->host, "%s: %s", code, text);
+    in->s->n_refused++;
+    status_kick(in);
+}
+
+static void no_wait(struct inst *in, const char *host)
+{
+    struct hostrec *h = inst_host_need(in, host);
+    struct journal_rec rec = {.type = JRN_DECISION, .op = in->op, .object = host};
+
+    if (!h->waiting[0])
+        return;
+    h->waiting[0] = h->text[0] = '\0';
+    journal_put(in->s->j, &rec, NULL, NULL);
+}
+
+/* "ns/inst/cluster/shard/" of a host key. */
+static size_t shard_len(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+
+    return slash ? (size_t)(slash - key) + 1 : strlen(key);
+}
+
+struct shard_view {
+    unsigned others, serving, disrupted;
+};
+
+static struct shard_view view_shard(struct inst *in, const char *key)
+{
+    struct shard_view v = {0, 0, 0};
+    size_t n = shard_len(key);
+
+    for (size_t i = 0; i < in->fleet->n_hosts; i++) {
+        const char *other = in->fleet->hosts[i]->key;
+        struct hostrec *rec;
+
+        if (strncmp(other, key, n) != 0 || strchr(other + n, '/') || strcmp(other, key) == 0)
+            continue;
+        rec = inst_host(in, other);
+        v.others++;
+        v.serving += hostfacts_serves(in, other);
+        v.disrupted += rec && rec->disrupted;
+    }
+    return v;
+}
+
+/* ---- windows: spec.chfleet.windows, a list of {days, start "HH:MM", duration_minutes}, in UTC ---- */
+
+static bool in_window(const cJSON *win, uint64_t wall_ms)
+{
+    static const char *const days[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"}; /* 1 January 1970 was a Thursday */
+    uint64_t minute = wall_ms / 60000, day = minute / 1440;
+    unsigned h = 0, m = 0;
+    int64_t length = json_int(win, "durationMinutes", 0);
+    const cJSON *list = json_get(win, "days");
+
+    if (sscanf(json_str(win, "start", "00:00"), "%u:%u", &h, &m) != 2)
+        return false;
+    for (uint64_t back = 0; back < 2; back++) {
+        uint64_t d = day - back, from = d * 1440 + h * 60 + m;
+
+        if ((!list || json_has(list, days[d % 7])) && minute >= from && minute < from + (uint64_t)length)
+            return true;
+    }
+    return false;
+}
+
+static bool window_open(const struct inst *in)
+{
+    const cJSON *wins = json_get(in->fleet->chfleet, "windows"), *win;
+
+    if (!cJSON_IsArray(wins) || !cJSON_GetArraySize(wins))
+        return true;
+    cJSON_ArrayForEach(win, wins)
+        if (in_window(win, world_wall(in->s->w)))
+            return true;
+    return false;
+}
+
+static unsigned unavailable(struct inst *in)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < in->fleet->n_hosts; i++) {
+        struct hostrec *rec = inst_host(in, in->fleet->hosts[i]->key);
+
+        n += rec && rec->disrupted;
+    }
+    return n;
+}
+
+/* NULL: may go. Else the reason code; text is said through waits(). */
+static bool planned_may(struct inst *in, struct permit *p)
+{
+    struct shard_view v = view_shard(in, p->host);
+    int64_t budget = json_int(in->fleet->chfleet, "budgets.maxUnavailableHosts", 0);
+
+    if (!hostfacts_serves(in, p->host))
+        return true; /* a host that does not serve can lose nothing */
+    if (in->halted && in->halted_generation == in->generation) {
+        waits(in, p, "HALTED", "a change failed in this generation: %s. Correct the spec; nothing else is taken out until then",
+              in->error ? in->error : "see the incidents");
+        return false;
+    }
+    if (!window_open(in)) {
+        waits(in, p, "WAIT_WINDOW", "outside the maintenance windows of spec.chfleet.windows");
+        return false;
+    }
+    if (v.disrupted) {
+        waits(in, p, "WAIT_PEER", "another replica of the shard is out for a change");
+        return false;
+    }
+    if (v.others && !v.serving) {
+        waits(in, p, "WAIT_PEER", "no other replica of the shard serves: this one stays until one does");
+        return false;
+    }
+    if (budget > 0 && unavailable(in) >= (unsigned)budget) {
+        waits(in, p, "WAIT_BUDGET", "%u hosts are out, spec.chfleet.budgets.maxUnavailableHosts allows %lld", unavailable(in), (long long)budget);
+        return false;
+    }
+    return true;
+}
+
+static unsigned keepers_serving(struct inst *in, const char *but)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < in->fleet->n_hosts; i++)
+        if (strcmp(in->fleet->hosts[i]->key, but) != 0)
+            n += hostfacts_serves(in, in->fleet->hosts[i]->key);
+    return n;
+}
+
+static bool keeper_may(struct inst *in, struct permit *p)
+{
+    size_t all = in->fleet->n_hosts;
+    unsigned others = keepers_serving(in, p->host);
+
+    if (all <= 1 || !hostfacts_serves(in, p->host))
+        return true;
+    if (others < all / 2 + 1 && all > 2) {
+        waits(in, p, "WAIT_QUORUM", "%u of the other %zu Keeper members serve, a quorum of %zu must stay", others, all - 1, all / 2 + 1);
+        return false;
+    }
+    if (others < all - 1) {
+        waits(in, p, "WAIT_QUORUM", "another Keeper member is out: one at a time");
+        return false;
+    }
+    return true;
+}
+
+static bool may(struct inst *in, struct permit *p)
+{
+    if (strcmp(p->klass, "planned") == 0)
+        return planned_may(in, p);
+    if (strcmp(p->klass, "keeper") == 0)
+        return keeper_may(in, p);
+    return true; /* recovery, down, owner: workers hold the guards of these */
+}
+
+static void grant(struct permit *p)
+{
+    struct wproc *wp = p->wp;
+    struct inst *in = wp->inst;
+
+    no_wait(in, p->host);
+    if (strcmp(p->klass, "planned") == 0 || strcmp(p->klass, "down") == 0)
+        inst_host_need(in, p->host)->disrupted = true;
+    in->s->n_permits++;
+    link_answer(wp, p->seq, NULL, NULL);
+    drop_permit(wp, p);
+}
+
+/* The fresh list of the shard's pods has come: now decide for good. */
+static void read_fresh(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct permit *p = ctx;
+    struct wproc *wp = p->wp;
+    struct inst *in;
+    const cJSON *pod;
+
+    (void)status;
+    p->reading = false;
+    if (!wp) { /* the worker died meanwhile */
+        free(p->host);
+        free(p->step);
+        free(p->klass);
+        free(p);
+        return;
+    }
+    in = wp->inst;
+    if (err) { /* unknown is never good */
+        waits(in, p, "WAIT_API", "%s", err->msg);
+        return;
+    }
+    cJSON_ArrayForEach(pod, json_get(obj, "items"))
+    {
+        cJSON *copy = json_copy(pod);
+
+        if (!json_get(copy, "kind"))
+            json_set_str(copy, "kind", "Pod");
+        kube_cache_put(super_cache(in->s, in->group, KUBE_POD), copy);
+        cJSON_Delete(copy);
+    }
+    if (may(in, p))
+        grant(p);
+}
+
+static bool needs_fresh(const struct permit *p)
+{
+    return strcmp(p->klass, "planned") == 0 || strcmp(p->klass, "keeper") == 0;
+}
+
+static void consider(struct permit *p)
+{
+    struct inst *in = p->wp->inst;
+    const struct host *h;
+    char selector[400];
+
+    if (p->reading || p->member || !may(in, p))
+        return;
+    h = fleet_host(in->fleet, p->host);
+    if (!needs_fresh(p) || !h) {
+        grant(p);
+        return;
+    }
+    if (in->group == GROUP_CHI)
+        snprintf(selector, sizeof selector, "clickhouse.altinity.com/chi=%s,clickhouse.altinity.com/cluster=%s,clickhouse.altinity.com/shard=%s",
+                 in->name, h->cluster->name, h->shard->name);
+    else
+        snprintf(selector, sizeof selector, "clickhouse-keeper.altinity.com/chk=%s", in->name);
+    p->reading = true;
+    kube_list(in->s->kube, KUBE_POD, in->ns, selector, read_fresh, p);
+}
+
+void governor_ask(struct wproc *wp, uint32_t seq, const cJSON *req)
+{
+    struct permit *p = mem_zero(sizeof *p);
+
+    *p = (struct permit){.wp = wp,
+                         .seq = seq,
+                         .host = mem_str(json_str(req, "host", "")),
+                         .step = mem_str(json_str(req, "step", "")),
+                         .klass = mem_str(json_str(req, "class", "planned")),
+                         .since_wall_ms = world_wall(wp->inst->s->w),
+                         .next = wp->permits};
+    wp->permits = p;
+    consider(p);
+}
+
+void governor_look(struct super *s)
+{
+    for (struct wproc *wp = s->wprocs, *next; wp; wp = next) {
+        next = wp->next;
+        for (struct permit *p = wp->permits, *after; p; p = after) {
+            after = p->next;
+            consider(p);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The supervisor's small HTTP front: read-only, for probes, Prometheus, `chfleet status` and people with a browser. */
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+
+#include "base/mem.h"
+#include "supervisor/internal.h"
+
+struct http_front {
+    struct evhttp *http;
+    struct super *s;
+};
+
+static void send_text(struct evhttp_request *req, int code, const char *type, const char *text)
+{
+    struct evbuffer *buf = evbuffer_new();
+
+    evbuffer_add(buf, text, strlen(text));
+    evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", type);
+    evhttp_add_header(evhttp_request_get_output_headers(req), "Cache-Control", "no-store");
+    evhttp_send_reply(req, code, code == 200 ? "OK" : "Unavailable", buf);
+    evbuffer_free(buf);
+}
+
+static void on_health(struct evhttp_request *req, void *ctx)
+{
+    struct http_front *h = ctx;
+    const char *why = "";
+    bool ok = super_healthy(h->s, &why);
+
+    send_text(req, ok ? 200 : 503, "text/plain", why);
+}
+
+static void on_ready(struct evhttp_request *req, void *ctx)
+{
+    struct http_front *h = ctx;
+
+    send_text(req, super_synced(h->s) ? 200 : 503, "text/plain", super_synced(h->s) ? "ok" : "watches are not complete yet");
+}
+
+static void on_status(struct evhttp_request *req, void *ctx)
+{
+    struct http_front *h = ctx;
+    auto_json cJSON *j = super_status(h->s);
+    auto_free char *text = json_print(j);
+
+    send_text(req, 200, "application/json", text);
+}
+
+static void on_metrics(struct evhttp_request *req, void *ctx)
+{
+    struct http_front *h = ctx;
+    auto_str struct str out = STR_INIT;
+
+    super_metrics(h->s, &out);
+    send_text(req, 200, "text/plain; version=0.0.4", str_text(&out));
+}
+
+/* The page asks /status itself and redraws; names are put in as text, never as markup. */
+static void on_page(struct evhttp_request *req, void *ctx)
+{
+    static const char page[] =
+        "<!doctype html><meta charset=utf-8><title>chfleet</title><style>body{font:14px system-ui;margin:2em}"
+        "table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #ddd}"
+        ".waiting{color:#a60}.working{color:#06c}.done{color:#080}h2 small{color:#666;font-weight:400}</style><h1>chfleet</h1>"
+        "<div id=a></div><script>const e=(t,x,c)=>{const n=document.createElement(t);n.textContent=x;if(c)n.className=c;return n};"
+        "async function f(){try{const s=await(await fetch('status')).json();const a=document.getElementById('a');a.replaceChildren();"
+        "for(const i of s.installations){const h=e('h2',i.key+' ');h.append(e('small',i.status+(i.busy?' '+i.progress.done+'/'+i.progress.total:'')"
+        "+(i.error?' - '+i.error:'')));a.append(h);const t=e('table','');const r=e('tr','');for(const c of['host','image','runs','action','step','state','why'])"
+        "r.append(e('th',c));t.append(r);for(const o of i.hosts){const r=e('tr','');for(const c of[o.key,o.image,o.version,o.action,o.step,o.state,"
+        "o.waiting+' '+o.text])r.append(e('td',c||'',o.state));t.append(r)}a.append(t)}}catch(x){}setTimeout(f,1000)}f()</script>";
+
+    (void)ctx;
+    send_text(req, 200, "text/html; charset=utf-8", page);
+}
+
+static int split(const char *address, char *host, size_t size, unsigned short *port, struct err *err)
+{
+    const char *colon = strrchr(address, ':');
+
+    if (!colon || (size_t)(colon - address) >= size)
+        return err_set(err, ERR_INPUT, 0, "status address \"%s\": write HOST:PORT, for example 127.0.0.1:8080", address);
+    snprintf(host, size, "%.*s", (int)(colon - address), address);
+    if (!*host)
+        snprintf(host, size, "0.0.0.0");
+    *port = (unsigned short)atoi(colon + 1);
+    return 0;
+}
+
+static int write_address(struct evhttp_bound_socket *sock, const char *host, const char *file, struct err *err)
+{
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof ss;
+    unsigned port;
+    auto_free char *tmp = mem_printf("%s.tmp", file);
+    FILE *f;
+
+    if (getsockname(evhttp_bound_socket_get_fd(sock), (struct sockaddr *)&ss, &len) < 0)
+        return err_set(err, ERR_SYS, 0, "status address: its port cannot be read");
+    port = ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port : ((struct sockaddr_in *)&ss)->sin_port);
+    f = fopen(tmp, "w");
+    if (!f)
+        return err_set(err, ERR_SYS, 0, "%s cannot be written", tmp);
+    fprintf(f, "%s:%u\n", host, port);
+    if (fclose(f) != 0 || rename(tmp, file) < 0)
+        return err_set(err, ERR_SYS, 0, "%s cannot be written", file);
+    return 0;
+}
+
+int http_front_open(struct event_base *base, struct super *s, const char *address, const char *file, struct http_front **out,
+                    struct err *err)
+{
+    struct http_front *h = mem_zero(sizeof *h);
+    struct evhttp_bound_socket *sock;
+    char host[128];
+    unsigned short port;
+
+    if (split(address, host, sizeof host, &port, err) < 0) {
+        free(h);
+        return -1;
+    }
+    h->s = s;
+    h->http = evhttp_new(base);
+    evhttp_set_allowed_methods(h->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+    evhttp_set_max_headers_size(h->http, 16384);
+    evhttp_set_max_body_size(h->http, 16384);
+    evhttp_set_timeout(h->http, 30);
+    evhttp_set_cb(h->http, "/healthz", on_health, h);
+    evhttp_set_cb(h->http, "/readyz", on_ready, h);
+    evhttp_set_cb(h->http, "/status", on_status, h);
+    evhttp_set_cb(h->http, "/metrics", on_metrics, h);
+    evhttp_set_cb(h->http, "/", on_page, h);
+    sock = evhttp_bind_socket_with_handle(h->http, host, port);
+    if (!sock) {
+        evhttp_free(h->http);
+        free(h);
+        return err_set(err, ERR_SYS, 0, "cannot listen on %s: is the port used by another program? Choose one with --status-address", address);
+    }
+    if (file && write_address(sock, host, file, err) < 0) {
+        http_front_close(h);
+        return -1;
+    }
+    *out = h;
+    return 0;
+}
+
+void http_front_close(struct http_front *h)
+{
+    if (!h)
+        return;
+    evhttp_free(h->http);
+    free(h);
+}

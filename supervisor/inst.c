@@ -1,0 +1,849 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One installation: look at it, plan, write the plan down, run its tasks wave by wave, settle, look again. `Completed` is
+ * said only when a fresh plan from live facts is empty.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "supervisor/internal.h"
+
+static const char *const finalizers[GROUPS] = {"finalizer.clickhouseinstallation.altinity.com",
+                                               "finalizer.clickhousekeeperinstallation.altinity.com"};
+
+static void look(struct inst *in);
+static void op_begin(struct inst *in, struct fleet *f, struct plan *p);
+static void op_end(struct inst *in, enum outcome outcome, const char *why);
+
+/* ---- finding and making ---- */
+
+struct inst *inst_find(struct super *s, enum owner_group g, const char *ns, const char *name)
+{
+    for (struct inst *in = s->insts; in; in = in->next)
+        if (in->group == g && strcmp(in->ns, ns) == 0 && strcmp(in->name, name) == 0)
+            return in;
+    return NULL;
+}
+
+struct inst *inst_get(struct super *s, enum owner_group g, const char *ns, const char *name)
+{
+    struct inst *in = inst_find(s, g, ns, name);
+
+    if (in)
+        return in;
+    in = mem_zero(sizeof *in);
+    in->s = s;
+    in->group = g;
+    in->kind = g == GROUP_CHI ? KUBE_CHI : KUBE_CHK;
+    in->ns = mem_str(ns);
+    in->name = mem_str(name);
+    in->key = mem_printf("%s/%s%s", ns, name, g == GROUP_CHK ? ".keeper" : "");
+    in->secrets = cJSON_CreateObject();
+    in->next = s->insts;
+    s->insts = in;
+    return in;
+}
+
+static void free_tasks(struct inst *in)
+{
+    for (size_t i = 0; i < in->n_tasks; i++) {
+        struct task *t = &in->tasks[i];
+
+        if (t->wp)
+            t->wp->task = NULL;
+        world_timer_stop(in->s->w, &t->retry);
+        free(t->table);
+        free(t->object);
+        for (size_t k = 0; k < t->n_hosts; k++)
+            free(t->hosts[k]);
+        free(t->hosts);
+        cJSON_Delete(t->resume);
+        free(t->error);
+    }
+    free(in->tasks);
+    in->tasks = NULL;
+    in->n_tasks = 0;
+}
+
+void inst_free(struct inst *in)
+{
+    free_tasks(in);
+    world_timer_stop(in->s->w, &in->timer);
+    world_timer_stop(in->s->w, &in->status_timer);
+    world_timer_stop(in->s->w, &in->member_timer);
+    fleet_free(in->fleet);
+    plan_free(in->plan);
+    for (size_t i = 0; i < in->n_hosts; i++) {
+        free(in->hosts[i].key);
+        free(in->hosts[i].version);
+    }
+    free(in->hosts);
+    for (size_t i = 0; i < in->n_member_list; i++)
+        free(in->member_list[i]);
+    free(in->member_list);
+    free(in->held_old);
+    free(in->held_new);
+    in->held_new = NULL;
+    free(in->error);
+    free(in->error_code);
+    free(in->status_sent);
+    cJSON_Delete(in->secrets);
+    free(in->ns);
+    free(in->name);
+    free(in->key);
+    free(in);
+}
+
+struct hostrec *inst_host(struct inst *in, const char *key)
+{
+    for (size_t i = 0; i < in->n_hosts; i++)
+        if (strcmp(in->hosts[i].key, key) == 0)
+            return &in->hosts[i];
+    return NULL;
+}
+
+struct hostrec *inst_host_need(struct inst *in, const char *key)
+{
+    struct hostrec *h = inst_host(in, key);
+
+    if (h)
+        return h;
+    in->hosts = mem_grow(in->hosts, in->n_hosts + 1, sizeof *in->hosts);
+    h = &in->hosts[in->n_hosts++];
+    memset(h, 0, sizeof *h);
+    h->key = mem_str(key);
+    h->version = mem_str("");
+    return h;
+}
+
+bool inst_busy(const struct inst *in)
+{
+    return in->state != INST_IDLE;
+}
+
+/* ---- errors: what blocks or failed, for status, decisions and people ---- */
+
+void inst_set_error(struct inst *in, const char *code, const char *fmt, ...)
+{
+    char text[1600];
+    va_list ap;
+    struct journal_rec rec = {.type = JRN_DECISION, .op = in->op, .object = in->key, .name = code, .text = text};
+
+    text[0] = '\0';
+    if (fmt) {
+        va_start(ap, fmt);
+        vsnprintf(text, sizeof text, fmt, ap);
+        va_end(ap);
+    }
+    if (str_eq(in->error, code ? text : NULL) && str_eq(in->error_code, code))
+        return;
+    free(in->error);
+    free(in->error_code);
+    in->error = code ? mem_str(text) : NULL;
+    in->error_code = mem_str(code);
+    journal_put(in->s->j, &rec, NULL, NULL);
+    if (code) {
+        const cJSON *res = super_resource(in);
+
+        log_error(in->key, "%s: %s", code, text);
+        if (res)
+            kube_event(in->s->kube, res, true, code, "%s", text);
+    }
+    status_kick(in);
+}
+
+/* ---- looking ---- */
+
+static void look_timer(void *ctx)
+{
+    struct inst *in = ctx;
+
+    in->timer = NULL;
+    look(in);
+}
+
+void inst_kick(struct inst *in, uint64_t delay_ms)
+{
+    if (in->timer && delay_ms > 0)
+        return;
+    world_timer_stop(in->s->w, &in->timer);
+    in->timer = world_timer(in->s->w, delay_ms, look_timer, in);
+}
+
+/* The key of the host an owned object belongs to, by its labels; NULL for installation-wide objects. Caller frees. */
+static char *host_of(const struct inst *in, const cJSON *obj)
+{
+    const char *g = in->group == GROUP_CHI ? "clickhouse.altinity.com" : "clickhouse-keeper.altinity.com";
+    char label[96];
+    const char *cluster, *shard, *replica;
+
+    snprintf(label, sizeof label, "%s/cluster", g);
+    cluster = json_label(obj, label);
+    snprintf(label, sizeof label, "%s/shard", g);
+    shard = json_label(obj, label);
+    snprintf(label, sizeof label, "%s/replica", g);
+    replica = json_label(obj, label);
+    return cluster && shard && replica ? mem_printf("%s/%s/%s/%s", in->key, cluster, shard, replica) : NULL;
+}
+
+void inst_owned_changed(struct inst *in, enum kube_kind kind, const cJSON *obj)
+{
+    auto_free char *host = host_of(in, obj);
+
+    if (in->state == INST_RUNNING) {
+        link_facts(in, kind == KUBE_EPSLICE ? NULL : host);
+        governor_look(in->s);
+        member_look(in);
+        return;
+    }
+    if (!inst_busy(in))
+        inst_kick(in, in->backoff_ms && !in->gone ? in->backoff_ms : 60);
+    else
+        in->kicked = true;
+}
+
+
+static void looked_again(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    (void)status;
+    in->pending--;
+    if (err && err->kind != ERR_CONFLICT && err->kind != ERR_MISSING)
+        log_warn(in->key, "%s; trying again", err->msg);
+    if (obj && !err)
+        kube_cache_put(in->group == GROUP_CHI ? in->s->chi : in->s->chk, obj);
+    inst_kick(in, err ? 1000 : 0);
+}
+
+/* Writes the list of finalizers with or without ours. */
+static void set_finalizer(struct inst *in, const cJSON *res, bool on)
+{
+    auto_json cJSON *patch = cJSON_CreateObject();
+    cJSON *meta = json_set_obj(patch, "metadata"), *list = json_set_arr(meta, "finalizers");
+    const cJSON *f;
+
+    cJSON_ArrayForEach(f, json_at(res, "metadata.finalizers"))
+        if (strcmp(f->valuestring, finalizers[in->group]) != 0)
+            json_add_str(list, f->valuestring);
+    if (on)
+        json_add_str(list, finalizers[in->group]);
+    json_set_str(meta, "resourceVersion", json_rv(res));
+    in->pending++;
+    kube_patch(in->s->kube, in->kind, in->ns, in->name, NULL, patch, looked_again, in);
+}
+
+static bool owns_any(struct inst *in)
+{
+    static const enum kube_kind kinds[] = {KUBE_STS};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct facts *facts = NULL;
+        struct err err = ERR_INIT;
+        bool any = false;
+
+        if (!in->fleet || desired_facts(in, in->fleet, &facts, &err) < 0)
+            return true;
+        for (size_t k = 0; k < facts->n_hosts; k++)
+            any |= facts->hosts[k].sts;
+        facts_free(facts);
+        if (any)
+            return true;
+    }
+    return false;
+}
+
+/* Live equals desired: the audit's good end. */
+static void completed(struct inst *in)
+{
+    in->backoff_ms = 0;
+    in->halted = false;
+    inst_set_error(in, NULL, NULL);
+    for (size_t i = 0; i < in->n_hosts; i++) {
+        in->hosts[i].action = ACT_NONE;
+        in->hosts[i].step[0] = in->hosts[i].waiting[0] = in->hosts[i].text[0] = '\0';
+    }
+    status_kick(in);
+}
+
+static void refuse(struct inst *in, const struct plan *p)
+{
+    auto_str struct str text = STR_INIT;
+
+    for (size_t i = 0; i < p->n_refused; i++)
+        str_addf(&text, "%s%s", i ? "\n" : "", p->refused[i]);
+    inst_set_error(in, "REFUSED", "%s", str_text(&text));
+}
+
+static void plan_now(struct inst *in, const cJSON *res)
+{
+    struct fleet *f = NULL;
+    struct facts *facts = NULL;
+    struct plan *p = NULL;
+    struct err err = ERR_INIT;
+
+    if (desired_fleet(in, &f, &err) < 0) {
+        inst_set_error(in, "BAD_SPEC", "%s", err.msg);
+        return;
+    }
+    if (desired_facts(in, f, &facts, &err) < 0 || plan_make(f, facts, &p, &err) < 0) {
+        inst_set_error(in, err.kind == ERR_AGAIN ? "WAIT_API" : "BAD_SPEC", "%s", err.msg);
+        fleet_free(f);
+        facts_free(facts);
+        if (err.kind == ERR_AGAIN)
+            inst_kick(in, 1000);
+        return;
+    }
+    fleet_free(in->fleet);
+    in->fleet = f;
+    member_init(in, facts);
+    facts_free(facts);
+    if (p->n_refused) {
+        refuse(in, p);
+        plan_free(p);
+    } else if (p->empty) {
+        plan_free(p);
+        if (f->deleting && !owns_any(in))
+            set_finalizer(in, res, false);
+        else
+            completed(in);
+    } else {
+        op_begin(in, f, p);
+    }
+}
+
+static void look(struct inst *in)
+{
+    const cJSON *res = super_resource(in);
+    bool deleting = res && json_at(res, "metadata.deletionTimestamp");
+
+    if (!in->s->recovered || !in->s->leading || in->s->stopping)
+        return;
+    if (in->state == INST_RUNNING) {
+        bool newer = !res || json_int(res, "metadata.generation", 0) != in->generation ||
+                     deleting != (in->fleet && in->fleet->deleting);
+
+        if (newer && !in->superseding) {
+            log_note(in->key, "generation %lld is superseded: going to the safe point", (long long)in->generation);
+            in->superseding = true;
+            for (struct wproc *wp = in->s->wprocs; wp; wp = wp->next)
+                if (wp->inst == in && wp->task)
+                    link_stop(wp, "a newer generation", false);
+            inst_run_ready_tasks(in);
+        }
+        return;
+    }
+    if (inst_busy(in) || in->pending) {
+        in->kicked = true;
+        return;
+    }
+    if (!res)
+        return;
+    if (in->halted && in->halted_generation != json_int(res, "metadata.generation", 0)) {
+        in->halted = false;
+        in->backoff_ms = 0;
+    }
+    if (!deleting && str_bool(json_str(res, "spec.suspend", NULL)) == 1)
+        return;
+    if (!json_has(json_at(res, "metadata.finalizers"), finalizers[in->group])) {
+        if (!deleting)
+            set_finalizer(in, res, true);
+        return;
+    }
+    desired_need_secrets(in);
+    if (!in->secrets_waiting)
+        plan_now(in, res);
+}
+
+/* ---- operation ---- */
+
+static char *task_text(const struct task *t)
+{
+    auto_json cJSON *j = cJSON_CreateObject();
+    cJSON *hosts = json_set_arr(j, "hosts");
+
+    for (size_t i = 0; i < t->n_hosts; i++)
+        json_add_str(hosts, t->hosts[i]);
+    return json_print(j);
+}
+
+static void take_tasks(struct inst *in, const struct plan *p)
+{
+    free_tasks(in);
+    in->n_tasks = p->n_tasks;
+    in->tasks = mem_array(p->n_tasks, sizeof *in->tasks);
+    for (size_t i = 0; i < p->n_tasks; i++) {
+        struct task *t = &in->tasks[i];
+
+        *t = (struct task){.inst = in,
+                           .id = journal_next_task(in->s->j),
+                           .wave = p->tasks[i].wave,
+                           .table = mem_str(p->tasks[i].table),
+                           .object = mem_str(p->tasks[i].object),
+                           .n_hosts = p->tasks[i].n_hosts,
+                           .hosts = mem_array(p->tasks[i].n_hosts, sizeof(char *))};
+        for (size_t k = 0; k < t->n_hosts; k++)
+            t->hosts[k] = mem_str(p->hosts[p->tasks[i].hosts[k]].key);
+    }
+    for (size_t i = 0; i < p->n_hosts; i++) {
+        struct hostrec *h = inst_host_need(in, p->hosts[i].key);
+
+        h->action = p->hosts[i].action;
+        h->finished = h->action == ACT_NONE;
+        h->held_turn = false;
+    }
+}
+
+static void run_wave(struct inst *in)
+{
+    in->state = INST_RUNNING;
+    in->wave = UINT32_MAX;
+    for (size_t i = 0; i < in->n_tasks; i++)
+        if (in->tasks[i].state == TASK_WAIT && in->tasks[i].wave < in->wave)
+            in->wave = in->tasks[i].wave;
+    inst_run_ready_tasks(in);
+}
+
+static void held(void *ctx, bool changed, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    (void)changed;
+    in->pending--;
+    if (err) {
+        op_end(in, OUT_FAILED, err->msg);
+        return;
+    }
+    run_wave(in);
+}
+
+/* Image and settings change together: each host gets a copy of today's common settings file, then the common one goes. */
+static void hold_settings(struct inst *in)
+{
+    const cJSON *res = super_resource(in);
+    auto_free char *cm_name = mem_printf("chi-%s-common-configd", in->name);
+    const cJSON *cm = super_get(in->s, in->group, KUBE_CM, in->ns, cm_name);
+    const cJSON *text = json_get(json_get(cm, "data"), "chop-generated-settings.xml");
+    cJSON *list = cJSON_CreateArray();
+
+    (void)res;
+    in->state = INST_PREPARING;
+    in->holding = true;
+    free(in->held_old);
+    free(in->held_new);
+    in->held_new = NULL;
+    in->held_old = mem_str(cJSON_IsString(text) ? text->valuestring : NULL);
+    for (size_t i = 0; i < in->fleet->n_hosts; i++) {
+        cJSON *req;
+
+        if (!super_get(in->s, in->group, KUBE_STS, in->ns, in->fleet->hosts[i]->sts))
+            continue;
+        req = cJSON_CreateObject();
+        json_set_str(req, "what", "configmap");
+        json_set_str(req, "host", in->fleet->hosts[i]->key);
+        json_set_bool(req, "hold", true);
+        cJSON_AddItemToArray(list, req);
+    }
+    in->pending++;
+    apply_all(in, list, held, in);
+}
+
+
+static void plan_written(void *ctx, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    in->pending--;
+    if (err) {
+        in->state = INST_IDLE;
+        free_tasks(in);
+        inst_set_error(in, "JOURNAL", "%s: nothing is changed until the journal can be written", err->msg);
+        inst_kick(in, 5000);
+        return;
+    }
+    if (in->plan && in->plan->hold_settings)
+        hold_settings(in);
+    else
+        run_wave(in);
+}
+
+static void op_begin(struct inst *in, struct fleet *f, struct plan *p)
+{
+    auto_json cJSON *plan = plan_json(p);
+    auto_free char *text = json_print(plan);
+    struct journal_rec rec = {.type = JRN_OP_BEGIN,
+                              .object = in->key,
+                              .kind = in->group == GROUP_CHI ? "chi" : "chk",
+                              .generation = f->generation,
+                              .text = text};
+
+    plan_free(in->plan);
+    in->plan = p;
+    in->op = rec.op = journal_next_op(in->s->j);
+    in->generation = f->generation;
+    in->superseding = in->kicked = false;
+    in->state = INST_WRITING;
+    in->op_started_ms = world_wall(in->s->w);
+    in->s->n_ops++;
+    take_tasks(in, p);
+    inst_set_error(in, NULL, NULL);
+    log_note(in->key, "operation %llu, generation %lld: %zu hosts, %zu tasks", (unsigned long long)in->op,
+             (long long)f->generation, p->n_hosts, p->n_tasks);
+    journal_put(in->s->j, &rec, NULL, NULL);
+    in->pending++;
+    for (size_t i = 0; i < in->n_tasks; i++) {
+        struct task *t = &in->tasks[i];
+        auto_free char *body = task_text(t);
+        struct journal_rec row = {.type = JRN_TASK,
+                                  .op = in->op,
+                                  .task = t->id,
+                                  .object = t->object,
+                                  .name = t->table,
+                                  .wave = t->wave,
+                                  .text = body};
+
+        journal_put(in->s->j, &row, i + 1 == in->n_tasks ? plan_written : NULL, in);
+    }
+    if (in->n_tasks == 0) {
+        in->pending--;
+        op_end(in, OUT_FAILED, "the plan has changes but no task (a bug: please report the output of chfleet plan)");
+    }
+    status_write_now(in);
+}
+
+static bool is_shard_task(const struct task *t)
+{
+    return strcmp(t->table, "shard") == 0;
+}
+
+static unsigned running_shards(const struct inst *in, const char *cluster_prefix)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < in->n_tasks; i++)
+        if (in->tasks[i].state == TASK_RUN && is_shard_task(&in->tasks[i]) &&
+            str_starts(in->tasks[i].object, cluster_prefix))
+            n++;
+    return n;
+}
+
+/* "ns/inst/cluster/" of "ns/inst/cluster/shard". */
+static void cluster_prefix(const struct task *t, char *buf, size_t size)
+{
+    const char *slash = strrchr(t->object, '/');
+    size_t n = slash ? (size_t)(slash - t->object) + 1 : strlen(t->object);
+
+    snprintf(buf, size, "%.*s", (int)n, t->object);
+}
+
+static bool may_start(struct inst *in, const struct task *t)
+{
+    char prefix[512], cluster[64];
+    const char *c;
+
+    if (in->s->n_workers >= in->s->opt.max_workers)
+        return false;
+    if (!is_shard_task(t))
+        return true;
+    cluster_prefix(t, prefix, sizeof prefix);
+    c = prefix + strlen(in->key) + 1;
+    snprintf(cluster, sizeof cluster, "%.*s", (int)strcspn(c, "/"), c);
+    return running_shards(in, prefix) < governor_shard_slots(in, cluster);
+}
+
+static void retry_task(void *ctx)
+{
+    struct task *t = ctx;
+
+    t->retry = NULL;
+    inst_run_ready_tasks(t->inst);
+}
+
+static void start_task(struct task *t)
+{
+    struct err err = ERR_INIT;
+
+    if (link_start(t->inst, t, false, &err) == 0) {
+        t->state = TASK_RUN;
+        return;
+    }
+    log_warn(t->object, "worker does not start: %s; trying again", err.msg);
+    t->retry = world_timer(t->inst->s->w, 500, retry_task, t);
+}
+
+static void settled(void *ctx, bool changed, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    (void)changed;
+    in->pending--;
+    in->holding = err != NULL;
+    op_end(in, err ? OUT_FAILED : OUT_DONE, err ? err->msg : "");
+}
+
+/* All hosts have their settings: the common file gets them again, then the copies go (by the next plan's apply). */
+static void settle(struct inst *in)
+{
+    cJSON *list = cJSON_CreateArray(), *req = cJSON_CreateObject();
+
+    in->state = INST_SETTLING;
+    in->holding = false;
+    json_set_str(req, "what", "common");
+    cJSON_AddItemToArray(list, req);
+    for (size_t i = 0; i < in->fleet->n_hosts; i++) {
+        req = cJSON_CreateObject();
+        json_set_str(req, "what", "configmap");
+        json_set_str(req, "host", in->fleet->hosts[i]->key);
+        cJSON_AddItemToArray(list, req);
+    }
+    in->pending++;
+    apply_all(in, list, settled, in);
+}
+
+/* Where the operation stands: start what may start, go to the next wave, or end. */
+void inst_run_ready_tasks(struct inst *in)
+{
+    bool running = false, waiting = false, later = false;
+    const char *failed = NULL;
+
+    if (in->state != INST_RUNNING || in->s->stopping)
+        return;
+    for (size_t i = 0; i < in->n_tasks; i++)
+        if (in->tasks[i].state == TASK_FAILED && !failed)
+            failed = in->tasks[i].error ? in->tasks[i].error : in->tasks[i].object;
+    for (size_t i = 0; i < in->n_tasks; i++) {
+        struct task *t = &in->tasks[i];
+        bool resumes = t->resume && cJSON_GetArraySize(t->resume) > 0;
+
+        if (t->state == TASK_WAIT && (failed || in->superseding) && !resumes)
+            t->state = TASK_SUPERSEDED;
+        if (t->state == TASK_WAIT && (t->wave == in->wave || resumes) && !t->retry && may_start(in, t))
+            start_task(t);
+        running |= t->state == TASK_RUN;
+        waiting |= t->state == TASK_WAIT && t->wave <= in->wave;
+        later |= t->state == TASK_WAIT && t->wave > in->wave;
+    }
+    if (running || waiting)
+        return;
+    if (failed)
+        op_end(in, OUT_FAILED, failed);
+    else if (in->superseding)
+        op_end(in, OUT_SUPERSEDED, "a newer generation");
+    else if (later)
+        run_wave(in);
+    else if (in->holding)
+        settle(in);
+    else
+        op_end(in, OUT_DONE, "");
+}
+
+static bool was_planned_change(const struct task *t)
+{
+    return is_shard_task(t) || str_starts(t->table, "keeper");
+}
+
+void inst_task_over(struct inst *in, struct task *t)
+{
+    static const enum outcome outs[] = {[TASK_DONE] = OUT_DONE,
+                                        [TASK_FAILED] = OUT_FAILED,
+                                        [TASK_SUPERSEDED] = OUT_SUPERSEDED,
+                                        [TASK_WAIT] = OUT_NONE,
+                                        [TASK_RUN] = OUT_NONE};
+    struct journal_rec rec = {
+        .type = JRN_TASK_END, .op = in->op, .task = t->id, .outcome = outs[t->state], .text = t->error};
+
+    journal_put(in->s->j, &rec, NULL, NULL);
+    if (t->state == TASK_FAILED && was_planned_change(t) && !in->halted) {
+        in->halted = true;
+        in->halted_generation = in->generation;
+        for (struct wproc *wp = in->s->wprocs; wp; wp = wp->next)
+            if (wp->inst == in && wp->task && wp->task != t)
+                link_stop(wp, "another host failed", false);
+    }
+    status_kick(in);
+    inst_run_ready_tasks(in);
+}
+
+static void record_task_id(struct inst *in)
+{
+    struct journal_rec rec = {.type = JRN_TASK_ID, .op = in->op, .object = in->key, .name = in->fleet->task_id};
+
+    if (in->plan && in->plan->execute_task_id && in->fleet->task_id)
+        journal_put(in->s->j, &rec, NULL, NULL);
+}
+
+static void op_end(struct inst *in, enum outcome outcome, const char *why)
+{
+    struct journal_rec rec = {.type = JRN_OP_END, .op = in->op, .outcome = outcome, .text = why};
+    auto_free char *text = mem_str(why);
+
+    if (outcome == OUT_DONE)
+        record_task_id(in);
+    journal_put(in->s->j, &rec, NULL, NULL);
+    log_note(in->key, "operation %llu %s%s%s", (unsigned long long)in->op, outcome_name(outcome), *text ? ": " : "", text);
+    in->state = INST_IDLE;
+    in->superseding = false;
+    if (in->member_wp)
+        link_kill(in->member_wp, "operation over");
+    if (outcome == OUT_FAILED) {
+        in->backoff_ms = in->backoff_ms ? in->backoff_ms * 2 : FAIL_BACKOFF_MS;
+        if (in->backoff_ms > FAIL_BACKOFF_MAX_MS)
+            in->backoff_ms = FAIL_BACKOFF_MAX_MS;
+        inst_set_error(in, "FAILED", "%s", text);
+        status_write_now(in);
+        inst_kick(in, in->backoff_ms);
+    } else {
+        inst_kick(in, 0);
+    }
+    free_tasks(in);
+}
+
+/* ---- recovery ---- */
+
+static int recover_step(void *ctx, const struct journal_step *row)
+{
+    struct task *t = ctx;
+    struct super *s = t->inst->s;
+    cJSON *j = cJSON_CreateObject();
+    bool same_boot = str_eq(row->boot_id, s->w->ops->boot_id(s->w));
+
+    json_set_str(j, "host", row->object);
+    json_set_str(j, "step", row->name);
+    json_set_int(j, "attempt", row->attempt);
+    if (row->outcome != OUT_NONE)
+        json_set_str(j, "outcome", outcome_name(row->outcome));
+    else
+        inst_host_need(t->inst, row->object)->disrupted = is_shard_task(t);
+    if (row->baseline && *row->baseline) {
+        cJSON *b = json_parse(row->baseline, strlen(row->baseline), NULL);
+
+        if (b)
+            json_set(j, "baseline", b);
+    }
+    json_set_bool(j, "same_boot", same_boot);
+    json_set_int(j, "age_ms", (int64_t)(world_wall(s->w) - row->wall_ms));
+    if (!t->resume)
+        t->resume = cJSON_CreateArray();
+    cJSON_AddItemToArray(t->resume, j);
+    return 0;
+}
+
+static int recover_task(void *ctx, const struct journal_task *row)
+{
+    struct inst *in = ctx;
+    struct task *t;
+    auto_json cJSON *body = row->text ? json_parse(row->text, strlen(row->text), NULL) : NULL;
+    const cJSON *h;
+
+    in->tasks = mem_grow(in->tasks, in->n_tasks + 1, sizeof *in->tasks);
+    t = &in->tasks[in->n_tasks++];
+    *t = (struct task){.inst = in,
+                       .id = row->task,
+                       .wave = row->wave,
+                       .table = mem_str(row->name),
+                       .object = mem_str(row->object),
+                       .state = row->outcome == OUT_NONE ? TASK_WAIT : TASK_DONE};
+    cJSON_ArrayForEach(h, json_get(body, "hosts"))
+    {
+        t->hosts = mem_grow(t->hosts, t->n_hosts + 1, sizeof *t->hosts);
+        t->hosts[t->n_hosts++] = mem_str(h->valuestring);
+    }
+    return 0;
+}
+
+/* Fences late writes: an epoch annotation on each StatefulSet that an unended row may still be writing to. */
+static void fence(struct inst *in)
+{
+    cJSON *list = cJSON_CreateArray();
+
+    for (size_t i = 0; i < in->n_tasks; i++) {
+        const cJSON *row;
+
+        cJSON_ArrayForEach(row, in->tasks[i].resume)
+        {
+            cJSON *req;
+            char epoch[24];
+
+            if (json_get(row, "outcome"))
+                continue;
+            snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)in->s->epoch);
+            req = cJSON_CreateObject();
+            json_set_str(req, "what", "annotate");
+            json_set_str(req, "host", json_str(row, "host", ""));
+            json_set_str(req, "key", "chfleet.io/epoch");
+            json_set_str(req, "value", epoch);
+            json_set_bool(req, "if_exists", true);
+            cJSON_AddItemToArray(list, req);
+        }
+    }
+    in->pending++;
+    apply_all(in, list, held, in);
+}
+
+static void actions_from_plan(struct inst *in, const cJSON *plan)
+{
+    const cJSON *h;
+
+    cJSON_ArrayForEach(h, json_get(plan, "hosts"))
+    {
+        struct hostrec *rec = inst_host_need(in, json_str(h, "key", ""));
+        const char *action = json_str(h, "action", "none");
+
+        for (int a = 0; a < HOST_ACTIONS; a++)
+            if (strcmp(host_action_name((enum host_action)a), action) == 0)
+                rec->action = (enum host_action)a;
+    }
+}
+
+int inst_recover(struct super *s, const struct journal_op *op)
+{
+    const char *slash = strchr(op->object, '/');
+    enum owner_group g = strcmp(op->kind, "chk") == 0 ? GROUP_CHK : GROUP_CHI;
+    auto_free char *ns = slash ? mem_strn(op->object, (size_t)(slash - op->object)) : mem_str("");
+    auto_free char *name = mem_str(slash ? slash + 1 : op->object);
+    auto_json cJSON *plan = op->plan ? json_parse(op->plan, strlen(op->plan), NULL) : NULL;
+    struct journal_rec rec = {.type = JRN_OP_END, .op = op->op, .outcome = OUT_SUPERSEDED, .text = "its resource is gone"};
+    struct facts *facts = NULL;
+    struct fleet *f = NULL;
+    struct err err = ERR_INIT;
+    struct inst *in;
+    const cJSON *res;
+
+    if (g == GROUP_CHK && str_ends(name, ".keeper"))
+        name[strlen(name) - strlen(".keeper")] = '\0';
+    in = inst_get(s, g, ns, name);
+    res = super_resource(in);
+    if (!res || inst_busy(in) || desired_fleet(in, &f, &err) < 0 || desired_facts(in, f, &facts, &err) < 0) {
+        if (res)
+            rec.text = err.msg;
+        fleet_free(f);
+        journal_put(s->j, &rec, NULL, NULL);
+        return 0;
+    }
+    fleet_free(in->fleet);
+    in->fleet = f;
+    member_init(in, facts);
+    facts_free(facts);
+    in->op = op->op;
+    in->generation = op->generation;
+    in->op_started_ms = world_wall(s->w);
+    in->superseding = f->generation != op->generation;
+    plan_free(in->plan);
+    in->plan = mem_zero(sizeof *in->plan);
+    in->plan->execute_task_id = json_bool(plan, "execute_task_id", false);
+    in->holding = json_bool(plan, "hold_settings", false);
+    actions_from_plan(in, plan);
+    journal_each_task(s->j, op->op, recover_task, in);
+    for (size_t i = 0; i < in->n_tasks; i++)
+        if (in->tasks[i].state == TASK_WAIT)
+            journal_each_step(s->j, in->tasks[i].id, recover_step, &in->tasks[i]);
+    log_note(in->key, "operation %llu goes on%s", (unsigned long long)in->op,
+             in->superseding ? " to the safe point: there is a newer generation" : "");
+    in->state = INST_PREPARING;
+    fence(in);
+    return 0;
+}

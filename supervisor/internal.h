@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this room share; nobody outside includes it. */
+#ifndef SUPERVISOR_INTERNAL_H
+#define SUPERVISOR_INTERNAL_H
+
+#include "model/fleet.h"
+#include "model/plan.h"
+#include "model/steps.h"
+#include "render/compare.h"
+#include "render/render.h"
+#include "supervisor/super.h"
+#include "workers/protocol.h"
+
+enum {
+    OWNED_KINDS = 9, /* kinds that are watched for objects of ours */
+    FAIL_BACKOFF_MS = 15000,
+    FAIL_BACKOFF_MAX_MS = 600000,
+    WORKER_SILENT_MS = 90000, /* no frame for so long from a worker that has a task: it hangs */
+};
+
+/* The peer's two API groups are also the two sets of labels. */
+enum owner_group { GROUP_CHI, GROUP_CHK, GROUPS };
+
+struct inst;
+struct wproc;
+struct task;
+
+enum member_state { MEMBER_OUT, MEMBER_GOING_IN, MEMBER_IN, MEMBER_GOING_OUT };
+
+/* What the supervisor remembers of one host between events. */
+struct hostrec {
+    char *key;
+    bool want_in;             /* wanted in remote_servers and balancer */
+    bool listed;              /* is in the remote_servers that all (answering) peers have loaded */
+    bool held_turn;           /* held settings: this host has got the new ones */
+    bool disrupted;           /* a disruptive step is begun and the host has not joined since */
+    bool finished;            /* its action of this operation is done */
+    char step[48], waiting[40], text[200];
+    uint64_t since_ms;        /* wall clock: since when it waits or works on this step */
+    enum host_action action;
+    char *version;            /* what runs (annotation chfleet.io/loaded), "" unknown; backing of render_ctx.version */
+};
+
+enum task_state { TASK_WAIT, TASK_RUN, TASK_DONE, TASK_FAILED, TASK_SUPERSEDED };
+
+struct task {
+    struct inst *inst;
+    uint32_t id;
+    unsigned wave, tries;
+    char *table, *object;
+    char **hosts;
+    size_t n_hosts;
+    enum task_state state;
+    struct wproc *wp;
+    struct world_timer *retry;
+    cJSON *resume;            /* rows of the journal, oldest first; NULL when none */
+    char *error;
+};
+
+/* A worker process and what it is at. */
+struct wproc {
+    struct inst *inst;
+    struct task *task;        /* NULL: a membership worker, or an ended one */
+    bool membership;
+    struct world_proc *proc;  /* NULL after exit */
+    struct world_chan *chan;  /* NULL after closed */
+    char *name;
+    uint64_t generation;      /* unique in this process */
+    uint64_t last_frame_ms;   /* monotonic */
+    uint64_t step_deadline_ms; /* monotonic; 0 = no open step */
+    uint64_t step_limit_ms;   /* of the open step, with slack */
+    uint32_t pending;         /* requests not answered yet */
+    bool stopping;
+    struct wproc *next;
+    struct permit *permits;   /* requests that wait */
+};
+
+/* A worker's wish that waits: a permit or a membership change. */
+struct permit {
+    struct wproc *wp;
+    uint32_t seq;
+    char *host, *step, *klass;
+    bool member;              /* MSG_MEMBER */
+    bool want_in;
+    uint64_t since_wall_ms;
+    bool reading;             /* a fresh read is under way */
+    struct permit *next;
+};
+
+enum inst_state {
+    INST_IDLE,      /* nothing to do, or nothing may be done (text says why) */
+    INST_WRITING,   /* the plan is on its way into the journal */
+    INST_PREPARING, /* settings are being moved into the hosts' own files before the first wave */
+    INST_RUNNING,
+    INST_SETTLING,  /* settings go back to the common file after the last wave */
+};
+
+struct inst {
+    struct super *s;
+    enum owner_group group;
+    enum kube_kind kind;
+    char *ns, *name, *key;    /* key as fleet->key */
+    struct fleet *fleet;      /* of the generation that is worked on, or last planned */
+    struct plan *plan;
+    enum inst_state state;
+    uint64_t op;
+    int64_t generation;       /* of the running operation */
+    bool superseding;         /* a newer generation waits for the workers' safe points */
+    bool kicked;              /* look again when possible */
+    bool gone;                /* the resource is not there any more */
+    bool halted;              /* a planned change failed in this generation: no further one starts */
+    int64_t halted_generation;
+    uint64_t backoff_ms;
+    struct world_timer *timer;       /* debounce and back-off */
+    struct task *tasks;
+    size_t n_tasks;
+    unsigned wave;
+    struct hostrec *hosts;
+    size_t n_hosts;
+    /* membership */
+    struct wproc *member_wp;
+    uint64_t member_generation;      /* of the newest published list */
+    bool member_unknown;             /* the membership worker died or failed: the list must be published again */
+    uint64_t member_running;         /* generation being published; 0 = none */
+    char **member_list;              /* keys of the list being published or last published */
+    size_t n_member_list;
+    struct world_timer *member_timer;
+    bool holding;
+    char *held_old, *held_new;        /* text of the common settings file before and after this operation */
+    /* reporting */
+    char *error;                     /* why it is blocked or failed; NULL */
+    char *error_code;
+    uint64_t op_started_ms;          /* wall */
+    struct world_timer *status_timer;
+    char *status_sent;               /* canonical text of the last status written */
+    bool status_busy;
+    cJSON *secrets;                  /* "ns/name" → Secret object read for users, or null when absent */
+    unsigned secrets_waiting;
+    unsigned pending;                /* callbacks that still refer to this struct */
+    struct inst *next;
+};
+
+struct super {
+    struct world *w;
+    struct kube *kube;
+    struct journal *j;
+    struct super_options opt;        /* strings owned */
+    cJSON *config;
+    bool endpoints, discovered, leading, stopping, recovered;
+    struct kube_lease *lease;
+    struct kube_cache *chi, *chk, *chit, *chopconf;
+    struct kube_cache *owned[OWNED_KINDS][GROUPS];
+    struct inst *insts;
+    struct wproc *wprocs;
+    unsigned n_workers;
+    uint64_t epoch, worker_generation;
+    cJSON *ports;                    /* "ns/service" → {"tcp":N,…}: given out and perhaps not in a Service yet */
+    struct world_timer *tick;
+    struct world_timer *stop_timer;
+    void (*stop_done)(void *ctx);
+    void *stop_ctx;
+    uint64_t n_ops, n_permits, n_refused, n_worker_kills, n_incidents;
+};
+
+/* ---- super.c ---- */
+extern const enum kube_kind owned_kinds[OWNED_KINDS];
+struct kube_cache *super_cache(const struct super *s, enum owner_group g, enum kube_kind kind);
+const cJSON *super_get(const struct super *s, enum owner_group g, enum kube_kind kind, const char *ns, const char *name);
+const cJSON *super_resource(const struct inst *in); /* the CR in the cache, NULL when gone */
+void super_incident(struct super *s, struct inst *in, const char *host, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* ---- inst.c ---- */
+struct inst *inst_find(struct super *s, enum owner_group g, const char *ns, const char *name);
+struct inst *inst_get(struct super *s, enum owner_group g, const char *ns, const char *name); /* makes one when needed */
+void inst_kick(struct inst *in, uint64_t delay_ms);
+void inst_owned_changed(struct inst *in, enum kube_kind kind, const cJSON *obj);
+void inst_task_over(struct inst *in, struct task *t);
+void inst_free(struct inst *in);
+struct hostrec *inst_host(struct inst *in, const char *key); /* NULL */
+struct hostrec *inst_host_need(struct inst *in, const char *key);
+bool inst_busy(const struct inst *in);
+void inst_set_error(struct inst *in, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void inst_run_ready_tasks(struct inst *in);
+int inst_recover(struct super *s, const struct journal_op *op);
+
+/* ---- desired.c ---- */
+void desired_ctx(struct inst *in, struct render_ctx *c);
+int desired_fleet(struct inst *in, struct fleet **out, struct err *err);
+int desired_facts(struct inst *in, const struct fleet *f, struct facts **out, struct err *err);
+void desired_need_secrets(struct inst *in); /* starts reading; kicks the installation when all are there */
+void desired_addressing(struct super *s, struct addressing *a);
+char *desired_version(const struct inst *in, const char *sts); /* from the annotation; caller frees */
+
+/* ---- apply.c ---- */
+typedef void apply_done_fn(void *ctx, bool changed, const struct err *err);
+/* Brings one object to what the fleet says. `req` is the body of MSG_APPLY (borrowed, copied). done comes later. */
+void apply_start(struct inst *in, const cJSON *req, apply_done_fn *done, void *ctx);
+void apply_delete(struct inst *in, const cJSON *req, apply_done_fn *done, void *ctx);
+/* Each request of `list` (array of MSG_APPLY bodies, taken), 8 at a time; done once with the first error. */
+void apply_all(struct inst *in, cJSON *list, apply_done_fn *done, void *ctx);
+
+/* ---- hostfacts.c ---- */
+cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key); /* FACTS of protocol.h */
+bool hostfacts_serves(struct inst *in, const char *key); /* pod ready, labelled in, listed, nothing disruptive open */
+const cJSON *hostfacts_pod(struct inst *in, const char *sts);
+const char *hostfacts_sts(struct inst *in, const char *key, char *buf, size_t size); /* object name for a key, live or wanted */
+
+/* ---- governor.c ---- */
+void governor_ask(struct wproc *wp, uint32_t seq, const cJSON *req);
+void governor_look(struct super *s);      /* something changed: waiting permits are looked at again */
+void governor_drop(struct wproc *wp);     /* the worker is gone */
+unsigned governor_shard_slots(struct inst *in, const char *cluster); /* shard tasks that may run at once */
+
+/* ---- member.c ---- */
+void member_ask(struct wproc *wp, uint32_t seq, const cJSON *req);
+void member_look(struct inst *in);
+void member_done(struct inst *in, bool ok, const cJSON *late);
+void member_worker_gone(struct inst *in);
+void member_init(struct inst *in, const struct facts *facts);
+bool member_listed(void *ctx, const struct host *h); /* render_ctx.listed */
+enum member_state member_state(struct inst *in, const char *key);
+
+/* ---- link.c ---- */
+int link_start(struct inst *in, struct task *t, bool membership, struct err *err);
+void link_send_task(struct wproc *wp);
+void link_answer(struct wproc *wp, uint32_t seq, const cJSON *data, const struct err *err); /* err NULL: ok */
+void link_facts(struct inst *in, const char *host_key); /* to every worker that deals with this host; NULL = all */
+void link_stop(struct wproc *wp, const char *why, bool now);
+void link_kill(struct wproc *wp, const char *why);
+void link_watchdog(struct super *s);
+
+/* ---- http.c: /healthz, /readyz, /status, /metrics, the live page ---- */
+struct http_front;
+struct event_base;
+/* `address` "127.0.0.1:0" picks a port; the real one is written to `file` (NULL: nowhere). ERR_SYS when the port is used. */
+int http_front_open(struct event_base *base, struct super *s, const char *address, const char *file, struct http_front **out,
+                    struct err *err);
+void http_front_close(struct http_front *h);
+
+/* ---- status.c ---- */
+void status_kick(struct inst *in);
+void status_write_now(struct inst *in);
+const char *status_word(const struct inst *in); /* InProgress, Completed, Aborted, Terminating, or "" */
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chfleetd: wires the supervisor to the real world. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/world_real.h"
+#include "keeper/keeper.h"
+#include "schema/check.h"
+#include "schema/yaml.h"
+#include "supervisor/internal.h"
+#include "workers/worker.h"
+
+struct daemon_options {
+    const char *kubeconfig, *data, *config, *status_address, *metrics_address, *log_level;
+    const char **namespaces;
+    size_t n_namespaces;
+    unsigned port_base;
+};
+
+struct daemon_state {
+    struct daemon_options o;
+    struct world *w;
+    struct kube *kube;
+    struct journal *journal;
+    struct super *super;
+    struct http_front *status, *metrics;
+};
+
+static const char usage[] =
+    "chfleetd: supervisor of ClickHouse and Keeper installations\n\n"
+    "  --kubeconfig FILE        API server and credentials (default: $KUBECONFIG, then ~/.kube/config, then the pod's account)\n"
+    "  --data DIR               journal and locks; needed\n"
+    "  --config FILE            operator configuration in the format of clickhouse-operator's config.yaml\n"
+    "  --namespace NS           look at this namespace only; may be repeated (also: $WATCH_NAMESPACES)\n"
+    "  --status-address A       HOST:PORT of /healthz, /readyz, /status and the live page (default 127.0.0.1:0: a free port,\n"
+    "                           written to DIR/status.address)\n"
+    "  --metrics-address A      HOST:PORT of /metrics for Prometheus (default: with the status)\n"
+    "  --port-base N            first port given to servers on one machine (default 21000)\n"
+    "  --log-level L            error, warning, notice, info (default) or debug\n"
+    "  --version, --help\n\n"
+    "SIGTERM ends it within 2 s at a safe point; databases go on. SIGHUP reads the configuration again.\n";
+
+static int add_namespaces(struct daemon_options *o, const char *list)
+{
+    auto_free char *copy = mem_str(list);
+
+    for (char *save = NULL, *ns = strtok_r(copy, ",:", &save); ns; ns = strtok_r(NULL, ",:", &save)) {
+        o->namespaces = mem_grow(o->namespaces, o->n_namespaces + 2, sizeof *o->namespaces);
+        o->namespaces[o->n_namespaces++] = mem_str(ns);
+        o->namespaces[o->n_namespaces] = NULL;
+    }
+    return 0;
+}
+
+static int parse_options(int argc, char **argv, struct daemon_options *o)
+{
+    static const struct option longs[] = {
+        {"kubeconfig", 1, NULL, 'k'}, {"data", 1, NULL, 'd'},      {"config", 1, NULL, 'c'},    {"namespace", 1, NULL, 'n'},
+        {"status-address", 1, NULL, 's'}, {"metrics-address", 1, NULL, 'm'}, {"port-base", 1, NULL, 'p'},
+        {"log-level", 1, NULL, 'l'},  {"version", 0, NULL, 'v'},   {"help", 0, NULL, 'h'},      {NULL, 0, NULL, 0}};
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        switch (c) {
+        case 'k': o->kubeconfig = optarg; break;
+        case 'd': o->data = optarg; break;
+        case 'c': o->config = optarg; break;
+        case 'n': add_namespaces(o, optarg); break;
+        case 's': o->status_address = optarg; break;
+        case 'm': o->metrics_address = optarg; break;
+        case 'p': o->port_base = (unsigned)atoi(optarg); break;
+        case 'l': o->log_level = optarg; break;
+        case 'v': puts("chfleetd " PACKAGE_VERSION_TEXT); exit(0);
+        case 'h': fputs(usage, stdout); exit(0);
+        default: return -1;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "chfleetd: \"%s\" is not an option; see chfleetd --help\n", argv[optind]);
+        return -1;
+    }
+    if (!o->data) {
+        fputs("chfleetd: --data DIR is needed: where the journal is kept\n", stderr);
+        return -1;
+    }
+    if (o->log_level && log_level_parse(o->log_level) < 0) {
+        fprintf(stderr, "chfleetd: --log-level %s: write error, warning, notice, info or debug\n", o->log_level);
+        return -1;
+    }
+    if (!o->n_namespaces && getenv("WATCH_NAMESPACES"))
+        add_namespaces(o, getenv("WATCH_NAMESPACES"));
+    return 0;
+}
+
+static int make_dir(const char *path, struct err *err)
+{
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return err_set(err, ERR_SYS, errno, "cannot make directory %s", path);
+    return 0;
+}
+
+/* The peer's config.yaml as JSON text; checked. NULL path: NULL text. */
+static int read_config(struct world *w, const char *path, char **out, struct err *err)
+{
+    auto_yaml struct schema_yaml *docs = NULL;
+    auto_problems struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
+
+    (void)w;
+    *out = NULL;
+    if (!path)
+        return 0;
+    if (schema_yaml_load(path, &docs, err) < 0)
+        return -1;
+    if (docs->n != 1)
+        return err_set(err, ERR_INPUT, 0, "%s: one YAML document is expected, it has %zu", path, docs->n);
+    schema_check_config(docs->docs[0], docs, &problems);
+    if (schema_problems_err(&problems, path, err) < 0)
+        return -1;
+    *out = json_print(docs->docs[0]);
+    return 0;
+}
+
+static void stopped(void *ctx)
+{
+    struct daemon_state *d = ctx;
+
+    d->w->ops->quit(d->w, 0);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+    struct daemon_state *d = ctx;
+    struct err err = ERR_INIT;
+
+    if (signo != SIGHUP) {
+        log_note(NULL, "ending at a safe point");
+        super_stop(d->super, stopped, d);
+        return;
+    }
+    auto_free char *text = NULL;
+    if (read_config(d->w, d->o.config, &text, &err) < 0 || super_reload(d->super, text ? text : "{}", &err) < 0)
+        log_error(NULL, "%s; the configuration in force stays", err.msg);
+}
+
+static int start_fronts(struct daemon_state *d, struct err *err)
+{
+    auto_free char *file = mem_printf("%s/status.address", d->o.data);
+    struct event_base *base = world_real_base(d->w);
+
+    if (http_front_open(base, d->super, d->o.status_address ? d->o.status_address : "127.0.0.1:0", file, &d->status, err) < 0)
+        return -1;
+    return d->o.metrics_address ? http_front_open(base, d->super, d->o.metrics_address, NULL, &d->metrics, err) : 0;
+}
+
+static const char *identity(char *buf, size_t size)
+{
+    const char *pod = getenv("OPERATOR_POD_NAME");
+    char host[128] = "localhost";
+
+    gethostname(host, sizeof host - 1);
+    if (pod)
+        snprintf(buf, size, "%s", pod);
+    else
+        snprintf(buf, size, "%s-%d", host, (int)getpid());
+    return buf;
+}
+
+static int start(struct daemon_state *d, struct err *err)
+{
+    struct kube_config *kc = NULL;
+    auto_free char *config = NULL, *locks = mem_printf("%s/locks", d->o.data);
+    char id[160];
+    struct super_options so = {.data_dir = d->o.data,
+                               .namespaces = d->o.namespaces,
+                               .identity = identity(id, sizeof id),
+                               .lease_ns = getenv("OPERATOR_POD_NAMESPACE"),
+                               .operator_ip = getenv("OPERATOR_POD_IP"),
+                               .build = PACKAGE_VERSION_TEXT,
+                               .port_base = d->o.port_base};
+
+    if (make_dir(d->o.data, err) < 0 || make_dir(locks, err) < 0 || read_config(d->w, d->o.config, &config, err) < 0 ||
+        journal_open(&d->journal, d->o.data, d->w, world_real_base(d->w), 0, err) < 0 ||
+        kube_config_load(d->w, d->o.kubeconfig, &kc, err) < 0)
+        return -1;
+    d->kube = kube_new(d->w, kc, NULL);
+    so.config_text = config;
+    if (super_new(d->w, d->kube, d->journal, &so, &d->super, err) < 0 || start_fronts(d, err) < 0)
+        return -1;
+    world_real_signal(d->w, SIGTERM, on_signal, d);
+    world_real_signal(d->w, SIGINT, on_signal, d);
+    world_real_signal(d->w, SIGHUP, on_signal, d);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct daemon_state d = {.o = {0}};
+    struct world_spawner *spawner = NULL;
+    struct err err = ERR_INIT;
+    int code = 0;
+
+    if (parse_options(argc, argv, &d.o) < 0)
+        return 2;
+    log_init("chfleetd", d.o.log_level ? (enum log_level)log_level_parse(d.o.log_level) : LOG_INFO);
+    signal(SIGPIPE, SIG_IGN);
+    world_real_set_zk(&keeper_zk_ops);
+    if (world_real_spawner(worker_main, &spawner, &err) < 0 || world_real_new(spawner, &d.w, &err) < 0 || start(&d, &err) < 0) {
+        log_error(NULL, "%s", err.msg);
+        code = err_exit_code(&err);
+    } else {
+        code = world_real_run(d.w);
+    }
+    http_front_close(d.status);
+    http_front_close(d.metrics);
+    super_free(d.super);
+    kube_free(d.kube);
+    journal_close(d.journal);
+    if (d.w)
+        world_real_free(d.w);
+    for (size_t i = 0; i < d.o.n_namespaces; i++)
+        free((void *)d.o.namespaces[i]);
+    free(d.o.namespaces);
+    return code;
+}

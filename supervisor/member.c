@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who is in remote_servers and behind the Services. Workers ask for their host to be in or out; changes of one moment are
+ * one new list with a generation, published by the membership worker. A host is "in" when all peers that answer have
+ * loaded a list that has it, and its pod carries ready=yes; "out" when none of both.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "supervisor/internal.h"
+
+enum { COALESCE_MS = 15 };
+
+static void publish(void *ctx);
+
+/* ---- the list ---- */
+
+static size_t shard_len(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+
+    return slash ? (size_t)(slash - key) + 1 : strlen(key);
+}
+
+/* Is any host of this host's shard wanted in (other than those out)? A shard never disappears from the list. */
+static bool shard_has_member(struct inst *in, const char *key)
+{
+    size_t n = shard_len(key);
+
+    for (size_t i = 0; i < in->n_hosts; i++)
+        if (in->hosts[i].want_in && strncmp(in->hosts[i].key, key, n) == 0)
+            return true;
+    return false;
+}
+
+static bool wanted_in_list(struct inst *in, struct hostrec *h)
+{
+    if (h->want_in)
+        return true;
+    /* The last of its shard stays listed while it is away: clients get a clear error from it instead of silent holes. */
+    return h->listed && in->fleet && fleet_host(in->fleet, h->key) && !shard_has_member(in, h->key);
+}
+
+static bool in_list(char **list, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i], key) == 0)
+            return true;
+    return false;
+}
+
+bool member_listed(void *ctx, const struct host *h)
+{
+    struct inst *in = ctx;
+
+    return in_list(in->member_list, in->n_member_list, h->key);
+}
+
+enum member_state member_state(struct inst *in, const char *key)
+{
+    struct hostrec *h = inst_host(in, key);
+
+    if (!h)
+        return MEMBER_OUT;
+    if (h->want_in)
+        return h->listed ? MEMBER_IN : MEMBER_GOING_IN;
+    return h->listed && wanted_in_list(in, h) ? MEMBER_OUT : h->listed ? MEMBER_GOING_OUT : MEMBER_OUT;
+}
+
+static void set_list(struct inst *in, char **list, size_t n)
+{
+    for (size_t i = 0; i < in->n_member_list; i++)
+        free(in->member_list[i]);
+    free(in->member_list);
+    in->member_list = list;
+    in->n_member_list = n;
+}
+
+/* The generation in the live file: a lost journal must not give a number that servers have loaded already. */
+static uint64_t published_generation(struct inst *in)
+{
+    static const char tag[] = "<chfleet_membership>";
+    auto_free char *name = mem_printf("chi-%s-common-configd", in->name);
+    const cJSON *cm = super_get(in->s, in->group, KUBE_CM, in->ns, name);
+    const cJSON *text = json_get(json_get(cm, "data"), "chfleet-membership.xml");
+    const char *at = cJSON_IsString(text) ? strstr(text->valuestring, tag) : NULL;
+
+    return at ? strtoull(at + sizeof tag - 1, NULL, 10) : 0;
+}
+
+/* At the start of an operation live objects say who is in. */
+void member_init(struct inst *in, const struct facts *facts)
+{
+    char **list = mem_array(facts->n_hosts, sizeof *list);
+    size_t n = 0;
+    uint64_t known = published_generation(in);
+
+    if (known > in->member_generation)
+        in->member_generation = known;
+    for (size_t i = 0; i < facts->n_hosts; i++) {
+        struct hostrec *h = inst_host_need(in, facts->hosts[i].key);
+
+        h->listed = facts->hosts[i].listed;
+        h->want_in = h->listed && facts->hosts[i].labelled_in;
+        h->disrupted = false;
+        if (h->listed)
+            list[n++] = mem_str(h->key);
+    }
+    set_list(in, list, n);
+}
+
+/* ---- requests ---- */
+
+static void labelled(void *ctx, bool changed, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    (void)changed;
+    in->pending--;
+    if (err)
+        log_warn(in->key, "ready label: %s", err->msg);
+    member_look(in);
+}
+
+static void set_ready(struct inst *in, const char *host, bool yes)
+{
+    auto_json cJSON *req = cJSON_CreateObject();
+
+    json_set_str(req, "what", "ready");
+    json_set_str(req, "host", host);
+    json_set_str(req, "ready", yes ? "yes" : "no");
+    in->pending++;
+    apply_start(in, req, labelled, in);
+}
+
+void member_ask(struct wproc *wp, uint32_t seq, const cJSON *req)
+{
+    struct inst *in = wp->inst;
+    struct permit *p = mem_zero(sizeof *p);
+    struct hostrec *h = inst_host_need(in, json_str(req, "host", ""));
+
+    *p = (struct permit){.wp = wp,
+                         .seq = seq,
+                         .host = mem_str(h->key),
+                         .step = mem_str(""),
+                         .klass = mem_str(""),
+                         .member = true,
+                         .want_in = strcmp(json_str(req, "want", "in"), "in") == 0,
+                         .since_wall_ms = world_wall(in->s->w),
+                         .next = wp->permits};
+    wp->permits = p;
+    h->want_in = p->want_in;
+    /* Out: balancer and lists at once. In: the lists first, the balancer when they are loaded. */
+    if (!p->want_in)
+        set_ready(in, h->key, false);
+    if (!in->member_timer)
+        in->member_timer = world_timer(in->s->w, COALESCE_MS, publish, in);
+}
+
+static bool list_is_current(struct inst *in)
+{
+    size_t n = 0;
+
+    if (in->member_unknown)
+        return false;
+    for (size_t i = 0; i < in->n_hosts; i++) {
+        bool want = wanted_in_list(in, &in->hosts[i]);
+
+        if (want != in_list(in->member_list, in->n_member_list, in->hosts[i].key))
+            return false;
+        n += want;
+    }
+    return n == in->n_member_list;
+}
+
+static void publish(void *ctx)
+{
+    struct inst *in = ctx;
+    struct err err = ERR_INIT;
+    char **list;
+    size_t n = 0;
+
+    in->member_timer = NULL;
+    if (in->member_running || in->state != INST_RUNNING)
+        return;
+    if (list_is_current(in)) {
+        member_look(in);
+        return;
+    }
+    list = mem_array(in->n_hosts, sizeof *list);
+    for (size_t i = 0; i < in->n_hosts; i++)
+        if (wanted_in_list(in, &in->hosts[i]))
+            list[n++] = mem_str(in->hosts[i].key);
+    set_list(in, list, n);
+    in->member_running = ++in->member_generation;
+    in->member_unknown = false;
+    if (in->member_wp) {
+        link_send_task(in->member_wp);
+    } else if (link_start(in, NULL, true, &err) < 0) {
+        log_warn(in->key, "membership worker: %s; trying again", err.msg);
+        member_worker_gone(in);
+    }
+}
+
+void member_worker_gone(struct inst *in)
+{
+    in->member_wp = NULL;
+    in->member_running = 0;
+    in->member_unknown = true; /* what the peers have loaded is not known: publish again */
+    if (in->state == INST_RUNNING && !in->member_timer)
+        in->member_timer = world_timer(in->s->w, 200, publish, in);
+}
+
+void member_done(struct inst *in, bool ok, const cJSON *late)
+{
+    const cJSON *l;
+
+    if (!ok) {
+        in->member_running = 0;
+        in->member_unknown = true;
+        if (!in->member_timer)
+            in->member_timer = world_timer(in->s->w, 1000, publish, in);
+        return;
+    }
+    for (size_t i = 0; i < in->n_hosts; i++)
+        in->hosts[i].listed = in_list(in->member_list, in->n_member_list, in->hosts[i].key);
+    in->member_running = 0;
+    cJSON_ArrayForEach(l, late)
+        super_incident(in->s, in, l->valuestring, "WAIT_PROPAGATION", "has not loaded list %llu in time; it blocks nobody",
+                       (unsigned long long)in->member_generation);
+    for (size_t i = 0; i < in->n_hosts; i++)
+        if (in->hosts[i].want_in && in->hosts[i].listed)
+            set_ready(in, in->hosts[i].key, true);
+    link_facts(in, NULL);
+    member_look(in);
+    if (!list_is_current(in) && !in->member_timer)
+        in->member_timer = world_timer(in->s->w, COALESCE_MS, publish, in);
+}
+
+/* ---- answers ---- */
+
+static bool labelled_as(struct inst *in, const char *host, bool yes)
+{
+    char sts[300];
+    const cJSON *pod;
+    const char *label;
+
+    if (!hostfacts_sts(in, host, sts, sizeof sts) || !(pod = hostfacts_pod(in, sts)))
+        return !yes;
+    label = json_label(pod, in->group == GROUP_CHI ? "clickhouse.altinity.com/ready" : "clickhouse-keeper.altinity.com/ready");
+    return label && (strcmp(label, "yes") == 0) == yes;
+}
+
+static bool balanced_as(struct inst *in, const char *host, bool yes)
+{
+    auto_json cJSON *facts = hostfacts_make(in, in->fleet, host);
+
+    /* Without a Service that balances there is no slice to wait for; a pod that is not Ready is in none either. */
+    return yes || !json_bool(facts, "in_endpoints", false);
+}
+
+static bool satisfied(struct inst *in, const struct permit *p)
+{
+    struct hostrec *h = inst_host(in, p->host);
+
+    if (!h || h->want_in != p->want_in || in->member_running)
+        return false;
+    if (p->want_in)
+        return h->listed && labelled_as(in, p->host, true);
+    return (!h->listed || wanted_in_list(in, h)) && labelled_as(in, p->host, false) && balanced_as(in, p->host, false);
+}
+
+static void answer(struct inst *in, struct permit *p)
+{
+    struct wproc *wp = p->wp;
+    struct hostrec *h = inst_host(in, p->host);
+
+    if (p->want_in && h)
+        h->disrupted = false;
+    link_answer(wp, p->seq, NULL, NULL);
+    for (struct permit **at = &wp->permits; *at; at = &(*at)->next)
+        if (*at == p) {
+            *at = p->next;
+            break;
+        }
+    free(p->host);
+    free(p->step);
+    free(p->klass);
+    free(p);
+    status_kick(in);
+}
+
+void member_look(struct inst *in)
+{
+    for (struct wproc *wp = in->s->wprocs; wp; wp = wp->next) {
+        if (wp->inst != in)
+            continue;
+        for (struct permit *p = wp->permits, *next; p; p = next) {
+            next = p->next;
+            if (p->member && satisfied(in, p))
+                answer(in, p);
+        }
+    }
+    if (in->state == INST_RUNNING && !in->member_running && !in->member_timer && !list_is_current(in))
+        in->member_timer = world_timer(in->s->w, COALESCE_MS, publish, in);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is said outside: the resource's status (the peer's fields), GET /status, metrics. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "supervisor/internal.h"
+
+enum { STATUS_EVERY_MS = 2000, STATUS_LIST_MAX = 100, STATUS_IDS = 10 };
+
+const char *status_word(const struct inst *in)
+{
+    const cJSON *res = super_resource(in);
+
+    if (json_at(res, "metadata.deletionTimestamp"))
+        return "Terminating";
+    if (in->error_code && (strcmp(in->error_code, "FAILED") == 0 || strcmp(in->error_code, "REFUSED") == 0 || strcmp(in->error_code, "BAD_SPEC") == 0))
+        return "Aborted";
+    return inst_busy(in) || in->error_code ? "InProgress" : in->fleet ? "Completed" : "";
+}
+
+/* ---- the resource's status ---- */
+
+static void count_actions(const struct inst *in, cJSON *st)
+{
+    int64_t added = 0, updated = 0, unchanged = 0, done = 0, to_delete = 0;
+
+    for (size_t i = 0; i < in->n_hosts; i++) {
+        const struct hostrec *h = &in->hosts[i];
+
+        added += h->action == ACT_CREATE;
+        to_delete += h->action == ACT_REMOVE;
+        unchanged += h->action == ACT_NONE;
+        updated += h->action != ACT_CREATE && h->action != ACT_REMOVE && h->action != ACT_NONE;
+        done += h->finished && h->action != ACT_NONE;
+    }
+    if (inst_busy(in)) {
+        json_set_int(st, "hostsAdded", added);
+        json_set_int(st, "hostsUpdated", updated);
+        json_set_int(st, "hostsUnchanged", unchanged);
+        json_set_int(st, "hostsCompleted", done);
+        json_set_int(st, "hostsDelete", to_delete);
+    } else {
+        json_set_int(st, "hostsCompleted", (int64_t)(in->fleet ? in->fleet->n_hosts : 0));
+    }
+}
+
+static void add_lists(const struct inst *in, cJSON *st)
+{
+    cJSON *pods = json_set_arr(st, "pods"), *fqdns = json_set_arr(st, "fqdns");
+
+    for (size_t i = 0; i < in->fleet->n_hosts && i < STATUS_LIST_MAX; i++) {
+        json_add_str(pods, in->fleet->hosts[i]->pod);
+        json_add_str(fqdns, in->fleet->hosts[i]->fqdn);
+    }
+    auto_free char *endpoint = mem_printf("%s-%s.%s.svc.cluster.local", in->group == GROUP_CHI ? "clickhouse" : "keeper", in->name, in->ns);
+    json_set_str(st, "endpoint", endpoint);
+    json_add_str(json_set_arr(st, "endpoints"), endpoint);
+}
+
+/* Newest first, at most ten, no id twice. */
+static void push_id(cJSON *st, const cJSON *old, const char *field, const char *id)
+{
+    cJSON *list = json_set_arr(st, field);
+    const cJSON *o;
+
+    if (id)
+        json_add_str(list, id);
+    cJSON_ArrayForEach(o, json_get(old, field))
+        if (cJSON_IsString(o) && !json_has(list, o->valuestring) && cJSON_GetArraySize(list) < STATUS_IDS)
+            json_add_str(list, o->valuestring);
+}
+
+static void add_condition(cJSON *list, const cJSON *old, const char *type, bool on, const char *reason, const char *message, int64_t generation, uint64_t wall)
+{
+    cJSON *c = cJSON_CreateObject();
+    const cJSON *o;
+    const char *status = on ? "True" : "False", *since = NULL;
+    char now[32];
+    time_t t = (time_t)(wall / 1000);
+    struct tm tm;
+
+    cJSON_ArrayForEach(o, old)
+        if (strcmp(json_str(o, "type", ""), type) == 0 && strcmp(json_str(o, "status", ""), status) == 0)
+            since = json_str(o, "lastTransitionTime", NULL);
+    gmtime_r(&t, &tm);
+    strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    json_set_str(c, "type", type);
+    json_set_str(c, "status", status);
+    json_set_str(c, "reason", reason);
+    json_set_str(c, "message", message);
+    json_set_str(c, "lastTransitionTime", since ? since : now);
+    json_set_int(c, "observedGeneration", generation);
+    cJSON_AddItemToArray(list, c);
+}
+
+static void add_conditions(const struct inst *in, cJSON *st, const cJSON *old)
+{
+    cJSON *list = json_set_arr(st, "conditions");
+    const cJSON *was = json_get(old, "conditions");
+    const char *word = status_word(in), *why = in->error ? in->error : "";
+    int64_t g = in->fleet->generation;
+    uint64_t wall = world_wall(in->s->w);
+
+    add_condition(list, was, "Ready", strcmp(word, "Completed") == 0, *word ? word : "Unknown", why, g, wall);
+    add_condition(list, was, "Progressing", inst_busy(in), inst_busy(in) ? "Reconciling" : "Idle", "", g, wall);
+    add_condition(list, was, "Degraded", in->error_code != NULL, in->error_code ? in->error_code : "AsExpected", why, g, wall);
+}
+
+static const char *current_task_id(const struct inst *in)
+{
+    return in->fleet->task_id;
+}
+
+static cJSON *make_status(const struct inst *in, const cJSON *old)
+{
+    cJSON *st = cJSON_CreateObject();
+    const char *id = current_task_id(in);
+    int64_t shards = 0;
+
+    for (size_t i = 0; i < in->fleet->n_clusters; i++)
+        shards += (int64_t)in->fleet->clusters[i].n_shards;
+    json_set_str(st, "chop-version", in->s->opt.build);
+    json_set_str(st, "chop-ip", in->s->opt.operator_ip);
+    json_set_int(st, "clusters", (int64_t)in->fleet->n_clusters);
+    json_set_int(st, "shards", shards);
+    json_set_int(st, "hosts", (int64_t)in->fleet->n_hosts);
+    json_set_str(st, "status", status_word(in));
+    json_set_str(st, "taskID", id);
+    push_id(st, old, "taskIDsStarted", id);
+    push_id(st, old, "taskIDsCompleted", strcmp(status_word(in), "Completed") == 0 ? id : NULL);
+    json_set_str(st, "error", in->error ? in->error : "");
+    count_actions(in, st);
+    add_lists(in, st);
+    add_conditions(in, st, old);
+    return st;
+}
+
+/* A merge patch that also takes away what is not said any more. */
+static cJSON *status_patch(const cJSON *old, const cJSON *now)
+{
+    static const char *const ours[] = {"hostsAdded", "hostsUpdated", "hostsUnchanged", "hostsDelete", "taskID", "action"};
+    cJSON *diff = json_diff_patch(old ? old : NULL, now);
+    const cJSON *c;
+    cJSON *patch = cJSON_CreateObject();
+
+    if (!old) {
+        cJSON_Delete(diff);
+        diff = json_copy(now);
+    }
+    cJSON_ArrayForEach(c, diff)
+    {
+        bool mine = json_get(now, c->string) != NULL;
+
+        for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+            mine |= strcmp(ours[i], c->string) == 0;
+        if (mine) /* what others keep in the status stays */
+            cJSON_AddItemToObject(patch, c->string, json_copy(c));
+    }
+    cJSON_Delete(diff);
+    if (!cJSON_GetArraySize(patch)) {
+        cJSON_Delete(patch);
+        return NULL;
+    }
+    return patch;
+}
+
+static void status_written(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    in->pending--;
+    in->status_busy = false;
+    if (obj && !err)
+        kube_cache_put(in->group == GROUP_CHI ? in->s->chi : in->s->chk, obj);
+    if (err && status != 404) {
+        log_info(in->key, "status: %s", err->msg);
+        status_kick(in);
+    }
+    if (!inst_busy(in) && in->kicked && !in->pending) {
+        in->kicked = false;
+        inst_kick(in, 0);
+    }
+}
+
+void status_write_now(struct inst *in)
+{
+    const cJSON *res = super_resource(in);
+    auto_json cJSON *st = NULL, *diff = NULL, *patch = NULL;
+
+    if (!res || !in->fleet || in->status_busy || !in->s->leading)
+        return;
+    st = make_status(in, json_get(res, "status"));
+    diff = status_patch(json_get(res, "status"), st);
+    if (!diff)
+        return;
+    patch = cJSON_CreateObject();
+    json_set(patch, "status", json_copy(diff));
+    in->status_busy = true;
+    in->pending++;
+    kube_patch(in->s->kube, in->kind, in->ns, in->name, "status", patch, status_written, in);
+}
+
+static void status_due(void *ctx)
+{
+    struct inst *in = ctx;
+
+    in->status_timer = NULL;
+    status_write_now(in);
+}
+
+void status_kick(struct inst *in)
+{
+    if (!in->status_timer)
+        in->status_timer = world_timer(in->s->w, inst_busy(in) ? STATUS_EVERY_MS : 0, status_due, in);
+}
+
+/* ---- GET /status ---- */
+
+static cJSON *host_status(struct inst *in, const struct hostrec *h)
+{
+    cJSON *j = cJSON_CreateObject();
+    const struct host *host = in->fleet ? fleet_host(in->fleet, h->key) : NULL;
+    static const char *const members[] = {"out", "going-in", "in", "going-out"};
+    char sts[300] = "";
+    const cJSON *pod = NULL;
+
+    json_set_str(j, "key", h->key);
+    if (hostfacts_sts(in, h->key, sts, sizeof sts)) {
+        auto_free char *name = mem_printf("%s-0", sts), *version = desired_version(in, sts);
+
+        json_set_str(j, "pod", name);
+        json_set_str(j, "version", version);
+        pod = hostfacts_pod(in, sts);
+    }
+    json_set_str(j, "action", host_action_name(h->action));
+    json_set_str(j, "step", h->step);
+    json_set_str(j, "state", !inst_busy(in) || h->action == ACT_NONE ? "idle" : h->finished ? "done" : h->waiting[0] ? "waiting" : h->step[0] ? "working" : "queued");
+    json_set_str(j, "waiting", h->waiting);
+    json_set_str(j, "text", h->text);
+    json_set_int(j, "since_ms", (int64_t)h->since_ms);
+    json_set_str(j, "image", host ? host->image : "");
+    json_set_bool(j, "ready", pod && compare_pod_ready(pod));
+    json_set_str(j, "member", members[member_state(in, h->key)]);
+    json_set_bool(j, "wanted", host != NULL);
+    return j;
+}
+
+static cJSON *inst_status(struct inst *in)
+{
+    cJSON *j = cJSON_CreateObject(), *hosts = json_set_arr(j, "hosts"), *progress = json_set_obj(j, "progress");
+    int64_t done = 0, total = 0;
+
+    json_set_str(j, "key", in->key);
+    json_set_str(j, "kind", in->group == GROUP_CHI ? "chi" : "chk");
+    json_set_str(j, "status", status_word(in));
+    json_set_int(j, "operation", (int64_t)in->op);
+    json_set_int(j, "generation", in->generation);
+    json_set_bool(j, "busy", inst_busy(in));
+    if (in->error) {
+        json_set_str(j, "error", in->error);
+        json_set_str(j, "code", in->error_code);
+    }
+    for (size_t i = 0; i < in->n_hosts; i++) {
+        cJSON *h = host_status(in, &in->hosts[i]);
+
+        if (!json_bool(h, "wanted", false) && !inst_busy(in)) {
+            cJSON_Delete(h);
+            continue;
+        }
+        cJSON_AddItemToArray(hosts, h);
+        total += in->hosts[i].action != ACT_NONE;
+        done += in->hosts[i].action != ACT_NONE && in->hosts[i].finished;
+    }
+    json_set_int(progress, "done", done);
+    json_set_int(progress, "total", total);
+    return j;
+}
+
+cJSON *super_status(struct super *s)
+{
+    cJSON *j = cJSON_CreateObject(), *list = json_set_arr(j, "installations");
+
+    json_set_str(j, "apiVersion", "chfleet.io/v1");
+    json_set_str(j, "kind", "Status");
+    json_set_str(j, "version", s->opt.build);
+    json_set_bool(j, "leader", s->leading);
+    json_set_bool(j, "synced", s->recovered);
+    json_set_str(j, "addressing", s->endpoints ? "endpoints" : "dns");
+    json_set_int(j, "workers", s->n_workers);
+    for (struct inst *in = s->insts; in; in = in->next)
+        if (!in->gone && super_resource(in))
+            cJSON_AddItemToArray(list, inst_status(in));
+    return j;
+}
+
+void super_metrics(struct super *s, struct str *out)
+{
+    uint64_t writes = 0, requests = kube_requests(s->kube, &writes), commits = 0, records = 0, waiting = 0;
+    unsigned busy = 0, all = 0, failed = 0;
+
+    for (struct inst *in = s->insts; in; in = in->next) {
+        all += !in->gone;
+        busy += inst_busy(in);
+        failed += in->error_code != NULL;
+    }
+    journal_stats(s->j, &commits, &records, &waiting);
+    str_addf(out, "# TYPE chfleet_installations gauge\nchfleet_installations %u\n", all);
+    str_addf(out, "# TYPE chfleet_installations_busy gauge\nchfleet_installations_busy %u\n", busy);
+    str_addf(out, "# TYPE chfleet_installations_blocked gauge\nchfleet_installations_blocked %u\n", failed);
+    str_addf(out, "# TYPE chfleet_workers gauge\nchfleet_workers %u\n", s->n_workers);
+    str_addf(out, "# TYPE chfleet_operations_total counter\nchfleet_operations_total %llu\n", (unsigned long long)s->n_ops);
+    str_addf(out, "# TYPE chfleet_permits_total counter\nchfleet_permits_total %llu\n", (unsigned long long)s->n_permits);
+    str_addf(out, "# TYPE chfleet_waits_total counter\nchfleet_waits_total %llu\n", (unsigned long long)s->n_refused);
+    str_addf(out, "# TYPE chfleet_incidents_total counter\nchfleet_incidents_total %llu\n", (unsigned long long)s->n_incidents);
+    str_addf(out, "# TYPE chfleet_workers_killed_total counter\nchfleet_workers_killed_total %llu\n", (unsigned long long)s->n_worker_kills);
+    str_addf(out, "# TYPE chfleet_api_requests_total counter\nchfleet_api_requests_total %llu\n", (unsigned long long)requests);
+    str_addf(out, "# TYPE chfleet_api_writes_total counter\nchfleet_api_writes_total %llu\n", (unsigned long long)writes);
+    str_addf(out, "# TYPE chfleet_journal_commits_total counter\nchfleet_journal_commits_total %llu\n", (unsigned long long)commits);
+    str_addf(out, "# TYPE chfleet_journal_records_total counter\nchfleet_journal_records_total %llu\n", (unsigned long long)records);
+    str_addf(out, "# TYPE chfleet_journal_waiting gauge\nchfleet_journal_waiting %llu\n", (unsigned long long)waiting);
+}

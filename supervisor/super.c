@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Life of the supervisor: discovery, caches, recovery from the journal, leadership, the tick. */
+#include "supervisor/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+const enum kube_kind owned_kinds[OWNED_KINDS] = {KUBE_STS, KUBE_POD, KUBE_SVC,     KUBE_CM, KUBE_PVC,
+                                                 KUBE_PDB, KUBE_SECRET, KUBE_EPSLICE, KUBE_LEASE};
+
+static const char *const group_label[GROUPS] = {"clickhouse.altinity.com", "clickhouse-keeper.altinity.com"};
+static const char *const group_owner[GROUPS] = {"clickhouse.altinity.com/chi", "clickhouse-keeper.altinity.com/chk"};
+
+/* One watch of one kind and group: who to tell. */
+struct watch_ctx {
+    struct super *s;
+    enum owner_group group;
+    enum kube_kind kind;
+};
+
+static void start_watches(struct super *s);
+
+struct kube_cache *super_cache(const struct super *s, enum owner_group g, enum kube_kind kind)
+{
+    for (int i = 0; i < OWNED_KINDS; i++)
+        if (owned_kinds[i] == kind)
+            return s->owned[i][g];
+    return NULL;
+}
+
+const cJSON *super_get(const struct super *s, enum owner_group g, enum kube_kind kind, const char *ns, const char *name)
+{
+    struct kube_cache *c = super_cache(s, g, kind);
+
+    return c ? kube_cache_get(c, ns, name) : NULL;
+}
+
+const cJSON *super_resource(const struct inst *in)
+{
+    struct kube_cache *c = in->group == GROUP_CHI ? in->s->chi : in->s->chk;
+
+    return c ? kube_cache_get(c, in->ns, in->name) : NULL;
+}
+
+void super_incident(struct super *s, struct inst *in, const char *host, const char *code, const char *fmt, ...)
+{
+    struct journal_rec rec = {.type = JRN_INCIDENT, .op = in->op, .object = host ? host : in->key, .name = code};
+    const cJSON *res = super_resource(in);
+    char text[400];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    rec.text = text;
+    s->n_incidents++;
+    journal_put(s->j, &rec, NULL, NULL);
+    log_warn(rec.object, "%s: %s", code, text);
+    if (res)
+        kube_event(s->kube, res, true, code, "%s%s%s", host ? host : "", host ? ": " : "", text);
+}
+
+/* ---- watches ---- */
+
+static void compact_pod(cJSON *obj)
+{
+    cJSON *spec = json_get(obj, "spec");
+
+    cJSON_DeleteItemFromObjectCaseSensitive(spec, "tolerations");
+    cJSON_DeleteItemFromObjectCaseSensitive(spec, "affinity");
+    cJSON_DeleteItemFromObjectCaseSensitive(spec, "volumes");
+}
+
+static bool is_suspended(const cJSON *res)
+{
+    return str_bool(json_str(res, "spec.suspend", NULL)) == 1 && !json_at(res, "metadata.deletionTimestamp");
+}
+
+static void resource_changed(void *ctx, enum kube_change what, const cJSON *old, const cJSON *obj)
+{
+    struct watch_ctx *wc = ctx;
+    struct super *s = wc->s;
+    struct inst *in;
+
+    if (what == KUBE_SYNCED) {
+        world_timer_stop(s->w, &s->tick);
+        s->tick = NULL;
+        start_watches(s);
+        return;
+    }
+    in = inst_get(s, wc->group, json_ns(obj), json_name(obj));
+    in->gone = what == KUBE_GONE;
+    /* Our own status writes come back here: only what we do not write is news. */
+    if (what == KUBE_CHANGED && old && json_int(old, "metadata.generation", 0) == json_int(obj, "metadata.generation", -1) &&
+        json_same(json_at(old, "metadata.annotations"), json_at(obj, "metadata.annotations")) &&
+        json_same(json_at(old, "metadata.labels"), json_at(obj, "metadata.labels")) &&
+        json_same(json_at(old, "metadata.finalizers"), json_at(obj, "metadata.finalizers")) &&
+        !json_at(old, "metadata.deletionTimestamp") == !json_at(obj, "metadata.deletionTimestamp"))
+        return;
+    if (what != KUBE_GONE && is_suspended(obj))
+        log_note(in->key, "spec.suspend is set: nothing is done");
+    inst_kick(in, 0);
+}
+
+static void owned_changed(void *ctx, enum kube_change what, const cJSON *old, const cJSON *obj)
+{
+    struct watch_ctx *wc = ctx;
+    const char *name;
+    struct inst *in;
+
+    (void)old;
+    if (what == KUBE_SYNCED) {
+        start_watches(wc->s);
+        return;
+    }
+    name = json_label(obj, group_owner[wc->group]);
+    in = name ? inst_find(wc->s, wc->group, json_ns(obj), name) : NULL;
+    if (in)
+        inst_owned_changed(in, wc->kind, obj);
+}
+
+/* A changed template or operator configuration object acts at the next reconcile, as users of the peer expect. */
+static void template_changed(void *ctx, enum kube_change what, const cJSON *old, const cJSON *obj)
+{
+    struct watch_ctx *wc = ctx;
+
+    (void)old;
+    if (what == KUBE_SYNCED)
+        start_watches(wc->s);
+    else
+        log_info(json_name(obj), "%s changed: used from the next reconcile on", json_str(obj, "kind", "template"));
+}
+
+static struct kube_cache *watch(struct super *s, enum kube_kind kind, enum owner_group g, const char *selector,
+                                kube_compact_fn *compact, kube_change_fn *fn)
+{
+    struct watch_ctx *wc = mem_zero(sizeof *wc); /* lives as long as the process */
+    const char *ns = s->opt.namespaces && s->opt.namespaces[0] && !s->opt.namespaces[1] ? s->opt.namespaces[0] : NULL;
+
+    *wc = (struct watch_ctx){s, g, kind};
+    return kube_watch(s->kube, kind, ns, selector, compact, fn, wc);
+}
+
+static bool all_synced(const struct super *s)
+{
+    if (!s->chi || !s->chk || !s->chit || !kube_cache_synced(s->chi) || !kube_cache_synced(s->chk) ||
+        !kube_cache_synced(s->chit))
+        return false;
+    for (int i = 0; i < OWNED_KINDS; i++)
+        for (int g = 0; g < GROUPS; g++)
+            if (s->owned[i][g] && !kube_cache_synced(s->owned[i][g]))
+                return false;
+    return true;
+}
+
+static int recover_op(void *ctx, const struct journal_op *op)
+{
+    return inst_recover(ctx, op);
+}
+
+static int kick_resource(void *ctx, const cJSON *obj)
+{
+    struct super *s = ctx;
+    bool chi = strcmp(json_str(obj, "kind", ""), "ClickHouseInstallation") == 0;
+
+    inst_kick(inst_get(s, chi ? GROUP_CHI : GROUP_CHK, json_ns(obj), json_name(obj)), 0);
+    return 0;
+}
+
+/* Everything is listed: take up what was begun, then look at every installation. */
+static void go(struct super *s)
+{
+    char epoch[24];
+    auto_free char *old = journal_kv(s->j, "epoch");
+    struct journal_rec rec = {.type = JRN_KV, .name = "epoch", .text = epoch};
+
+    s->recovered = true;
+    s->epoch = (old ? strtoull(old, NULL, 10) : 0) + 1;
+    snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)s->epoch);
+    journal_put(s->j, &rec, NULL, NULL);
+    log_note(NULL, "serving: epoch %s, %s addressing", epoch, s->endpoints ? "endpoints" : "dns");
+    journal_each_open_op(s->j, recover_op, s);
+    kube_cache_each(s->chk, kick_resource, s);
+    kube_cache_each(s->chi, kick_resource, s);
+}
+
+static void start_watches(struct super *s)
+{
+    char selector[128];
+
+    if (!s->chi) {
+        s->chi = watch(s, KUBE_CHI, GROUP_CHI, NULL, NULL, resource_changed);
+        s->chk = watch(s, KUBE_CHK, GROUP_CHK, NULL, NULL, resource_changed);
+        s->chit = watch(s, KUBE_CHIT, GROUP_CHI, NULL, NULL, template_changed);
+        for (int i = 0; i < OWNED_KINDS; i++)
+            for (int g = 0; g < GROUPS; g++) {
+                if (owned_kinds[i] == KUBE_LEASE)
+                    continue;
+                snprintf(selector, sizeof selector, "%s/app=chop", group_label[g]);
+                s->owned[i][g] = watch(s, owned_kinds[i], g, selector,
+                                       owned_kinds[i] == KUBE_POD ? compact_pod : NULL, owned_changed);
+            }
+    }
+    if (!s->recovered && s->leading && all_synced(s))
+        go(s);
+}
+
+/* ---- the tick: what has no event of its own ---- */
+static void on_tick(void *ctx)
+{
+    struct super *s = ctx;
+
+    s->tick = world_timer(s->w, 1000, on_tick, s);
+    link_watchdog(s);
+    governor_look(s);
+}
+
+static void discovered(void *ctx, int status, const cJSON *obj, const struct err *err);
+
+static void discover(void *ctx)
+{
+    struct super *s = ctx;
+
+    s->tick = NULL;
+    kube_raw(s->kube, "GET", "/version", NULL, NULL, discovered, s);
+}
+
+static void discovered(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct super *s = ctx;
+
+    (void)status;
+    if (err) {
+        log_warn(NULL, "API server: %s; trying again in 1 s", err->msg);
+        s->tick = world_timer(s->w, 1000, discover, s);
+        return;
+    }
+    s->endpoints = strcmp(json_str(obj, "platform", ""), "chfleet-plane") == 0;
+    s->discovered = true;
+    start_watches(s);
+    s->tick = world_timer(s->w, 1000, on_tick, s);
+}
+
+static void lead(void *ctx, bool leading)
+{
+    struct super *s = ctx;
+
+    if (leading == s->leading)
+        return;
+    log_note(NULL, leading ? "leading" : "not leading any more: acting ends");
+    s->leading = leading;
+    if (leading) {
+        start_watches(s);
+        return;
+    }
+    /* The next leader resumes from the mirrored annotations; this process starts over with an empty mind. */
+    s->w->ops->quit(s->w, 75);
+}
+
+static char **copy_list(const char *const *list)
+{
+    size_t n = 0;
+    char **out;
+
+    if (!list)
+        return NULL;
+    while (list[n])
+        n++;
+    out = mem_array(n + 1, sizeof *out);
+    for (size_t i = 0; i < n; i++)
+        out[i] = mem_str(list[i]);
+    return out;
+}
+
+int super_new(struct world *w, struct kube *k, struct journal *j, const struct super_options *opt, struct super **out,
+              struct err *err)
+{
+    struct super *s;
+    cJSON *config = NULL;
+
+    if (opt->config_text && !(config = json_parse(opt->config_text, strlen(opt->config_text), err)))
+        return err_ctx(err, "operator configuration");
+    s = mem_zero(sizeof *s);
+    *s = (struct super){.w = w, .kube = k, .j = j, .opt = *opt, .config = config, .ports = cJSON_CreateObject()};
+    s->opt.data_dir = mem_str(opt->data_dir);
+    s->opt.identity = mem_str(opt->identity);
+    s->opt.lease_ns = mem_str(opt->lease_ns);
+    s->opt.operator_ip = mem_str(opt->operator_ip ? opt->operator_ip : "127.0.0.1");
+    s->opt.build = mem_str(opt->build);
+    s->opt.namespaces = (const char *const *)copy_list(opt->namespaces);
+    s->opt.config_text = NULL;
+    if (!s->opt.port_base)
+        s->opt.port_base = 21000;
+    if (!s->opt.max_workers)
+        s->opt.max_workers = 150;
+    s->leading = !opt->lease_ns;
+    s->tick = world_timer(w, 0, discover, s);
+    if (opt->lease_ns)
+        s->lease = kube_lease_start(k, opt->lease_ns, "chfleet-leader", s->opt.identity, 15, lead, s);
+    *out = s;
+    return 0;
+}
+
+void super_free(struct super *s)
+{
+    if (!s)
+        return;
+    world_timer_stop(s->w, &s->tick);
+    world_timer_stop(s->w, &s->stop_timer);
+    for (struct wproc *wp = s->wprocs; wp; wp = wp->next)
+        if (wp->proc)
+            s->w->ops->kill(s->w, wp->proc);
+    if (s->lease)
+        kube_lease_stop(s->lease);
+    while (s->insts) {
+        struct inst *in = s->insts;
+
+        s->insts = in->next;
+        inst_free(in);
+    }
+    cJSON_Delete(s->config);
+    cJSON_Delete(s->ports);
+    free((void *)s->opt.data_dir);
+    free((void *)s->opt.identity);
+    free((void *)s->opt.lease_ns);
+    free((void *)s->opt.operator_ip);
+    free((void *)s->opt.build);
+    for (size_t i = 0; s->opt.namespaces && s->opt.namespaces[i]; i++)
+        free((void *)s->opt.namespaces[i]);
+    free((void *)s->opt.namespaces);
+    free(s);
+}
+
+static void stop_check(void *ctx)
+{
+    struct super *s = ctx;
+
+    s->stop_timer = NULL;
+    s->stop_done(s->stop_ctx);
+}
+
+void super_stop(struct super *s, void (*done)(void *ctx), void *ctx)
+{
+    bool any = false;
+
+    if (s->stopping)
+        return;
+    s->stopping = true;
+    s->stop_done = done;
+    s->stop_ctx = ctx;
+    for (struct wproc *wp = s->wprocs; wp; wp = wp->next)
+        if (wp->chan) {
+            link_stop(wp, "the supervisor ends", true);
+            any = true;
+        }
+    /* A step that has begun resumes by its probe after the next start, so waiting longer would win nothing. */
+    s->stop_timer = world_timer(s->w, any ? 700 : 0, stop_check, s);
+}
+
+int super_reload(struct super *s, const char *config_text, struct err *err)
+{
+    cJSON *config = json_parse(config_text, strlen(config_text), err);
+
+    if (!config)
+        return err_ctx(err, "operator configuration (the old one stays in force)");
+    cJSON_Delete(s->config);
+    s->config = config;
+    log_note(NULL, "operator configuration read again: used from the next reconcile on");
+    return 0;
+}
+
+bool super_synced(const struct super *s)
+{
+    return all_synced(s);
+}
+
+bool super_healthy(const struct super *s, const char **why)
+{
+    *why = !s->discovered ? "the API server has not answered yet" : !all_synced(s) ? "watches are not complete yet" : "ok";
+    return s->discovered;
+}
