@@ -122,10 +122,10 @@ static int read_config(struct world *w, const char *path, char **out, struct err
         return -1;
     if (docs->n != 1)
         return err_set(err, ERR_INPUT, 0, "%s: one YAML document is expected, it has %zu", path, docs->n);
-    schema_check_config(docs->docs[0], docs, &problems);
+    schema_check_config(docs->roots[0], docs, &problems);
     if (schema_problems_err(&problems, path, err) < 0)
         return -1;
-    *out = json_print(docs->docs[0]);
+    *out = json_print(docs->roots[0]);
     return 0;
 }
 
