@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "schema/check_internal.h"
 #include "schema/fields_internal.h"
+#include "schema/rules.h"
 #include "schema/yaml_internal.h"
 
 const char *schema_type_word(const cJSON *item)
@@ -318,16 +319,13 @@ static void check_required(struct check *c, const cJSON *object, const struct sh
     }
 }
 
-/* The few rules between the fields of one object. */
-static void check_together(struct check *c, const cJSON *object, const struct shape *shape)
+static void check_rules(struct check *c, const cJSON *object, const struct shape *shape)
 {
-    const cJSON *shards = json_get(object, "shards"), *percent = json_get(object, "percent");
+    const struct schema_rule *rule;
 
-    if (shape != &schema_wave)
-        return;
-    if (!shards == !percent)
-        schema_problem(c, SCHEMA_VALUE, object, false, NULL, "a wave needs either shards or percent%s",
-                       shards ? ", not both" : "");
+    for (unsigned i = 0; (rule = schema_rule(shape, i)); i++)
+        if (!rule->holds(object))
+            schema_problem(c, SCHEMA_VALUE, object, false, NULL, "%s", rule->message);
 }
 
 static void check_object(struct check *c, cJSON *object, const struct shape *shape)
@@ -343,7 +341,7 @@ static void check_object(struct check *c, cJSON *object, const struct shape *sha
     c->around[c->n_around++].path_len = c->path.len;
     check_required(c, object, shape);
     cJSON_ArrayForEach(item, object) check_member(c, item, shape);
-    check_together(c, object, shape);
+    check_rules(c, object, shape);
     c->n_around--;
 }
 

@@ -55,14 +55,14 @@ static const struct field keeper_reference_fields[] = {
 };
 OBJECT(keeper_reference);
 
-static const struct field zookeeper_fields[] = {
+static const struct field schema_zookeeper_fields[] = {
     F("nodes", zookeeper_nodes,
       "The servers. With an empty list nothing about ZooKeeper or distributed DDL is written.",
       "those of the installation, for a cluster"),
     FX("keeper", keeper_reference, FIELD_OURS,
        "Use the members of a ClickHouseKeeperInstallation instead of listing nodes; changes of its members follow by "
        "themselves.",
-       "none", NULL),
+       "none", "#"),
     FE("session_timeout_ms", schema_integer, "Session time-out in milliseconds.",
        "not written, so the server's own default", "30000"),
     FE("operation_timeout_ms", schema_integer, "Time-out of one operation in milliseconds.",
@@ -74,7 +74,7 @@ static const struct field zookeeper_fields[] = {
        "not written, so the server's own default", "\"no\""),
     FIELD_END,
 };
-NAMED_OBJECT(zookeeper, "ZookeeperConfig");
+SHARED_OBJECT(schema_zookeeper, "ZookeeperConfig");
 
 /* ---- reconcile ---- */
 
@@ -108,7 +108,7 @@ static const struct field reconcile_fields[] = {
     FE("configMapPropagationTimeout", schema_seconds_3600,
        "Seconds that changed ConfigMaps may take to reach the pods before this becomes an incident.",
        "10; 0 when the reconcile section is there without it", "60"),
-    F("cleanup", schema_cleanup, "What is done with objects that are left over.", "see its members"),
+    F("cleanup", schema_cleanup, "What is done with objects that are left over.", NULL),
     F("macros", macros, "Where macros are expanded in the configuration.", "nowhere"),
     F("runtime", schema_reconcile_runtime, "How much is done at the same time.", "operator configuration"),
     F("host", schema_reconcile_host, "What is waited for around the change of a host, and what may be dropped.",
@@ -251,7 +251,7 @@ OBJECT(layout);
 static const struct field cluster_fields[] = {
     FE("name", schema_short_name, "Name of the cluster in SQL (ON CLUSTER, Distributed tables) and in object names.",
        "empty; \"cluster\" when no cluster is listed at all", "main"),
-    F("zookeeper", zookeeper,
+    F("zookeeper", schema_zookeeper,
       "Keeper or ZooKeeper for this cluster. A cluster without nodes of its own takes everything from the "
       "installation.",
       "spec.configuration.zookeeper"),
@@ -280,7 +280,7 @@ OBJECT(cluster);
 LIST(clusters, cluster);
 
 static const struct field configuration_fields[] = {
-    F("zookeeper", zookeeper, "Keeper or ZooKeeper for the clusters that name none of their own.",
+    F("zookeeper", schema_zookeeper, "Keeper or ZooKeeper for the clusters that name none of their own.",
       "none: no replicated tables"),
     FE("users", schema_settings,
        "Users: \"name/what\": value, for example \"reader/networks/ip\". Passwords are best taken from Secrets.",
@@ -417,7 +417,7 @@ static const struct field spec_fields[] = {
     F("templating", templating, "For templates only: whom it applies to.", "manual"),
     FX("reconciling", reconcile, FIELD_OBSOLETE,
        "Old name of reconcile. When both are given, this one counts as a whole.", NULL, NULL),
-    F("reconcile", reconcile, "How changes are carried out.", "see its members"),
+    F("reconcile", reconcile, "How changes are carried out.", NULL),
     F("defaults", defaults, "Values that all clusters inherit.", "none"),
     F("configuration", configuration, "ClickHouse's configuration and the list of clusters.",
       "one cluster with one host"),

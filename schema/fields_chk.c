@@ -107,7 +107,7 @@ static const struct field reconciling_fields[] = {
     FE("configMapPropagationTimeout", schema_seconds_3600,
        "Seconds that changed ConfigMaps may take to reach the pods before this becomes an incident.",
        "10; 0 when the section is there without it", "60"),
-    F("cleanup", schema_cleanup, "What is done with objects that are left over.", "see its members"),
+    F("cleanup", schema_cleanup, "What is done with objects that are left over.", NULL),
     FIELD_END,
 };
 OBJECT(reconciling);
@@ -192,7 +192,7 @@ static const struct field spec_fields[] = {
     FE("suspend", schema_string_bool, "\"yes\": changes of this resource are not acted on.", "no", "\"no\""),
     FE("namespaceDomainPattern", schema_text, "Domain of the Services; one %s stands for the namespace.",
        "%s.svc.cluster.local", "\"%s.svc.cluster.local\""),
-    F("reconciling", reconciling, "How changes are carried out.", "see its members"),
+    F("reconciling", reconciling, "How changes are carried out.", NULL),
     F("defaults", defaults, "Values that all clusters inherit.", "none"),
     F("configuration", configuration, "Keeper's configuration and the list of clusters.",
       "one cluster with one member"),

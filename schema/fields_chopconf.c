@@ -277,8 +277,7 @@ OBJECT(reconcile_sts);
 static const struct field reconcile_fields[] = {
     F("runtime", runtime, "How much is done at the same time.", NULL),
     F("statefulSet", reconcile_sts, "Time-outs, and what happens on failure.", NULL),
-    F("host", schema_reconcile_host, "Waiting and dropping for installations that do not say otherwise.",
-      "see its members"),
+    F("host", schema_reconcile_host, "Waiting and dropping for installations that do not say otherwise.", NULL),
     FIELD_END,
 };
 OBJECT(reconcile);

@@ -271,7 +271,7 @@ static const struct field schema_wave_fields[] = {
     FX("shards", schema_integer_from_1, FIELD_OURS, "How many shards this wave takes. Give this or percent.", NULL,
        "1"),
     FX("percent", percent_from_1, FIELD_OURS, "How many percent of all shards are done when this wave ends.", NULL,
-       "25"),
+       "#25"),
     FX("soak", duration, FIELD_OURS, "How long the changed hosts must stay healthy before the next wave begins.",
        "no waiting", "10m"),
     FIELD_END,

@@ -134,6 +134,27 @@ static int walk_value(struct walk *w, cJSON *item, struct schema_pos key, unsign
     return 0;
 }
 
+/* Is this UTF-8 as YAML and JSON want it: shortest forms, no surrogates, nothing beyond U+10FFFF? */
+static bool is_utf8(const char *text, size_t len)
+{
+    const unsigned char *s = (const unsigned char *)text, *end = s + len;
+
+    while (s < end) {
+        size_t more = *s < 0x80 ? 0 : *s < 0xc2 ? 9 : *s < 0xe0 ? 1 : *s < 0xf0 ? 2 : *s < 0xf5 ? 3 : 9;
+
+        if (more == 9 || (size_t)(end - s) <= more)
+            return false;
+        for (size_t i = 1; i <= more; i++)
+            if ((s[i] & 0xc0) != 0x80)
+                return false;
+        if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+            (s[0] == 0xf4 && s[1] > 0x8f))
+            return false;
+        s += more + 1;
+    }
+    return true;
+}
+
 /* The values one after the other, without places. False when the text is not JSON. */
 static bool parse_all(const char *text, size_t len, cJSON *into)
 {
@@ -162,7 +183,7 @@ int schema_json_read(struct schema_yaml *y, const char *text, size_t len, struct
     auto_json cJSON *all = cJSON_CreateArray();
     cJSON *value;
 
-    if (!parse_all(w.p, (size_t)(w.end - w.p), all))
+    if (!is_utf8(text, len) || !parse_all(w.p, (size_t)(w.end - w.p), all))
         return 0;
     while ((value = cJSON_DetachItemFromArray(all, 0))) {
         struct schema_pos start;

@@ -114,8 +114,10 @@ static void values_outside_the_allowed_are_refused_with_the_choice(void **state)
     says(CHI "  chfleet: {windows: [{start: \"25:00\", duration: 4h}]}\n", "\"25:00\" has not the form");
     says(CHI "  chfleet: {windows: [{start: \"02:00\", duration: 4 hours}]}\n", "(Duration)");
     says(CHI "  chfleet: {consent: {until: tomorrow}}\n", "(Time)");
-    says(CHI "  chfleet: {waves: [{soak: 1m}]}\n", "a wave needs either shards or percent");
+    says(CHI "  chfleet: {waves: [{soak: 1m}]}\n", "a wave needs shards or percent");
     says(CHI "  chfleet: {waves: [{shards: 1, percent: 5}]}\n", "not both");
+    says(CHI "  configuration: {zookeeper: {nodes: [{host: a}], keeper: {name: k}}}\n",
+         "spec.configuration.zookeeper: nodes and keeper exclude each other");
 }
 
 static void missing_fields_are_named_at_their_object(void **state)

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How shapes are called in texts for people. */
+#ifndef SCHEMA_WORDS_H
+#define SCHEMA_WORDS_H
+
+#include "base/str.h"
+#include "schema/fields.h"
+
+/* "text", "list of mappings", "whole number from 1 to 65535". */
+void schema_type_text(const struct shape *shape, struct str *out);
+/* `yes` or `no`, or the values between ", "; nothing when any text is possible. */
+void schema_values_text(const struct shape *shape, struct str *out);
+/* "chfleet's own", "without effect", … of the flags; "" when there is nothing to say. */
+const char *schema_flag_text(unsigned flags);
+/* What a free-form part really is, as a title and sentences. */
+const char *schema_free_title(enum free_kind free);
+const char *schema_free_text(enum free_kind free);
+
+#endif
