@@ -38,6 +38,7 @@ list=$(tracked)
 mapfile -t code < <(files '\.[ch]$')
 mapfile -t scripts < <(files '(\.(sh|py|mk|am|ac|sql)|^quickstart|^check|^\.ci/run)$' | grep -vE '^tests/.*/(data|golden)/|^build-aux/(ar-lib|compile|depcomp|install-sh|missing)$')
 mapfile -t texts < <(files '\.(md|ya?ml)$')
+mapfile -t product < <(printf '%s\n' "${code[@]}" | grep -vE '^(tests|bench)/')
 all=("${code[@]}" "${scripts[@]}" "${texts[@]}")
 
 for f in "${code[@]}" "${scripts[@]}"; do
@@ -52,7 +53,8 @@ rule 'path of one machine' '(^|[^A-Za-z0-9_./-])/(wor[k]|hom[e]/[a-z]+|roo[t])/'
 rule 'white space at the end' '[[:blank:]]+$' "${all[@]}"
 rule 'merge mark' '^(<{7}|>{7}|={7}$)' "${all[@]}"
 rule 'tab in C' $'\t' "${code[@]}"
-rule 'call without a length' '\b(strcpy|strcat|sprintf|vsprintf|gets|tmpnam|mktemp|system|popen)\(' "${code[@]}"
+rule 'call without a length' '\b(strcpy|strcat|sprintf|vsprintf|gets|tmpnam|mktemp)\(' "${code[@]}"
+rule 'a shell in the program' '\b(system|popen)\(' "${product[@]}"
 [ "$bad" -eq 0 ] || {
     echo "$bad places"
     exit 1

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chfleet up: the guard, and through it plane and operator. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/api.h"
+#include "cli/daemon.h"
+#include "cli/guard.h"
+#include "cli/node.h"
+
+enum { POLL_MS = 20 };
+
+struct up {
+    struct cli *c;
+    const char *dir;
+    uint64_t limit_ms;
+    struct fleet_api api;
+    bool open;
+};
+
+/* Is the plane's API server there? Opens the client once its kubeconfig exists. */
+static bool plane_serves(struct up *u)
+{
+    struct err err = ERR_INIT;
+    auto_free char *config = daemon_path(u->dir, "plane/kubeconfig");
+    auto_json cJSON *version = NULL;
+
+    if (access(config, R_OK) < 0)
+        return false;
+    if (u->open)
+        api_fini(&u->api);
+    u->open = true; /* anew each time: a plane that starts may have written another kubeconfig */
+    if (api_open_local(&u->api, u->dir, &err) < 0 || !api_ping(&u->api))
+        return false;
+    version = api_raw(&u->api, "/version", &err);
+    return version != NULL;
+}
+
+static bool operator_serves(struct up *u)
+{
+    struct err err = ERR_INIT;
+    auto_json cJSON *health = api_operator(&u->api, "/healthz", &err);
+
+    return health != NULL;
+}
+
+static int start_guard(struct up *u, struct err *err)
+{
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    const char *argv[] = {self, "up", "--foreground", "--data", u->dir, NULL};
+    auto_close int running = daemon_find(u->dir, "guard", NULL);
+
+    if (running >= 0)
+        return 0;
+    if (n <= 0)
+        return err_set(err, ERR_SYS, 0, "cannot find out where chfleet itself is (/proc/self/exe)");
+    self[n] = '\0';
+    return daemon_start(u->dir, "guard", argv, err) < 0 ? -1 : 0;
+}
+
+/* Waits until `serves` says so; gives up when the guard has ended or the time is over. */
+static int wait_until(struct up *u, bool (*serves)(struct up *), const char *name, struct err *err)
+{
+    for (uint64_t waited = 0; !serves(u); waited += POLL_MS) {
+        auto_close int guard = daemon_find(u->dir, "guard", NULL);
+
+        if (guard < 0) {
+            daemon_show_log(u->dir, "guard", 5);
+            daemon_show_log(u->dir, name, 10);
+            return err_set(err, ERR_SYS, 0, "the %s did not start", name);
+        }
+        if (waited >= u->limit_ms) {
+            daemon_show_log(u->dir, name, 10);
+            return err_set(err, ERR_AGAIN, 0, "the %s does not serve after %llu s; its log is %s/log/%s.log", name,
+                           (unsigned long long)u->limit_ms / 1000, u->dir, name);
+        }
+        usleep(POLL_MS * 1000);
+    }
+    return 0;
+}
+
+static int pid_of(const char *dir, const char *name)
+{
+    pid_t pid = 0;
+    auto_close int fd = daemon_find(dir, name, &pid);
+
+    return fd < 0 ? 0 : (int)pid;
+}
+
+static void say(struct up *u)
+{
+    auto_free char *address = api_operator_address(&u->api);
+
+    printf("chfleet runs in %s\n", u->dir);
+    printf("  plane     pid %-7d kubeconfig %s/plane/kubeconfig\n", pid_of(u->dir, "plane"), u->dir);
+    printf("  operator  pid %-7d http://%s/ (live page, /status, /metrics)\n", pid_of(u->dir, "operator"), address ? address : "?");
+}
+
+static int background(struct up *u, struct err *err)
+{
+    auto_close int lock = -1;
+
+    if (daemon_lock(u->dir, "updown", true, &lock, err) < 0 || start_guard(u, err) < 0 ||
+        wait_until(u, plane_serves, "plane", err) < 0 || node_allow(&u->api, err) < 0 ||
+        wait_until(u, operator_serves, "operator", err) < 0)
+        return -1;
+    say(u);
+    return 0;
+}
+
+static int foreground(struct up *u, struct err *err)
+{
+    log_set_level(LOG_INFO);
+    return guard_run(u->dir, err);
+}
+
+int cmd_up(struct cli *c)
+{
+    struct err err = ERR_INIT;
+    auto_free char *dir = api_data_dir(c, &err);
+    struct up u = {.c = c, .dir = dir, .limit_ms = 60000};
+    const char *timeout = cli_text(c, "timeout", NULL);
+    int rc = -1;
+
+    if (dir && (!timeout || cli_duration_ms(timeout, &u.limit_ms, &err) == 0) && daemon_prepare_dir(dir, &err) == 0)
+        rc = cli_flag(c, "foreground") ? foreground(&u, &err) : background(&u, &err);
+    if (u.open)
+        api_fini(&u.api);
+    if (rc < 0)
+        return err.kind == ERR_AGAIN ? (cli_fail(c, &err), EXIT_TIMEOUT) : cli_fail(c, &err);
+    return EXIT_DONE;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Why something waits, was refused, or failed: decisions and incidents of the journal, and the status. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/api.h"
+#include "cli/out.h"
+#include "cli/records.h"
+#include "cli/status.h"
+
+enum { INCIDENTS = 20 };
+
+struct reasons {
+    cJSON *decisions, *incidents, *errors; /* errors: of the installations themselves */
+};
+
+static int from_journal(struct fleet_api *a, const char *prefix, struct reasons *r, struct err *err)
+{
+    struct journal_reader *reader;
+
+    if (records_open(a, &reader, err) < 0)
+        return -1;
+    r->decisions = journal_read_decisions(reader, prefix, err);
+    r->incidents = r->decisions ? journal_read_incidents(reader, prefix, INCIDENTS, err) : NULL;
+    journal_read_close(reader);
+    if (!r->incidents)
+        return -1;
+    records_filter(r->decisions, prefix);
+    records_filter(r->incidents, prefix);
+    return 0;
+}
+
+static void put_reason(cJSON *list, const char *object, const char *code, const char *text, int64_t since)
+{
+    cJSON *row = cJSON_CreateObject();
+
+    json_set_str(row, "object", object);
+    json_set_str(row, "code", code);
+    json_set_str(row, "text", text);
+    if (since)
+        json_set_int(row, "since", since);
+    cJSON_AddItemToArray(list, row);
+}
+
+/* What the resources and pods say themselves; all there is where the journal cannot be read. */
+static int from_status(struct fleet_api *a, const char *prefix, bool waits, struct reasons *r, struct err *err)
+{
+    auto_json cJSON *doc = status_collect(a, NULL, 0, err);
+    const cJSON *inst, *h;
+
+    if (!doc)
+        return -1;
+    cJSON_ArrayForEach(inst, json_get(doc, "installations")) {
+        const char *key = json_str(inst, "key", "");
+
+        if ((records_below(prefix, key) || records_below(key, prefix)) && *json_str(inst, "error", ""))
+            put_reason(r->errors, key, json_str(inst, "code", json_str(inst, "status", "")), json_str(inst, "error", ""), 0);
+        cJSON_ArrayForEach(h, json_get(inst, "hosts"))
+            if (waits && records_below(prefix, json_str(h, "key", "")) && *json_str(h, "waiting", ""))
+                put_reason(r->decisions, json_str(h, "key", ""), json_str(h, "waiting", ""), json_str(h, "text", ""),
+                           json_int(h, "sinceMs", 0));
+    }
+    return 0;
+}
+
+static void print_rows(const char *title, const cJSON *rows, const char *when)
+{
+    const cJSON *row;
+
+    if (!rows || !rows->child)
+        return;
+    printf("%s%s%s\n", out_bold(), title, out_plain());
+    cJSON_ArrayForEach(row, rows) {
+        char clock[32], age[32] = "";
+        int64_t at = json_int(row, when, 0), now = (int64_t)time(NULL) * 1000;
+
+        records_clock(at, clock, sizeof clock);
+        if (at > 0)
+            out_age(now > at ? (uint64_t)(now - at) : 0, age, sizeof age);
+        printf("  %s  %s%s%s", json_str(row, "object", ""), out_yellow(), json_str(row, "code", ""), out_plain());
+        if (at > 0)
+            printf("  since %s (%s)", clock, age);
+        printf("\n    %s\n", json_str(row, "text", "no more is known"));
+    }
+}
+
+static void print_text(const struct reasons *r)
+{
+    print_rows("Failed or refused", r->errors, "since");
+    print_rows("Waits", r->decisions, "since");
+    print_rows("Incidents", r->incidents, "at");
+    if (!r->errors->child && !(r->decisions && r->decisions->child) && !(r->incidents && r->incidents->child))
+        printf("nothing waits, nothing was refused, nothing happened that should not have\n");
+}
+
+static int collect(struct fleet_api *a, const char *prefix, struct reasons *r, struct err *err)
+{
+    struct err why = ERR_INIT;
+    bool journal = from_journal(a, prefix, r, &why) == 0;
+
+    if (!journal && why.kind != ERR_MISSING) {
+        *err = why;
+        return -1;
+    }
+    if (!r->decisions)
+        r->decisions = cJSON_CreateArray();
+    r->errors = cJSON_CreateArray();
+    if (from_status(a, prefix, !journal, r, &why) < 0 && !journal) {
+        *err = why;
+        return -1;
+    }
+    return 0;
+}
+
+static void print_document(const struct reasons *r, const char *form)
+{
+    auto_json cJSON *doc = out_document_new("Why");
+
+    json_set(doc, "errors", json_copy(r->errors));
+    json_set(doc, "decisions", json_copy(r->decisions));
+    json_set(doc, "incidents", r->incidents ? json_copy(r->incidents) : cJSON_CreateArray());
+    out_document(doc, form);
+}
+
+int cmd_why(struct cli *c)
+{
+    struct err err = ERR_INIT;
+    auto_api struct fleet_api a = {0};
+    struct reasons r = {0};
+    const char *form = cli_text(c, "output", "table");
+    int code = EXIT_DONE;
+
+    if (api_open(&a, c, &err) < 0)
+        return cli_fail(c, &err);
+    auto_free char *prefix = records_prefix(&a, c->n_args ? c->args[0] : NULL);
+    if (collect(&a, prefix, &r, &err) < 0)
+        code = cli_fail(c, &err);
+    else if (str_eq(form, "table"))
+        print_text(&r);
+    else
+        print_document(&r, form);
+    cJSON_Delete(r.decisions);
+    cJSON_Delete(r.incidents);
+    cJSON_Delete(r.errors);
+    return code;
+}

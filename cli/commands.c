@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of commands and options. */
+#include "cli/cli.h"
+
+#define END_OF_OPTIONS {0, NULL, NULL, NULL, NULL}
+#define OUTPUT {'o', "output", "FORM", "|table|wide|json|yaml", "table, wide, json or yaml"}
+
+const struct cli_option cli_common[] = {
+    {'n', "namespace", "NS", NULL, "namespace (default: the kubeconfig's, else \"default\")"},
+    {0, "kubeconfig", "FILE", NULL, "how to reach the API server (default: --data's, $KUBECONFIG, chfleet up's, ~/.kube/config)"},
+    {0, "data", "DIR", NULL, "folder of chfleet up (default: $XDG_DATA_HOME/chfleet, ~/.local/share/chfleet)"},
+    {0, "no-color", NULL, NULL, "no colours; NO_COLOR in the environment does the same"},
+    {'h', "help", NULL, NULL, "this text"},
+    END_OF_OPTIONS,
+};
+
+static const struct cli_option up_options[] = {
+    {0, "foreground", NULL, NULL, "do not go to the background: stay, and restart what dies (for systemd)"},
+    {0, "timeout", "TIME", NULL, "how long to wait until all serves (default 60s)"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option down_options[] = {
+    {0, "keep", NULL, NULL, "leave the databases running; only plane and operator end"},
+    {0, "purge", NULL, NULL, "remove the folder with all volumes too"},
+    {'y', "yes", NULL, NULL, "do not ask before --purge"},
+    {0, "timeout", "TIME", NULL, "how long databases may take to stop (default 120s)"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option apply_options[] = {
+    {'f', "filename", "FILE", NULL, "a file, a folder, or - for standard input; may be given several times"},
+    {0, "dry-run", NULL, NULL, "check and compare, send nothing"},
+    {'w', "wait", NULL, NULL, "show what each host does until all is done"},
+    {0, "timeout", "TIME", NULL, "give up waiting after this time (default 30m); the work goes on"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option get_options[] = {
+    OUTPUT,
+    {'l', "selector", "LABELS", NULL, "only objects with these labels: a=b,c"},
+    {'A', "all-namespaces", NULL, NULL, "in all namespaces"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option delete_options[] = {
+    {'f', "filename", "FILE", NULL, "delete what this file, folder or - describes"},
+    {'w', "wait", NULL, NULL, "until it is really gone"},
+    {0, "timeout", "TIME", NULL, "give up waiting after this time (default 10m)"},
+    {0, "ignore-not-found", NULL, NULL, "what is not there is no error"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option status_options[] = {
+    OUTPUT,
+    {'w', "watch", NULL, NULL, "go on showing changes until Ctrl-C"},
+    {'A', "all-namespaces", NULL, NULL, "in all namespaces"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option plan_options[] = {
+    {'f', "filename", "FILE", NULL, "plan what this file, folder or - describes, as if it were applied"},
+    {'o', "output", "FORM", "|table|json|yaml", "table, json or yaml"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option history_options[] = {
+    {'o', "output", "FORM", "|table|wide|json|yaml", "table, wide, json or yaml"},
+    {0, "limit", "N", NULL, "at most so many operations (default 20)"},
+    {'A', "all-namespaces", NULL, NULL, "in all namespaces"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option why_options[] = {
+    {'o', "output", "FORM", "|table|json|yaml", "table, json or yaml"},
+    {'A', "all-namespaces", NULL, NULL, "in all namespaces"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option logs_options[] = {
+    {'f', "follow", NULL, NULL, "go on printing as lines come"},
+    {'c', "container", "NAME", NULL, "which container (default: the database)"},
+    {'p', "previous", NULL, NULL, "of the instance before the last restart"},
+    {0, "tail", "N", NULL, "only the last N lines"},
+    {0, "since", "TIME", NULL, "only newer than this: 10m"},
+    {0, "timestamps", NULL, NULL, "with the time of each line"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option exec_options[] = {
+    {'i', "stdin", NULL, NULL, "pass standard input on"},
+    {'t', "tty", NULL, NULL, "with a terminal"},
+    {'c', "container", "NAME", NULL, "which container (default: the database)"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option explain_options[] = {
+    {0, "tree", NULL, NULL, "all levels below, as an outline"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option kubeconfig_options[] = {
+    {0, "raw", NULL, NULL, "print the content instead of the path"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option dump_options[] = {
+    {'f', "filename", "FILE", NULL, "where to write the archive (default: chfleet-dump-TIME.tar here; - is standard output)"},
+    END_OF_OPTIONS,
+};
+static const struct cli_option version_options[] = {
+    {'o', "output", "FORM", "|table|json|yaml", "table, json or yaml"},
+    END_OF_OPTIONS,
+};
+
+const struct cli_command cli_commands[] = {
+    {"up", "", "Start chfleet on this machine",
+     "Starts a small Kubernetes API server (the plane), which runs pods as processes of this machine, and the operator\n"
+     "on it. A guard restarts either when it dies; neither's death stops a database. No root is needed. Twice is\n"
+     "harmless: what runs stays as it is, what is dead is started.\n\n"
+     "  chfleet up                         everything lives in ~/.local/share/chfleet\n"
+     "  chfleet up --data /srv/chfleet     or in a folder of your choice\n"
+     "  chfleet up --foreground            for a systemd unit",
+     up_options, 0, 0, false, cmd_up},
+    {"down", "", "Stop chfleet on this machine",
+     "Ends the operator, lets the databases stop in peace, then ends the plane. Data stays; chfleet up brings all of it\n"
+     "back.\n\n"
+     "  chfleet down\n"
+     "  chfleet down --keep                databases go on running, only without an operator\n"
+     "  chfleet down --purge               removes the data too, after asking",
+     down_options, 0, 0, false, cmd_down},
+    {"apply", "-f FILE", "Create or change what a file describes",
+     "Checks each resource first (every mistake is shown with file, line and what to write), then sends what changed and\n"
+     "nothing else. It keeps the note kubectl apply keeps, so both can be used in turn: a field that you take out of the\n"
+     "file is taken out of the resource.\n\n"
+     "  chfleet apply -f cluster.yaml\n"
+     "  chfleet apply -f cluster.yaml --wait --timeout 20m\n"
+     "  chfleet apply -f manifests/ --dry-run\n"
+     "  cat cluster.yaml | chfleet apply -f -\n\n"
+     "chfleet plan -f cluster.yaml shows before which hosts would be restarted.",
+     apply_options, 0, 0, false, cmd_apply},
+    {"get", "KIND [NAME…]", "Show resources and objects",
+     "KIND is one of the four kinds (chi, chk, chit, chopconf) or of Kubernetes (pods, services, sts, pvc, cm, events …);\n"
+     "several with commas.\n\n"
+     "  chfleet get chi\n"
+     "  chfleet get pods,services -l clickhouse.altinity.com/chi=demo\n"
+     "  chfleet get chi demo -o yaml\n\n"
+     "Values of Secrets are never shown here.",
+     get_options, 1, -1, false, cmd_get},
+    {"delete", "KIND NAME… | -f FILE", "Delete resources",
+     "Deleting an installation removes its servers, services and Keeper entries. Volumes whose reclaimPolicy is Retain\n"
+     "stay, and are attached again when an installation of the same name is created.\n\n"
+     "  chfleet delete chi demo --wait\n"
+     "  chfleet delete -f cluster.yaml",
+     delete_options, 0, -1, false, cmd_delete},
+    {"status", "[NAME…]", "What each host is doing, and why it waits",
+     "For each installation: its state, the operation that runs, and per host the action, the step, the reason code of a\n"
+     "wait (WAIT_PEER, WAIT_CATCHUP …), since when, and the version that really runs beside what the image says.\n\n"
+     "  chfleet status\n"
+     "  chfleet status demo --watch\n"
+     "  chfleet status -o json | jq .installations[].hosts[]",
+     status_options, 0, -1, false, cmd_status},
+    {"plan", "[NAME…]", "What would be done, without doing it",
+     "Compares what is wanted with what is live, by the code the operator itself plans with: per host one action and its\n"
+     "reason, waves, warnings, and refusals with the YAML that would allow them.\n\n"
+     "  chfleet plan -f changed.yaml       before applying it\n"
+     "  chfleet plan demo                  what is still to be done\n\n"
+     "Exit code 3: the plan holds a refusal, so nothing of it would be done.",
+     plan_options, 0, -1, false, cmd_plan},
+    {"history", "[NAME | OPERATION]", "What was done",
+     "Operations from the operator's journal, newest first; with the number of an operation, each of its steps.\n\n"
+     "  chfleet history\n"
+     "  chfleet history demo --limit 5\n"
+     "  chfleet history 17",
+     history_options, 0, 1, false, cmd_history},
+    {"why", "[NAME]", "Why something waits or was refused",
+     "Decisions and incidents from the operator's journal: what waits for what, since when, and what happened that should\n"
+     "not have.\n\n"
+     "  chfleet why demo\n"
+     "  chfleet why demo/main/0            only this shard",
+     why_options, 0, 1, false, cmd_why},
+    {"logs", "HOST", "Print a server's log",
+     "HOST is a pod, or a host as chfleet status shows it (main/0/1, or demo/main/0/1 when several fit).\n\n"
+     "  chfleet logs main/0/1 -f\n"
+     "  chfleet logs chi-demo-main-0-1-0 --tail 50\n"
+     "  chfleet logs main/0/1 --previous   why did it stop?",
+     logs_options, 1, 1, false, cmd_logs},
+    {"exec", "HOST -- COMMAND…", "Run a command beside a server",
+     "Runs it in the server's container, with its environment. The exit code is the command's own.\n\n"
+     "  chfleet exec main/0/0 -- clickhouse-client -q 'SELECT version()'\n"
+     "  chfleet exec -it main/0/0 -- sh",
+     exec_options, 2, -1, true, cmd_exec},
+    {"explain", "[FIELD | TABLE]", "Explain a field, or the steps of an action",
+     "A field of a resource: its meaning, type and default. A step table: what is done to a host for an action, in order,\n"
+     "with deadlines and what must be true first.\n\n"
+     "  chfleet explain chi.spec.configuration.clusters\n"
+     "  chfleet explain chk\n"
+     "  chfleet explain restart            the steps of a restart\n"
+     "  chfleet explain chk --tree         all fields of a kind\n"
+     "  chfleet explain                    what there is",
+     explain_options, 0, 1, false, cmd_explain},
+    {"kubeconfig", "", "Where the kubeconfig of this machine's plane is",
+     "  export KUBECONFIG=$(chfleet kubeconfig)\n"
+     "  kubectl get chi                    kubectl works on it too",
+     kubeconfig_options, 0, 0, false, cmd_kubeconfig},
+    {"dump", "", "Collect everything for a bug report",
+     "Writes one tar archive: resources, objects, status, history, decisions, incidents and logs of the operator. Passwords\n"
+     "and Secrets are left out.\n\n"
+     "  chfleet dump\n"
+     "  chfleet dump -f - | gzip > dump.tar.gz",
+     dump_options, 0, 0, false, cmd_dump},
+    {"version", "", "Versions of chfleet and of what it talks to",
+     "  chfleet version\n"
+     "  chfleet version -o json",
+     version_options, 0, 0, false, cmd_version},
+    {NULL, NULL, NULL, NULL, NULL, 0, 0, false, NULL},
+};

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libcli.a
+libcli_a_SOURCES = \
+	cli/api.c cli/api.h \
+	cli/cli.h \
+	cli/cmd_apply.c \
+	cli/cmd_delete.c \
+	cli/cmd_down.c \
+	cli/cmd_dump.c \
+	cli/cmd_get.c \
+	cli/cmd_history.c \
+	cli/cmd_kubeconfig.c \
+	cli/cmd_status.c \
+	cli/cmd_up.c \
+	cli/cmd_version.c \
+	cli/cmd_why.c \
+	cli/columns.c cli/columns.h \
+	cli/commands.c \
+	cli/connect.c cli/connect.h \
+	cli/daemon.c cli/daemon.h \
+	cli/guard.c cli/guard.h \
+	cli/manifest.c cli/manifest.h \
+	cli/merge.c cli/merge.h \
+	cli/node.c cli/node.h \
+	cli/options.c \
+	cli/out.c cli/out.h \
+	cli/progress.c cli/progress.h \
+	cli/records.c cli/records.h \
+	cli/redact.c cli/redact.h \
+	cli/status.c cli/status.h \
+	cli/tar.c cli/tar.h \
+	cli/yaml_out.c

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The state of installations as one document, from the resources themselves and, where it can be reached, from the
+ * operator's status. Shape (kind Status):
+ *   {"operator":{"reachable":bool,"address","leader":bool,"why"},
+ *    "installations":[{"namespace","name","kind","key","status","error","code","generation","observedGeneration","operation",
+ *      "busy":bool,"progress":{"done","total"},"detailed":bool (hosts come from the operator),
+ *      "hosts":[{"key","host":"main/0/1","pod","action","step","state","waiting","text","sinceMs" (wall clock),"version",
+ *                "image","tag","ready":bool,"member"}]}]}
+ */
+#ifndef CLI_STATUS_H
+#define CLI_STATUS_H
+
+#include "cli/api.h"
+
+/* NULL and err. `names` may be empty = all. ERR_MISSING when a name fits no installation. Caller owns. */
+cJSON *status_collect(struct fleet_api *a, const char *const *names, int n_names, struct err *err);
+
+/* Is this installation all done at `generation`? 1 yes, 0 not yet, -1 it failed or was refused. */
+int status_done(const cJSON *installation, int64_t generation);
+
+/* Text for people, of all installations. `wide` adds pods and images; `columns` cuts lines (0 = never). */
+void status_print(const cJSON *doc, bool wide, unsigned columns, uint64_t now_wall_ms, struct str *out);
+
+#endif

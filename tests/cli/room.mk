@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+check_PROGRAMS += test-cli-merge test-cli-out test-cli-redact
+test_cli_merge_SOURCES = tests/cli/test_merge.c
+test_cli_merge_LDADD = libcli.a $(LIBS_BASE) $(CMOCKA_LIBS)
+test_cli_out_SOURCES = tests/cli/test_out.c
+test_cli_out_LDADD = libcli.a libschema.a $(LIBS_BASE) $(YAML_LIBS) $(CMOCKA_LIBS)
+test_cli_redact_SOURCES = tests/cli/test_redact.c
+test_cli_redact_LDADD = libcli.a $(LIBS_BASE) $(CMOCKA_LIBS)
