@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What ./check asks the makefile for. The names are those of the variables.
-check-programs: all $(check_PROGRAMS) $(SLOW_TESTS)
+check-programs: all
+	@$(MAKE) --no-print-directory $(AM_MAKEFLAGS) $(check_PROGRAMS) $(SLOW_TESTS)
 print-unit-tests:
 	@for t in $(check_PROGRAMS); do echo $$t; done
 print-slow-tests:

@@ -7,6 +7,7 @@ libcli_a_SOURCES = \
 	cli/cmd_delete.c \
 	cli/cmd_down.c \
 	cli/cmd_dump.c \
+	cli/cmd_explain.c \
 	cli/cmd_get.c \
 	cli/cmd_history.c \
 	cli/cmd_kubeconfig.c \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libjournal.a
 libjournal_a_SOURCES = \
 	journal/apply.c \

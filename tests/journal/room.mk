@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 JOURNAL_TEST_KIT = tests/journal/kit.c tests/journal/kit.h
 JOURNAL_TEST_LIBS = $(LIBS_JOURNAL) $(LIBS_BASE) $(CMOCKA_LIBS)
 
