@@ -101,6 +101,8 @@ static void describe_field(const struct field *f, const char *path, bool tree, s
     schema_values_text(f->shape, &values);
     line("FIELD", path, out);
     line("TYPE", str_text(&type), out);
+    if (str_eq(schema_inner(f->shape)->name, "StringBool"))
+        str_add(&values, SCHEMA_BOOL_WORDS);
     line("VALUES", str_text(&values), out);
     line("FORM", schema_inner(f->shape)->pattern, out);
     line("DEFAULT", f->flags & FIELD_REQUIRED ? "none: it is required" : f->dflt, out);

@@ -107,7 +107,7 @@ static const struct field reconcile_fields[] = {
        "not given", "wait"),
     FE("configMapPropagationTimeout", schema_seconds_3600,
        "Seconds that changed ConfigMaps may take to reach the pods before this becomes an incident.",
-       "10; 0 when the reconcile section is there without it", "60"),
+       "the operator's own limit", "60"),
     F("cleanup", schema_cleanup, "What is done with objects that are left over.", NULL),
     F("macros", macros, "Where macros are expanded in the configuration.", "nowhere"),
     F("runtime", schema_reconcile_runtime, "How much is done at the same time.", "operator configuration"),

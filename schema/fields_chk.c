@@ -106,7 +106,7 @@ static const struct field reconciling_fields[] = {
     FX("policy", schema_reconcile_policy, FIELD_NO_EFFECT, "Keeper has no queries to wait for.", NULL, "\"\""),
     FE("configMapPropagationTimeout", schema_seconds_3600,
        "Seconds that changed ConfigMaps may take to reach the pods before this becomes an incident.",
-       "10; 0 when the section is there without it", "60"),
+       "the operator's own limit", "60"),
     F("cleanup", schema_cleanup, "What is done with objects that are left over.", NULL),
     FIELD_END,
 };

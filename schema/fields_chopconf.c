@@ -48,8 +48,8 @@ OBJECT(config_file);
 static const struct field user_default_fields[] = {
     FE("profile", schema_text, "Profile of users that name none.", "default", "default"),
     FE("quota", schema_text, "Quota of users that name none.", "default", "default"),
-    FE("networksIP", schema_texts, "Addresses that every user may come from, before those of its own.", "[\"::/0\"]",
-       "[\"::1\", \"127.0.0.1\"]"),
+    FE("networksIP", schema_texts, "Addresses that every user may come from, before those of its own.",
+       "the loopback addresses", "[\"::1\", \"127.0.0.1\"]"),
     FX("password", schema_text, FIELD_SECRET,
        "Password of users that have none; not for default and the operator's user.", "default", "default"),
     FIELD_END,
@@ -62,7 +62,7 @@ static const struct field config_user_fields[] = {
 OBJECT(config_user);
 static const struct field config_network_fields[] = {
     FE("hostRegexpTemplate", schema_text, "host_regexp of users that have none; {chi} and {namespace} are expanded.",
-       "none",
+       "the pods and Services of the installation",
        "\"(chi-{chi}-[^.]+\\\\d+-\\\\d+|clickhouse\\\\-{chi})\\\\.{namespace}\\\\.svc\\\\.cluster\\\\.local$\""),
     FIELD_END,
 };
@@ -90,22 +90,24 @@ OBJECT(restart_rule_set);
 LIST(restart_rule_sets, restart_rule_set);
 static const struct field restart_policy_fields[] = {
     F("rules", restart_rule_sets,
-      "Rule sets by version; later ones win. Those of resources are added to those of the file.", "none"),
+      "Rule sets by version; later ones win. Those of resources are added to those of the file.",
+      "those of Altinity's operator: most settings do, logger, macros, dictionaries, limits of memory and queries do "
+      "not"),
     FIELD_END,
 };
 OBJECT(restart_policy);
 
 static const struct field access_secret_fields[] = {
     FE("namespace", schema_text, "Namespace of the Secret.", "that of the operator", "\"\""),
-    FE("name", schema_text, "Name of the Secret; empty means none.", "empty", "clickhouse-operator"),
+    FE("name", schema_text, "Name of the Secret; empty means none.", "clickhouse-operator", "clickhouse-operator"),
     FIELD_END,
 };
 OBJECT(access_secret);
 static const struct field access_timeouts_fields[] = {
     FE("connect", ((const struct shape){.kind = SHAPE_INTEGER, .has_min = true, .min = 1, .has_max = true, .max = 10}),
-       "Seconds until a connection must stand.", "2", "1"),
+       "Seconds until a connection must stand.", "1", "1"),
     FE("query", ((const struct shape){.kind = SHAPE_INTEGER, .has_min = true, .min = 1, .has_max = true, .max = 600}),
-       "Seconds until a short query must be answered.", "5", "4"),
+       "Seconds until a short query must be answered.", "4", "4"),
     FIELD_END,
 };
 OBJECT(access_timeouts);
@@ -150,14 +152,15 @@ static const struct field addon_rule_fields[] = {
 OBJECT(addon_rule);
 LIST(addon_rules, addon_rule);
 static const struct field addons_fields[] = {
-    F("rules", addon_rules, "All rules that match are applied; an earlier one wins.", "none"),
+    F("rules", addon_rules, "All rules that match are applied; an earlier one wins.",
+      "rights of the operator's user, from 23.3 on"),
     FIELD_END,
 };
 OBJECT(addons);
 
 static const struct field collect_timeouts_fields[] = {
     FE("collect", ((const struct shape){.kind = SHAPE_INTEGER, .has_min = true, .min = 1, .has_max = true, .max = 600}),
-       "Seconds after which a collection of metrics ends with what it has.", "8", "9"),
+       "Seconds after which a collection of metrics ends with what it has.", "9", "9"),
     FIELD_END,
 };
 OBJECT(collect_timeouts);
@@ -170,9 +173,9 @@ OBJECT(ch_metrics);
 static const struct field clickhouse_fields[] = {
     F("configuration", ch_configuration, "What goes into the configuration of every installation.", NULL),
     F("configurationRestartPolicy", restart_policy, "Which changes of the configuration need a restart of the server.",
-      "none does"),
+      NULL),
     F("access", access, "How the operator talks to ClickHouse.", NULL),
-    F("addons", addons, "Configuration that depends on the version; the lowest layer of every installation.", "none"),
+    F("addons", addons, "Configuration that depends on the version; the lowest layer of every installation.", NULL),
     F("metrics", ch_metrics, "How the exporter reads its metrics.", NULL),
     FIELD_END,
 };
@@ -238,10 +241,10 @@ OBJECT(template);
 /* ---- reconcile ---- */
 
 static const struct field runtime_fields[] = {
-    FE("reconcileCHIsThreadsNumber", schema_threads, "How many installations are worked on at the same time.", "1",
+    FE("reconcileCHIsThreadsNumber", schema_threads, "How many installations are worked on at the same time.", "10",
        "10"),
     FE("reconcileShardsThreadsNumber", schema_threads, "How many shards of a cluster are worked on at the same time.",
-       "1", "5"),
+       "5", "5"),
     FE("reconcileShardsMaxConcurrencyPercent", schema_percent,
        "The same limit as a percentage of all shards. 0 means: not given.", "50", "50"),
     IDLE("threadsNumber", schema_integer, "Old name of the other two; it never did anything."),
@@ -252,18 +255,18 @@ OBJECT(runtime);
 static const struct field sts_create_fields[] = {
     FE("onFailure", schema_text,
        "When a new StatefulSet does not become ready: abort stops, delete removes it and stops, ignore goes on.",
-       "delete", "ignore"),
+       "ignore", "ignore"),
     FIELD_END,
 };
 OBJECT(sts_create);
 static const struct field sts_update_fields[] = {
     FE("timeout", schema_integer, "Seconds within which a changed host must be ready.", "300", "300"),
     FE("pollInterval", schema_integer,
-       "Seconds between two looks. chfleet is told by the API server and does not look.", "15", "5"),
+       "Seconds between two looks. chfleet is told by the API server and does not look.", "5", "5"),
     FE("onFailure", schema_text,
        "When a changed host does not become ready: abort stops, rollback brings back what was and stops, ignore goes "
        "on.",
-       "rollback", "abort"),
+       "abort", "abort"),
     FIELD_END,
 };
 OBJECT(sts_update);
@@ -322,8 +325,8 @@ OBJECT(metrics);
 static const struct field status_switches_fields[] = {
     FE("action", schema_string_bool, "\"yes\": status.action is written.", "no", "\"no\""),
     FE("actions", schema_string_bool, "\"yes\": status.actions is written.", "no", "\"no\""),
-    FE("error", schema_string_bool, "\"yes\": status.error is written.", "no", "\"yes\""),
-    FE("errors", schema_string_bool, "\"yes\": status.errors is written.", "no", "\"yes\""),
+    FE("error", schema_string_bool, "\"yes\": status.error is written.", "yes", "\"yes\""),
+    FE("errors", schema_string_bool, "\"yes\": status.errors is written.", "yes", "\"yes\""),
     FIELD_END,
 };
 OBJECT(status_switches);

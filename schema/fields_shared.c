@@ -75,7 +75,7 @@ const struct shape schema_reconcile_policy = {.kind = SHAPE_TEXT, .values = "|wa
 
 static const struct field schema_reconcile_runtime_fields[] = {
     FE("reconcileShardsThreadsNumber", schema_threads,
-       "How many shards of a cluster may be worked on at the same time.", "operator configuration, else 1", "4"),
+       "How many shards of a cluster may be worked on at the same time.", "operator configuration, else 5", "4"),
     FE("reconcileShardsMaxConcurrencyPercent", schema_percent,
        "The same limit as a percentage of all shards; the smaller of the two counts. 0 means: not given.",
        "operator configuration, else 50", "50"),
@@ -85,9 +85,9 @@ SHARED_OBJECT(schema_reconcile_runtime, "ReconcileRuntime");
 
 static const struct field wait_replicas_fields[] = {
     FE("all", schema_string_bool, "\"yes\": every changed replica must catch up before it takes queries again.",
-       "operator configuration", "\"no\""),
+       "operator configuration, else no", "\"no\""),
     FE("new", schema_string_bool, "\"yes\": a new replica, and one that never caught up, must catch up first.",
-       "operator configuration", "\"yes\""),
+       "operator configuration, else yes", "\"yes\""),
     FE("delay", schema_integer, "The replication delay in seconds up to which a replica counts as caught up.",
        "operator configuration, else 10", "10"),
     FIELD_END,
@@ -96,9 +96,9 @@ OBJECT(wait_replicas);
 
 static const struct field wait_probes_fields[] = {
     FE("startup", schema_string_bool, "\"yes\": the pod gets a startup probe, and work goes on when it has succeeded.",
-       "operator configuration", "\"no\""),
-    FE("readiness", schema_string_bool, "\"yes\": work goes on when the pod is ready.", "operator configuration",
-       "\"yes\""),
+       "operator configuration, else no", "\"no\""),
+    FE("readiness", schema_string_bool, "\"yes\": work goes on when the pod is ready.",
+       "operator configuration, else yes", "\"yes\""),
     FIELD_END,
 };
 OBJECT(wait_probes);
@@ -106,16 +106,16 @@ OBJECT(wait_probes);
 static const struct field reconcile_wait_fields[] = {
     FE("exclude", schema_string_bool,
        "\"yes\": wait until every other host has taken the leaving host out of its cluster list before it is stopped.",
-       "operator configuration", "\"yes\""),
+       "operator configuration, else yes", "\"yes\""),
     FE("queries", schema_string_bool,
        "\"yes\": wait until the queries that run on the host have ended before it is stopped.",
-       "operator configuration", "\"yes\""),
+       "operator configuration, else yes", "\"yes\""),
     FE("include", schema_string_bool,
        "\"yes\": wait until every other host has the returned host in its cluster list before the next host begins.",
-       "operator configuration", "\"no\""),
+       "operator configuration, else no", "\"no\""),
     F("replicas", wait_replicas, "Waiting for replication after a change.", "operator configuration"),
     F("probes", wait_probes, "Which probes of the pod are waited for after a change of its StatefulSet.",
-      "readiness, when the object is given nowhere"),
+      "operator configuration"),
     FIELD_END,
 };
 OBJECT(reconcile_wait);
@@ -123,14 +123,14 @@ OBJECT(reconcile_wait);
 static const struct field drop_replicas_fields[] = {
     FE("onDelete", schema_string_bool,
        "\"no\" keeps the entries of a removed host in Keeper; otherwise they are dropped with it.",
-       "operator configuration; unset allows it", "\"yes\""),
+       "operator configuration, else yes", "\"yes\""),
     FE("onLostVolume", schema_string_bool,
        "\"no\" keeps the entries in Keeper of a host that lost its volume; otherwise they are dropped before it is "
        "rebuilt from its peers.",
-       "operator configuration", "\"yes\""),
+       "operator configuration, else yes", "\"yes\""),
     FE("active", schema_string_bool,
        "\"no\" forbids to drop the entries of a replica that Keeper still calls active after its storage was lost.",
-       "operator configuration; unset allows it", "\"no\""),
+       "operator configuration, else no", "\"no\""),
     FIELD_END,
 };
 OBJECT(drop_replicas);

@@ -163,6 +163,8 @@ void schema_reference_page(enum schema_kind kind, struct str *out)
              "`apiVersion: %s/%s`, `kind: %s`; short name `%s`. The same texts: `chfleet explain %s.spec`. Every field "
              "in a file: `examples/all-parameters-%s.yaml`.\n",
              r->group, r->version, r->kind, r->short_name, r->short_name, r->short_name);
+    str_add(out, "\nWhere the type is \"yes\" or \"no\", these texts are possible: " SCHEMA_BOOL_WORDS
+                 ". An API server refuses a bare yes; `chfleet apply` takes it and says so.\n");
     section(&p, "spec", "spec", spec->text, spec->shape);
     shared_sections(&p);
     free_sections(&p);

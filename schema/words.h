@@ -6,6 +6,10 @@
 #include "base/str.h"
 #include "schema/fields.h"
 
+/* The spellings of a StringBool, for texts. */
+#define SCHEMA_BOOL_WORDS                                                                                              \
+    "yes, on, true, enable, enabled, 1 or no, off, false, disable, disabled, 0; small or with a capital, in quotes"
+
 /* "text", "list of mappings", "whole number from 1 to 65535". */
 void schema_type_text(const struct shape *shape, struct str *out);
 /* `yes` or `no`, or the values between ", "; nothing when any text is possible. */
