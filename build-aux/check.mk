@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What ./check asks the makefile for. The names are those of the variables.
 check-programs: all
-	@$(MAKE) --no-print-directory $(AM_MAKEFLAGS) $(check_PROGRAMS) $(SLOW_TESTS)
+	@$(MAKE) --no-print-directory $(AM_MAKEFLAGS) $(check_PROGRAMS) $(SLOW_TESTS) $(SLOW_HELPERS)
 print-unit-tests:
 	@for t in $(check_PROGRAMS); do echo $$t; done
 print-slow-tests:

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "supervisor/internal.h"
+#include "supervisor/window.h"
 
 enum { DEFAULT_THREADS = 5, DEFAULT_PERCENT = 50 };
 
@@ -142,39 +143,6 @@ static struct shard_view view_shard(struct inst *in, const char *key)
     return v;
 }
 
-/* ---- windows: spec.chfleet.windows, a list of {days, start "HH:MM", duration_minutes}, in UTC ---- */
-
-static bool in_window(const cJSON *win, uint64_t wall_ms)
-{
-    static const char *const days[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"}; /* 1 January 1970 was a Thursday */
-    uint64_t minute = wall_ms / 60000, day = minute / 1440;
-    unsigned h = 0, m = 0;
-    int64_t length = json_int(win, "durationMinutes", 0);
-    const cJSON *list = json_get(win, "days");
-
-    if (sscanf(json_str(win, "start", "00:00"), "%u:%u", &h, &m) != 2)
-        return false;
-    for (uint64_t back = 0; back < 2; back++) {
-        uint64_t d = day - back, from = d * 1440 + h * 60 + m;
-
-        if ((!list || json_has(list, days[d % 7])) && minute >= from && minute < from + (uint64_t)length)
-            return true;
-    }
-    return false;
-}
-
-static bool window_open(const struct inst *in)
-{
-    const cJSON *wins = json_get(in->fleet->chfleet, "windows"), *win;
-
-    if (!cJSON_IsArray(wins) || !cJSON_GetArraySize(wins))
-        return true;
-    cJSON_ArrayForEach(win, wins)
-        if (in_window(win, world_wall(in->s->w)))
-            return true;
-    return false;
-}
-
 static unsigned unavailable(struct inst *in)
 {
     unsigned n = 0;
@@ -182,7 +150,7 @@ static unsigned unavailable(struct inst *in)
     for (size_t i = 0; i < in->fleet->n_hosts; i++) {
         struct hostrec *rec = inst_host(in, in->fleet->hosts[i]->key);
 
-        n += rec && rec->disrupted;
+        n += (rec && rec->disrupted) || !hostfacts_serves(in, in->fleet->hosts[i]->key);
     }
     return n;
 }
@@ -192,6 +160,7 @@ static bool planned_may(struct inst *in, struct permit *p)
 {
     struct shard_view v = view_shard(in, p->host);
     int64_t budget = json_int(in->fleet->chfleet, "budgets.maxUnavailableHosts", 0);
+    struct err err = ERR_INIT;
 
     if (!hostfacts_serves(in, p->host))
         return true; /* a host that does not serve can lose nothing */
@@ -200,8 +169,8 @@ static bool planned_may(struct inst *in, struct permit *p)
               in->error ? in->error : "see the incidents");
         return false;
     }
-    if (!window_open(in)) {
-        waits(in, p, "WAIT_WINDOW", "outside the maintenance windows of spec.chfleet.windows");
+    if (!window_open(in->s->w, json_get(in->fleet->chfleet, "windows"), world_wall(in->s->w), &err)) {
+        waits(in, p, "WAIT_WINDOW", "%s", err.msg[0] ? err.msg : "outside the maintenance windows of spec.chfleet.windows");
         return false;
     }
     if (v.disrupted) {

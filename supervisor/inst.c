@@ -279,6 +279,18 @@ static void refuse(struct inst *in, const struct plan *p)
     inst_set_error(in, "REFUSED", "%s", str_text(&text));
 }
 
+/* spec.chfleet.approval: required. The hash is what `chfleet plan` prints. */
+static bool approved(struct inst *in, const struct fleet *f, const struct plan *p)
+{
+    auto_free char *hash = plan_hash(p);
+
+    if (strcmp(json_str(f->chfleet, "approval", "none"), "required") != 0 || strcmp(json_str(f->chfleet, "approved", ""), hash) == 0)
+        return true;
+    inst_set_error(in, "WAIT_APPROVAL", "the plan waits for approval: look at it with `chfleet plan %s -n %s`, then set spec.chfleet.approved to \"%s\"",
+                   in->name, in->ns, hash);
+    return false;
+}
+
 static void plan_now(struct inst *in, const cJSON *res)
 {
     struct fleet *f = NULL;
@@ -311,6 +323,8 @@ static void plan_now(struct inst *in, const cJSON *res)
             set_finalizer(in, res, false);
         else
             completed(in);
+    } else if (!approved(in, f, p)) {
+        plan_free(p);
     } else {
         op_begin(in, f, p);
     }
@@ -619,7 +633,7 @@ void inst_run_ready_tasks(struct inst *in)
         struct task *t = &in->tasks[i];
         bool resumes = t->resume && cJSON_GetArraySize(t->resume) > 0;
 
-        if (t->state == TASK_WAIT && (failed || in->superseding) && !resumes)
+        if (t->state == TASK_WAIT && ((failed && in->halted) || in->superseding) && !resumes)
             t->state = TASK_SUPERSEDED;
         if (t->state == TASK_WAIT && (t->wave == in->wave || resumes) && !t->retry && may_start(in, t))
             start_task(t);
@@ -646,6 +660,15 @@ static bool was_planned_change(const struct task *t)
     return is_shard_task(t) || str_starts(t->table, "keeper");
 }
 
+static int64_t failures(const struct inst *in)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < in->n_tasks; i++)
+        n += in->tasks[i].state == TASK_FAILED;
+    return n;
+}
+
 void inst_task_over(struct inst *in, struct task *t)
 {
     static const enum outcome outs[] = {[TASK_DONE] = OUT_DONE,
@@ -657,7 +680,8 @@ void inst_task_over(struct inst *in, struct task *t)
         .type = JRN_TASK_END, .op = in->op, .task = t->id, .outcome = outs[t->state], .text = t->error};
 
     journal_put(in->s->j, &rec, NULL, NULL);
-    if (t->state == TASK_FAILED && was_planned_change(t) && !in->halted) {
+    if (t->state == TASK_FAILED && was_planned_change(t) && !in->halted &&
+        failures(in) > json_int(in->fleet->chfleet, "budgets.failures", 0)) {
         in->halted = true;
         in->halted_generation = in->generation;
         for (struct wproc *wp = in->s->wprocs; wp; wp = wp->next)

@@ -11,4 +11,5 @@ libsupervisor_a_SOURCES = \
 	supervisor/link.c \
 	supervisor/member.c \
 	supervisor/status.c \
-	supervisor/super.c supervisor/super.h
+	supervisor/super.c supervisor/super.h \
+	supervisor/window.c supervisor/window.h

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Death at any instant: supervisor, spawner, workers, plane, shims and servers are killed with SIGKILL at random moments while
+# the fleet is restarted, scaled and upgraded. The work ends as if nothing had happened, and nothing is done twice.
+# shellcheck source=tests/story/_lib.sh
+. "$SRC/tests/story/_lib.sh"
+# shellcheck source=tests/story/_fleet.sh
+. "$SRC/tests/story/_fleet.sh"
+need clickhouse-server haproxy java jq curl
+
+RANDOM=${SEED:-1}
+keeper >"$WORK/keeper.yaml"
+fleet die 2 2 24.8 >"$WORK/die.yaml"
+chf up >/dev/null || exit 1
+check "2 x 2 is complete" bash -c '. "$SRC/tests/story/_lib.sh"; trap - EXIT; chf apply -f "$WORK/keeper.yaml" && apply "$WORK/die.yaml" 180'
+check "tables are made" tables "$(host_url die chi-die-main-0-0)" main
+starts() { on_all die 'SELECT uptime()' >/dev/null; }
+
+children() { ps -o pid= --ppid "$1" 2>/dev/null; }
+kill_one() { # plane | operator | worker | spawner
+    local victim pid
+    case $1 in
+    plane | operator) victim=$(pid_of "$1") ;;
+    spawner) victim=$(children "$(pid_of operator)" | head -n 1) ;;
+    worker)
+        victim=
+        for pid in $(children "$(pid_of operator)"); do victim="$victim $(children "$pid")"; done
+        victim=$(printf '%s\n' $victim | sort -R | head -n 1)
+        ;;
+    esac
+    [ -n "${victim// /}" ] && kill -9 $victim 2>/dev/null && say "killed $1 ($victim)"
+}
+
+for round in 1 2 3; do
+    for victim in operator worker plane spawner; do
+        say "task die-$round-$victim"
+        watch_start die
+        fleet die 2 2 24.8 "" "  taskID: die-$round-$victim
+  restart: RollingUpdate" >"$WORK/die.yaml"
+        chf apply -f "$WORK/die.yaml" >/dev/null
+        sleep "0.$((RANDOM % 9))"
+        kill_one "$victim"
+        sleep "$((RANDOM % 2)).$((RANDOM % 9))"
+        kill_one "$victim"
+        chf up >/dev/null
+        check "round $round: the restart goes on after the death of $victim" wait_until 180 settled die
+        watch_end
+        check "round $round: each host restarted exactly once, one at a time" jq -e '(.violated | not) and ([.starts[]] | all(. == 2))' "$WORK/observer.json"
+    done
+done
+
+say "nobody restarts a database because chfleet died"
+watch_start die
+for victim in operator plane spawner operator plane; do
+    kill_one "$victim"
+    sleep 0.5
+    chf up >/dev/null
+done
+sleep 3
+watch_end
+check "no database restarted" jq -e '(.violated | not) and ([.starts[]] | all(. == 1))' "$WORK/observer.json"
+
+say "all at once"
+pids=$(for f in "$DATA"/plane/pods/*/; do find "$f" -name '*.state' -exec jq -r '.pid // empty' {} \; 2>/dev/null; done)
+kill -9 "$(pid_of operator)" "$(pid_of plane)" $pids 2>/dev/null
+chf up >/dev/null
+back() { [ "$(on_all die 'SELECT count() FROM system.tables WHERE database = '"'app'" | awk '$2 >= 2' | wc -l)" -eq 4 ]; }
+check "everything comes back by itself" wait_until 120 back
+check "and the fleet says so" wait_until 60 settled die
+finish
