@@ -385,6 +385,10 @@ static int fill_queue(struct apply *a, struct err *err)
         queue_annotation(a);
         return 1;
     }
+    if (strcmp(what, "status") == 0) {
+        status_write_now(a->in);
+        return 1;
+    }
     if (strcmp(what, "pvcs") == 0)
         return queue_pvcs(a, err) < 0 ? -1 : 1;
     if (strcmp(what, "shared") == 0) {

@@ -330,9 +330,12 @@ static unsigned step_limit(const struct task *t, const char *host, const char *s
 {
     const struct step_table *table = steps_table(t->table);
     struct hostrec *h = inst_host(t->inst, host);
+    char name[64];
 
-    if (!table && h)
-        table = steps_table(host_action_name(h->action));
+    if (!table && h) {
+        snprintf(name, sizeof name, "%s%s", t->inst->group == GROUP_CHK ? "keeper-" : "", host_action_name(h->action));
+        table = steps_table(name);
+    }
     for (size_t i = 0; table && i < table->n_steps; i++)
         if (strcmp(table->steps[i].name, step) == 0)
             return table->steps[i].limit_s;
