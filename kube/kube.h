@@ -31,13 +31,14 @@ struct kube_limits {
     unsigned qps, burst; /* request budget; 0 = 50 and 100 */
 };
 struct kube *kube_new(struct world *w, struct kube_config *takes, const struct kube_limits *limits);
-void kube_free(struct kube *k); /* cancels everything */
+void kube_free(struct kube *k); /* cancels all calls; caches and leases are stopped by their owners before */
 void kube_set_limits(struct kube *k, const struct kube_limits *limits);
 
 /* status is the HTTP status, 0 if there was no answer. obj is the answered object (also a Status), borrowed, may be NULL.
- * err is NULL for 2xx. Kinds: 404 ERR_MISSING, 409 ERR_CONFLICT, 400/422 ERR_INPUT, 401/403 ERR_REFUSED, else ERR_AGAIN;
- * text is the server's message with method, kind and name in front. 429 and 5xx were already retried with back-off and
- * Retry-After until `give_up_ms` passed (30 s), except POST without a known answer (the caller decides by reading). */
+ * err is NULL for 2xx. Kinds: 404 ERR_MISSING, 409/412 ERR_CONFLICT, 400/405/406/413/415/422 ERR_INPUT, 401/403
+ * ERR_REFUSED, else ERR_AGAIN; err->sys is the HTTP status; text is the server's message with method, kind and name in
+ * front. 429, 5xx and lost connections were already retried with back-off and Retry-After until 30 s had passed, except a
+ * POST without a known answer (the caller decides by reading). A 401 was retried once where credentials can be renewed. */
 typedef void kube_done_fn(void *ctx, int status, const cJSON *obj, const struct err *err);
 
 struct kube_call; /* handle; dead after done */
@@ -51,27 +52,33 @@ struct kube_call *kube_put(struct kube *k, enum kube_kind kind, const char *ns, 
 struct kube_call *kube_patch(struct kube *k, enum kube_kind kind, const char *ns, const char *name, const char *sub, const cJSON *patch, kube_done_fn *done, void *ctx);
 /* propagation NULL (server's default), "Orphan", "Background", "Foreground"; grace_s -1 = the object's own. 404 is ERR_MISSING. */
 struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *ns, const char *name, const char *uid, const char *propagation, int grace_s, kube_done_fn *done, void *ctx);
-/* Any path ("/version"), for discovery. */
+/* Any path ("/version"), for discovery. What is not JSON comes as a string item. Without retry unless it is a GET. */
 struct kube_call *kube_raw(struct kube *k, const char *method, const char *path, const char *content_type, const char *body, kube_done_fn *done, void *ctx);
 void kube_cancel(struct kube_call *c);
 uint64_t kube_requests(const struct kube *k, uint64_t *writes); /* sent so far, for /metrics and tests */
+bool kube_busy(const struct kube *k); /* calls (watches too) wait or are under way */
 
 /* ---- watch cache: one LIST (paged) + WATCH (bookmarks; 410 lists again) per kind and namespace ---- */
 struct kube_cache;
 enum kube_change { KUBE_SYNCED /* first list is complete; obj NULL */, KUBE_ADDED, KUBE_CHANGED, KUBE_GONE };
-/* `old` is the version before (NULL when added). Objects are borrowed and die at the next change of the same name. */
+/* `old` is the version before (NULL when added). With KUBE_GONE, obj is the last version known. Both are borrowed and die
+ * at the next change of the same name. A name that comes back with another UID is KUBE_GONE and then KUBE_ADDED. */
 typedef void kube_change_fn(void *ctx, enum kube_change what, const cJSON *old, const cJSON *obj);
 /* Cuts an object down before it is kept (managedFields are always dropped); may be NULL. */
 typedef void kube_compact_fn(cJSON *obj);
 struct kube_cache *kube_watch(struct kube *k, enum kube_kind kind, const char *ns /* NULL = all */, const char *label_selector,
                               kube_compact_fn *compact, kube_change_fn *on_change, void *ctx);
-void kube_watch_stop(struct kube_cache *c);
+void kube_watch_stop(struct kube_cache *c); /* also from inside its on_change */
 bool kube_cache_synced(const struct kube_cache *c);
 uint64_t kube_cache_age_ms(const struct kube_cache *c); /* since the last sign of life of the watch (event, bookmark, list) */
+/* Why the cache is not being kept up to date now (403, 404 of a missing CRD, no connection …), or NULL. */
+const struct err *kube_cache_problem(const struct kube_cache *c);
+size_t kube_cache_size(const struct kube_cache *c);
 const cJSON *kube_cache_get(const struct kube_cache *c, const char *ns, const char *name); /* borrowed; NULL */
 /* Order of ns, name. A callback that returns non-zero ends the walk. The cache must not change during it. */
 int kube_cache_each(const struct kube_cache *c, int (*fn)(void *ctx, const cJSON *obj), void *ctx);
-/* The answer to our own write, so that the cache is never older than what we know. Newer versions win. */
+/* The answer to our own write, so that the cache is never older than what we know. Newer versions win. on_change is
+ * called before this returns. The answer to a DELETE is not put here: the watch tells the end. */
 void kube_cache_put(struct kube_cache *c, const cJSON *obj);
 
 /* ---- events: aggregated (same object, reason and text within 10 min raises count), at most 1 per second and object ---- */
