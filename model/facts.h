@@ -15,8 +15,12 @@ struct change {
     char *from, *to;  /* NULL = absent; never a secret's value */
 };
 
+void changes_free(struct change *v, size_t n);
+
 struct host_facts {
     char *key;
+    char *sts_name;         /* its StatefulSet, wanted or live */
+    char *cluster, *shard, *replica; /* by name */
     bool in_spec;           /* false: live but not wanted any more */
     bool sts, pod;          /* exist */
     bool ready;             /* pod Ready, not terminating */
@@ -27,6 +31,7 @@ struct host_facts {
     char *image;            /* of the running container's spec; "" */
     char *waiting;          /* container waiting reason (ImagePullBackOff, CrashLoopBackOff, …) or "" */
     bool troubleshooting;
+    char *restarted_for;    /* annotation chfleet.io/restart of the StatefulSet: token of the last ordered restart, or "" */
     /* desired against live, by what it takes to reach it: */
     struct change *restart_changes;  size_t n_restart;  /* settings that only a restart loads (and it is not loaded yet) */
     struct change *reload_changes;   size_t n_reload;   /* configuration that a reload is enough for */
@@ -36,9 +41,13 @@ struct host_facts {
     struct change *volume_changes;   size_t n_volume;   /* sizes that grow */
     char *volume_refused;   /* "volume data: 20Gi → 10Gi: volumes cannot shrink", or NULL */
     bool volume_lost;       /* a claim is missing or Lost though the host had data */
+    bool ephemeral;         /* no claim holds its data */
+    bool all_retained;      /* it has claims, and every one of them is kept when the host goes */
     char **pvcs;            /* live claims of this host */
     bool *pvc_retain;
     size_t n_pvcs;
+    char **dropped;         /* claims that its live StatefulSet uses and the wanted one does not */
+    size_t n_dropped;
 };
 
 struct facts {
@@ -47,9 +56,14 @@ struct facts {
     struct change *common_changes; size_t n_common;   /* shared objects: common/users ConfigMaps, Services, Secrets, PDBs */
     struct host_facts *hosts; size_t n_hosts;         /* wanted hosts in fleet order, then unwanted ones by key */
     char **task_ids; size_t n_task_ids;               /* executed ones known from the status */
+    int64_t restarted_generation; /* last generation whose spec.restart was executed (status.chfleet.restartedGeneration), 0 = none */
+    char **unknown; size_t n_unknown; /* "Service x", …: objects of the installation that nothing wants any more, hosts' not counted */
+    char *now;              /* as in render_ctx; "" = unknown */
 };
 
 void facts_free(struct facts *f);
+void facts_freep(struct facts **f);
+#define auto_facts __attribute__((cleanup(facts_freep)))
 struct host_facts *facts_host(const struct facts *f, const char *key);
 
 #endif

@@ -180,6 +180,11 @@ const char *fleet_data_dir(const struct fleet *f);
 const char *fleet_log_dir(const struct fleet *f);
 char *fleet_fqdn(const struct fleet *f, const char *service); /* with the domain pattern; caller frees */
 
+/* Reads a settings, users, profiles, quotas or files section from elsewhere (the operator configuration's additions), without
+ * macros of a level. `where` names it in messages. */
+int fleet_section(const struct fleet *f, const char *what, const cJSON *section, const char *where, struct settings *to,
+                  struct err *err);
+
 struct host *fleet_host(const struct fleet *f, const char *key); /* NULL */
 
 /* Expands {macros} for this scope (any of cluster/shard/host may be NULL). Unknown ones stay. Caller frees. */

@@ -76,6 +76,20 @@ int layout_section(struct build *b, struct settings *to, const cJSON *level, con
     return settings_load(to, json_get(level, what), &src, err);
 }
 
+int fleet_section(const struct fleet *f, const char *what, const cJSON *section, const char *where, struct settings *to,
+                  struct err *err)
+{
+    struct scope scope = {.f = f, .users = strcmp(what, "users") == 0};
+    struct settings_source src = {.where = where, .ctx = &scope, .users = scope.users};
+
+    src.files = strcmp(what, "files") == 0;
+    src.env_prefix = src.users ? "CONFIGURATION_USERS_" :
+                     strcmp(what, "settings") == 0 ? "CONFIGURATION_SETTINGS_" :
+                                                     NULL;
+    src.expand = scope.users ? expand : NULL;
+    return settings_load(to, section, &src, err);
+}
+
 /* Own names win over those above; the list of service templates is joined. */
 static cJSON *inherit_templates(const cJSON *own, const cJSON *above)
 {

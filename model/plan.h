@@ -22,16 +22,24 @@ struct plan_host {
     enum host_action action;
     char *reason;           /* "spec.configuration.settings.max_concurrent_queries: 100 → 150 (and 2 more)" */
     bool single_replica;    /* planned disruption takes the shard's only replica: allowed, warned */
+    bool objects;           /* its Service, labels or other metadata differ: written by "prepare", nothing else happens for it */
+    bool ordered;           /* restarts because spec.restart orders it; its StatefulSet then gets chfleet.io/restart = restart_token */
     unsigned wave;
 };
 
 /* Tasks of one operation, run wave by wave; tasks of one wave run in parallel as the governor allows. */
 struct plan_task {
-    char *table;            /* name of the step table: "shard", "prepare", "finish", "keeper", "stop" … (steps.h) */
+    char *table;            /* "prepare", "finish" (once); "shard", "keeper" (each of its hosts by the table of its action) */
     char *object;           /* "ns/inst/cluster/shard" or the installation's key */
     unsigned wave;
     size_t *hosts;          /* indexes into plan.hosts, in the order they are done */
     size_t n_hosts;
+};
+
+/* A wave that is followed by a time of watching (spec.chfleet.waves). */
+struct plan_soak {
+    unsigned wave;
+    int64_t seconds;
 };
 
 struct plan {
@@ -44,12 +52,17 @@ struct plan {
     struct change *common; size_t n_common;
     bool hold_settings;     /* image and settings change together: hosts get their settings one by one */
     bool execute_task_id;   /* rolling restart of this spec.taskID */
+    char *restart_token;    /* "task:ID" or "generation:N": what orders the restart now; NULL = nothing does */
+    struct plan_soak *soaks; size_t n_soaks;
     bool empty;             /* live equals desired */
 };
 
 int plan_make(const struct fleet *f, const struct facts *live, struct plan **out, struct err *err);
 void plan_free(struct plan *p);
+void plan_freep(struct plan **p);
+#define auto_plan __attribute__((cleanup(plan_freep)))
 void plan_print(const struct plan *p, struct str *out); /* the text of `chfleet plan` and of plan.txt in golden tests */
 cJSON *plan_json(const struct plan *p);                 /* journal form and -o json */
+char *plan_hash(const struct plan *p);                  /* what spec.chfleet.approved must be; caller frees */
 
 #endif

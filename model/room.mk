@@ -2,13 +2,14 @@
 noinst_LIBRARIES += libmodel.a
 libmodel_a_SOURCES = \
 	model/config.c model/config.h \
-	model/facts.h \
+	model/facts.c model/facts.h \
 	model/fleet.c model/fleet.h model/fleet_build.h \
 	model/layout.c \
 	model/merge.c \
 	model/names.c \
 	model/hosts.c \
-	model/plan.h \
+	model/plan.c model/plan.h \
+	model/plan_print.c \
 	model/quantity.c model/quantity.h \
 	model/settings.c model/settings.h \
 	model/settings_load.c \

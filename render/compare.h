@@ -13,7 +13,18 @@
  * *n updated). `live` NULL: the object must be created, the result is a copy of desired. */
 cJSON *compare_object(const cJSON *live, const cJSON *desired, struct change **changes, size_t *n);
 
+/* A difference that no patch can make: a Service that becomes headless or stops being it. It must be deleted and made anew. */
+bool compare_must_replace(const cJSON *live, const cJSON *desired);
+
+/* Adds to a list of changes; texts are copied. */
+void compare_add(struct change **list, size_t *n, const char *path, const char *from, const char *to);
+
+/* Differences between two values in the way of the API: what is empty equals what is absent, 1Gi equals 1024Mi. Defaults must be
+ * filled in before. `path` stands before the names. Appends; returns the number found. */
+size_t compare_values(const cJSON *live, const cJSON *desired, const char *path, struct change **changes, size_t *n);
+
 /* What a StatefulSet difference takes: nothing, a metadata/replicas write, a new pod, or orphan re-creation. */
+/* `changes` gets those of every depth. */
 enum compare_depth { COMPARE_SAME, COMPARE_METADATA, COMPARE_TEMPLATE, COMPARE_IMMUTABLE };
 enum compare_depth compare_statefulset(const cJSON *live, const cJSON *desired, struct change **changes, size_t *n);
 

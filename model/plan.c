@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static const char *const action_names[HOST_ACTIONS] = {
+    [ACT_NONE] = "none",         [ACT_RELOAD] = "reload",   [ACT_SOFT_RESTART] = "soft-restart", [ACT_RESTART] = "restart",
+    [ACT_RECREATE] = "recreate", [ACT_CREATE] = "create",   [ACT_REMOVE] = "remove",             [ACT_RESIZE] = "resize",
+    [ACT_REBUILD] = "rebuild",   [ACT_STOP] = "stop",       [ACT_START] = "start",               [ACT_JOIN] = "join",
+};
+
+const char *host_action_name(enum host_action a)
+{
+    return (unsigned)a < HOST_ACTIONS ? action_names[a] : "unknown";
+}
+
+struct planner {
+    const struct fleet *f;
+    const struct facts *live;
+    struct plan *p;
+};
+
+static void add_text(char ***list, size_t *n, char *text)
+{
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp((*list)[i], text) == 0) {
+            free(text);
+            return;
+        }
+    *list = mem_grow(*list, *n + 1, sizeof **list);
+    (*list)[(*n)++] = text;
+}
+
+static void warn(struct planner *m, char *text)
+{
+    add_text(&m->p->warnings, &m->p->n_warnings, text);
+}
+
+static void refuse(struct planner *m, char *text)
+{
+    add_text(&m->p->refused, &m->p->n_refused, text);
+}
+
+/* ---- reasons ---- */
+
+static char *reason_of(const struct change *v, size_t n)
+{
+    auto_str struct str s = STR_INIT;
+
+    str_addf(&s, "%s", v->path);
+    if (v->from || v->to)
+        str_addf(&s, ": %s → %s", v->from ? v->from : "(none)", v->to ? v->to : "(none)");
+    if (n > 1)
+        str_addf(&s, " (and %zu more)", n - 1);
+    return str_take(&s);
+}
+
+static void decide(struct plan_host *h, enum host_action a, char *reason)
+{
+    free(h->reason);
+    h->action = a;
+    h->reason = reason;
+}
+
+/* ---- consent ---- */
+
+static bool consent_holds(const struct planner *m)
+{
+    const char *until = json_str(m->f->consent, "until", "");
+
+    /* the same form and zone: texts compare as times do */
+    return m->f->consent && (!*until || !*m->live->now || strcmp(m->live->now, until) < 0);
+}
+
+static bool consents(const struct planner *m, const char *list, const char *cluster, const char *name)
+{
+    auto_free char *full = mem_printf("%s/%s", cluster, name);
+    const cJSON *names = json_get(m->f->consent, list);
+
+    return consent_holds(m) && (json_has(names, name) || json_has(names, full));
+}
+
+static bool consents_host_loss(const struct planner *m, const struct host_facts *h)
+{
+    auto_free char *name = mem_printf("%s-%s", h->shard, h->replica);
+    bool volumes = h->n_pvcs > 0;
+
+    if (consents(m, "dataLoss", h->cluster, name) || consents(m, "dataLoss", h->cluster, h->shard))
+        return true;
+    for (size_t i = 0; i < h->n_pvcs; i++)
+        volumes &= h->pvc_retain[i] || consents(m, "volumes", h->cluster, h->pvcs[i]);
+    return volumes;
+}
+
+static char *consent_text(const char *list, const char *name)
+{
+    return mem_printf("spec:\n  chfleet:\n    consent:\n      %s: [\"%s\"]", list, name);
+}
+
+/* ---- removal ---- */
+
+static bool shard_lives_on(const struct planner *m, const struct host_facts *gone)
+{
+    for (size_t i = 0; i < m->live->n_hosts; i++) {
+        const struct host_facts *h = &m->live->hosts[i];
+
+        if (h->in_spec && strcmp(h->cluster, gone->cluster) == 0 && strcmp(h->shard, gone->shard) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void check_loss(struct planner *m, const struct host_facts *h)
+{
+    auto_free char *shard = mem_printf("%s/%s", h->cluster, h->shard), *yaml = consent_text("dataLoss", shard);
+
+    if (m->f->kind == FLEET_KEEPER || shard_lives_on(m, h) || consents_host_loss(m, h))
+        return;
+    if (h->n_pvcs > 0 && (h->all_retained || !m->f->cleanup_delete_pvc))
+        return; /* its volumes stay */
+    refuse(m, mem_printf("shard %s would be removed, and no other shard has its data. If the data may be gone, write:\n%s", shard,
+                         yaml));
+}
+
+static void plan_unwanted(struct planner *m, const struct host_facts *live, struct plan_host *h)
+{
+    if (!live->sts && !m->f->deleting)
+        return;
+    if (m->f->deleting) {
+        if (live->sts || live->n_pvcs)
+            decide(h, ACT_REMOVE, mem_str("the installation is deleted"));
+        return;
+    }
+    if (!m->f->cleanup_delete_sts) {
+        decide(h, ACT_NONE, mem_str("not in the layout any more; kept by spec.reconcile.cleanup.unknownObjects.statefulSet"));
+        warn(m, mem_printf("%s: %s", live->key, h->reason));
+        return;
+    }
+    check_loss(m, live);
+    decide(h, ACT_REMOVE, mem_str("spec.configuration.clusters: the layout does not have it any more"));
+}
+
+/* ---- wanted hosts ---- */
+
+static const struct shard *shard_of(const struct planner *m, const struct host_facts *live)
+{
+    const struct host *h = fleet_host(m->f, live->key);
+
+    return h ? h->shard : NULL;
+}
+
+static bool has_restart_due(const struct planner *m, const struct host_facts *live)
+{
+    return m->p->restart_token && !str_eq(live->restarted_for, m->p->restart_token);
+}
+
+/* The owner says that a claim of a host that does not run may go: it is rebuilt from its peers. */
+static bool gives_up_volume(const struct planner *m, const struct host_facts *live)
+{
+    if (*live->identity || live->ready)
+        return false;
+    for (size_t i = 0; i < live->n_pvcs; i++)
+        if (!live->pvc_retain[i] && consents(m, "volumes", live->cluster, live->pvcs[i]))
+            return true;
+    return false;
+}
+
+static void check_volumes(struct planner *m, const struct host_facts *live)
+{
+    if (live->volume_refused)
+        refuse(m, mem_printf("%s: %s", live->key, live->volume_refused));
+    for (size_t i = 0; i < live->n_dropped; i++) {
+        auto_free char *yaml = consent_text("volumes", live->dropped[i]);
+
+        if (!consents(m, "volumes", live->cluster, live->dropped[i]))
+            refuse(m, mem_printf("%s: its volume %s would not be used any more. If that is meant, write:\n%s", live->key,
+                                 live->dropped[i], yaml));
+    }
+}
+
+/* Stopped, absent, lost: states that come before any comparison. False: the host runs, compare. */
+static bool plan_state(struct planner *m, const struct host_facts *live, struct plan_host *h)
+{
+    if (!live->sts) {
+        if (!m->f->stop)
+            decide(h, ACT_CREATE, mem_str(m->live->fresh ? "new installation" : "spec.configuration.clusters: new host"));
+        else
+            decide(h, ACT_NONE, mem_str("does not exist; is created when spec.stop is taken back"));
+        return true;
+    }
+    if (m->f->stop) {
+        if (live->replicas > 0)
+            decide(h, ACT_STOP, mem_str("spec.stop: yes"));
+        return true;
+    }
+    if (live->volume_lost || gives_up_volume(m, live)) {
+        decide(h, ACT_REBUILD, mem_str(live->volume_lost ? "its volume is lost" : "spec.chfleet.consent.volumes: its volume is given up"));
+        return true;
+    }
+    if (live->replicas == 0) {
+        decide(h, ACT_START, mem_str("its StatefulSet is at 0"));
+        return true;
+    }
+    return false;
+}
+
+static bool restart_in_pod(const struct planner *m, const struct host_facts *live)
+{
+    return m->f->kind == FLEET_CLICKHOUSE && *live->identity;
+}
+
+static void plan_changes(struct planner *m, const struct host_facts *live, struct plan_host *h)
+{
+    bool soft = restart_in_pod(m, live), quiet = m->f->troubleshoot;
+
+    if (live->n_recreate)
+        decide(h, ACT_RECREATE, reason_of(live->recreate_changes, live->n_recreate + live->n_template));
+    else if (live->n_template)
+        decide(h, ACT_RESTART, reason_of(live->template_changes, live->n_template + live->n_restart));
+    else if (live->n_restart && !quiet)
+        decide(h, soft ? ACT_SOFT_RESTART : ACT_RESTART, reason_of(live->restart_changes, live->n_restart));
+    else if (has_restart_due(m, live) && !quiet && *live->identity)
+        decide(h, soft ? ACT_SOFT_RESTART : ACT_RESTART, mem_str("spec.restart: RollingUpdate"));
+    else if (live->n_volume)
+        decide(h, ACT_RESIZE, reason_of(live->volume_changes, live->n_volume));
+    else if (!live->listed || (m->f->kind == FLEET_CLICKHOUSE && !live->labelled_in)) {
+        if (live->ready && *live->identity && !quiet)
+            decide(h, ACT_JOIN, mem_str(live->listed ? "it runs, but is out of the balancer" : "it runs, but its peers do not list it"));
+        else if (*live->waiting)
+            decide(h, ACT_NONE, mem_printf("its container waits: %s", live->waiting));
+    } else if (live->n_reload && *live->identity && !quiet)
+        decide(h, ACT_RELOAD, reason_of(live->reload_changes, live->n_reload));
+    h->ordered = (h->action == ACT_RESTART || h->action == ACT_SOFT_RESTART || h->action == ACT_RECREATE) &&
+                 has_restart_due(m, live);
+}
+
+static bool disruptive(enum host_action a)
+{
+    return a == ACT_SOFT_RESTART || a == ACT_RESTART || a == ACT_RECREATE;
+}
+
+static void plan_wanted(struct planner *m, const struct host_facts *live, struct plan_host *h)
+{
+    const struct shard *s = shard_of(m, live);
+
+    check_volumes(m, live);
+    if (!plan_state(m, live, h))
+        plan_changes(m, live, h);
+    h->objects = live->n_object > 0;
+    if (disruptive(h->action) && s && s->n_hosts == 1 && m->f->kind == FLEET_CLICKHOUSE) {
+        h->single_replica = true;
+        warn(m, mem_printf("%s: it is the only replica of its shard; the shard does not answer while it restarts", h->key));
+    }
+    if (h->action == ACT_REBUILD && s && s->n_hosts == 1)
+        warn(m, mem_printf("%s: it is the only replica of its shard; it comes back empty", h->key));
+}
+
+/* ---- tasks and waves ---- */
+
+static struct plan_task *add_task(struct planner *m, const char *table, const char *object, unsigned wave)
+{
+    struct plan *p = m->p;
+
+    p->tasks = mem_grow(p->tasks, p->n_tasks + 1, sizeof *p->tasks);
+    p->tasks[p->n_tasks] = (struct plan_task){.table = mem_str(table), .object = mem_str(object), .wave = wave};
+    return &p->tasks[p->n_tasks++];
+}
+
+static void add_host(struct planner *m, struct plan_task *t, size_t i)
+{
+    t->hosts = mem_grow(t->hosts, t->n_hosts + 1, sizeof *t->hosts);
+    t->hosts[t->n_hosts++] = i;
+    m->p->hosts[i].wave = t->wave;
+}
+
+static char *shard_object(const struct planner *m, const struct host_facts *h)
+{
+    return mem_printf("%s/%s/%s/%s", m->f->ns, m->f->name, h->cluster, h->shard);
+}
+
+/* What comes first: hosts that are made or come back. Then what changes running ones. Last what goes. */
+enum turn { TURN_NEVER, TURN_EARLY, TURN_CHANGE, TURN_LAST };
+
+static enum turn turn_of(enum host_action a)
+{
+    switch (a) {
+    case ACT_CREATE:
+    case ACT_START:
+    case ACT_JOIN:
+    case ACT_REBUILD:
+    case ACT_STOP:
+        return TURN_EARLY;
+    case ACT_RELOAD:
+    case ACT_SOFT_RESTART:
+    case ACT_RESTART:
+    case ACT_RECREATE:
+    case ACT_RESIZE:
+        return TURN_CHANGE;
+    case ACT_REMOVE:
+        return TURN_LAST;
+    case ACT_NONE:
+    case HOST_ACTIONS:
+        return TURN_NEVER;
+    }
+    return TURN_NEVER;
+}
+
+/* One task per shard that has hosts of this turn, all in one wave. Returns the number of tasks made. */
+static size_t shard_tasks(struct planner *m, enum turn turn, unsigned wave)
+{
+    size_t made = 0, first = m->p->n_tasks;
+
+    for (size_t i = 0; i < m->p->n_hosts; i++) {
+        auto_free char *object = NULL;
+        struct plan_task *t = NULL;
+
+        if (turn_of(m->p->hosts[i].action) != turn)
+            continue;
+        object = shard_object(m, &m->live->hosts[i]);
+        for (size_t k = m->p->n_tasks; k-- > first && !t;)
+            if (strcmp(m->p->tasks[k].object, object) == 0)
+                t = &m->p->tasks[k];
+        if (!t) {
+            t = add_task(m, "shard", object, wave);
+            made++;
+        }
+        add_host(m, t, i);
+    }
+    return made;
+}
+
+static bool task_disrupts(const struct planner *m, const struct plan_task *t)
+{
+    for (size_t i = 0; i < t->n_hosts; i++)
+        if (disruptive(m->p->hosts[t->hosts[i]].action))
+            return true;
+    return false;
+}
+
+static int64_t duration(const char *text)
+{
+    int64_t total = 0;
+
+    while (*text) {
+        char *unit;
+        int64_t n = strtoll(text, &unit, 10);
+
+        if (unit == text || !*unit)
+            return total;
+        total += n * (*unit == 'd' ? 86400 : *unit == 'h' ? 3600 : *unit == 'm' ? 60 : 1);
+        text = unit + 1;
+    }
+    return total;
+}
+
+static void set_wave(struct planner *m, struct plan_task *t, unsigned wave)
+{
+    t->wave = wave;
+    for (size_t i = 0; i < t->n_hosts; i++)
+        m->p->hosts[t->hosts[i]].wave = wave;
+}
+
+static void add_soak(struct planner *m, unsigned wave, const cJSON *rule)
+{
+    int64_t s = duration(json_str(rule, "soak", ""));
+
+    if (s <= 0)
+        return;
+    m->p->soaks = mem_grow(m->p->soaks, m->p->n_soaks + 1, sizeof *m->p->soaks);
+    m->p->soaks[m->p->n_soaks++] = (struct plan_soak){wave, s};
+}
+
+/* How many of `all` shards are done when this rule's wave ends. */
+static size_t wave_end(const cJSON *rule, size_t done, size_t all)
+{
+    int64_t shards = json_int(rule, "shards", 0), percent = json_int(rule, "percent", 0);
+    size_t end = shards > 0 ? done + (size_t)shards : percent > 0 ? (all * (size_t)percent + 99) / 100 : done + 1;
+
+    return end > all ? all : end < done ? done : end;
+}
+
+/* Spreads the tasks from `first` on over waves, by the resource's rules or first shard, then the rest. Returns the next
+ * free wave. */
+static unsigned spread(struct planner *m, size_t first, unsigned wave)
+{
+    const cJSON *rules = json_get(m->f->chfleet, "waves"), *rule = rules ? rules->child : NULL;
+    size_t all = m->p->n_tasks - first, done = 0;
+    bool any = false;
+
+    for (size_t i = first; i < m->p->n_tasks && !any; i++)
+        any = task_disrupts(m, &m->p->tasks[i]);
+    if (!any && !rule)
+        return wave + 1;
+    while (done < all) {
+        size_t end = rule ? wave_end(rule, done, all) : !rules && done == 0 ? 1 : all;
+
+        for (; done < end; done++)
+            set_wave(m, &m->p->tasks[first + done], wave);
+        if (rule) {
+            add_soak(m, wave, rule);
+            rule = rule->next;
+        }
+        wave++;
+    }
+    return wave;
+}
+
+/* Disruptive shards first, so that the canary is one of them. */
+static void canary_first(struct planner *m, size_t first)
+{
+    for (size_t i = first; i < m->p->n_tasks; i++)
+        if (task_disrupts(m, &m->p->tasks[i])) {
+            struct plan_task t = m->p->tasks[i];
+
+            memmove(&m->p->tasks[first + 1], &m->p->tasks[first], (i - first) * sizeof t);
+            m->p->tasks[first] = t;
+            return;
+        }
+}
+
+static unsigned clickhouse_tasks(struct planner *m, unsigned wave)
+{
+    size_t first;
+
+    if (shard_tasks(m, TURN_EARLY, wave))
+        wave++;
+    first = m->p->n_tasks;
+    if (shard_tasks(m, TURN_CHANGE, wave)) {
+        canary_first(m, first);
+        wave = spread(m, first, wave);
+    }
+    if (shard_tasks(m, TURN_LAST, wave))
+        wave++;
+    return wave;
+}
+
+/* Each member in a task and wave of its own; of a fresh ensemble all at once, because they need each other to serve. */
+static unsigned keeper_each(struct planner *m, enum turn turn, unsigned wave, bool together, bool backwards)
+{
+    size_t n = m->p->n_hosts;
+    unsigned used = 0;
+
+    for (size_t k = 0; k < n; k++) {
+        size_t i = backwards ? n - 1 - k : k;
+
+        if (turn_of(m->p->hosts[i].action) != turn)
+            continue;
+        add_host(m, add_task(m, "keeper", m->p->hosts[i].key, wave + (together ? 0 : used)), i);
+        used++;
+    }
+    return wave + (together ? used > 0 : used);
+}
+
+static unsigned keeper_tasks(struct planner *m, unsigned wave)
+{
+    struct plan_task *t = NULL;
+    bool together = m->live->fresh || m->f->stop;
+
+    for (size_t i = 0; i < m->p->n_hosts; i++)
+        together |= m->p->hosts[i].action == ACT_START;
+    wave = keeper_each(m, TURN_EARLY, wave, together, false);
+    for (size_t i = 0; i < m->p->n_hosts; i++) {
+        if (turn_of(m->p->hosts[i].action) != TURN_CHANGE)
+            continue;
+        if (!t)
+            t = add_task(m, "keeper", m->f->key, wave);
+        add_host(m, t, i);
+    }
+    if (t)
+        wave++;
+    return keeper_each(m, TURN_LAST, wave, m->f->deleting, true);
+}
+
+static void make_tasks(struct planner *m)
+{
+    unsigned wave = 0;
+
+    if (!m->f->deleting)
+        add_task(m, "prepare", m->f->key, wave++);
+    wave = m->f->kind == FLEET_KEEPER ? keeper_tasks(m, wave) : clickhouse_tasks(m, wave);
+    add_task(m, "finish", m->f->key, wave);
+}
+
+/* ---- the whole ---- */
+
+static void copy_change(struct plan *p, const char *path, const char *from, const char *to)
+{
+    p->common = mem_grow(p->common, p->n_common + 1, sizeof *p->common);
+    p->common[p->n_common++] = (struct change){mem_str(path), mem_str(from), mem_str(to)};
+}
+
+static void common(struct planner *m)
+{
+    const struct facts *live = m->live;
+
+    if (m->f->deleting)
+        return;
+    for (size_t i = 0; i < live->n_common; i++)
+        copy_change(m->p, live->common_changes[i].path, live->common_changes[i].from, live->common_changes[i].to);
+    if (live->membership_stale)
+        copy_change(m->p, "remote_servers", "another list", "the hosts that are members");
+    for (size_t i = 0; i < live->n_unknown; i++) {
+        bool keep = (str_starts(live->unknown[i], "Service") && !m->f->cleanup_delete_svc) ||
+                    (str_starts(live->unknown[i], "ConfigMap") && !m->f->cleanup_delete_cm);
+
+        if (!keep)
+            copy_change(m->p, live->unknown[i], "there", NULL);
+    }
+}
+
+static void restart_order(struct planner *m)
+{
+    const struct facts *live = m->live;
+
+    if (!m->f->rolling_restart || m->f->deleting || m->f->stop || live->fresh)
+        return;
+    if (m->f->task_id) {
+        for (size_t i = 0; i < live->n_task_ids; i++)
+            if (strcmp(live->task_ids[i], m->f->task_id) == 0)
+                return;
+        m->p->execute_task_id = true;
+        m->p->restart_token = mem_printf("task:%s", m->f->task_id);
+    } else if (live->restarted_generation < m->f->generation) {
+        m->p->restart_token = mem_printf("generation:%" PRId64, m->f->generation);
+    }
+}
+
+/* Settings for all hosts that change while hosts get new pods: no server may read settings meant for another version. */
+static bool must_hold(const struct planner *m)
+{
+    bool settings = false, pods = false;
+
+    for (size_t i = 0; i < m->p->n_common; i++)
+        settings |= str_starts(m->p->common[i].path, "spec.configuration.settings.");
+    for (size_t i = 0; i < m->live->n_hosts; i++)
+        pods |= m->live->hosts[i].n_template > 0 && disruptive(m->p->hosts[i].action);
+    return settings && pods && m->f->kind == FLEET_CLICKHOUSE;
+}
+
+static bool is_empty(const struct planner *m)
+{
+    for (size_t i = 0; i < m->p->n_hosts; i++)
+        if (m->p->hosts[i].action != ACT_NONE || m->p->hosts[i].objects)
+            return false;
+    return m->p->n_common == 0 && !(m->f->deleting && m->p->n_hosts);
+}
+
+static void hosts(struct planner *m)
+{
+    const struct facts *live = m->live;
+
+    m->p->hosts = mem_array(live->n_hosts, sizeof *m->p->hosts);
+    m->p->n_hosts = live->n_hosts;
+    for (size_t i = 0; i < live->n_hosts; i++) {
+        struct plan_host *h = &m->p->hosts[i];
+
+        h->key = mem_str(live->hosts[i].key);
+        h->action = ACT_NONE;
+        h->reason = mem_str("");
+        if (m->f->suspend && !m->f->deleting)
+            continue;
+        if (live->hosts[i].in_spec)
+            plan_wanted(m, &live->hosts[i], h);
+        else
+            plan_unwanted(m, &live->hosts[i], h);
+    }
+}
+
+static void keeper_warnings(struct planner *m)
+{
+    if (m->f->kind == FLEET_KEEPER && !m->f->deleting && m->f->n_hosts % 2 == 0)
+        warn(m, mem_printf("%zu members stand the loss of no more members than %zu do: use an odd number", m->f->n_hosts,
+                           m->f->n_hosts - 1));
+}
+
+int plan_make(const struct fleet *f, const struct facts *live, struct plan **out, struct err *err)
+{
+    struct planner m = {f, live, mem_zero(sizeof *m.p)};
+    const cJSON *v;
+
+    (void)err;
+    m.p->object = mem_str(f->key);
+    m.p->generation = f->generation;
+    cJSON_ArrayForEach(v, f->warnings)
+        warn(&m, mem_str(v->valuestring));
+    restart_order(&m);
+    keeper_warnings(&m);
+    hosts(&m);
+    if (f->suspend && !f->deleting) {
+        warn(&m, mem_str("spec.suspend: yes: nothing is done"));
+        m.p->empty = true;
+    } else {
+        common(&m);
+        m.p->hold_settings = must_hold(&m);
+        m.p->empty = is_empty(&m);
+    }
+    if (!m.p->empty && m.p->n_refused == 0)
+        make_tasks(&m);
+    *out = m.p;
+    return 0;
+}
+
+void plan_free(struct plan *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->n_hosts; i++) {
+        free(p->hosts[i].key);
+        free(p->hosts[i].reason);
+    }
+    for (size_t i = 0; i < p->n_tasks; i++) {
+        free(p->tasks[i].table);
+        free(p->tasks[i].object);
+        free(p->tasks[i].hosts);
+    }
+    for (size_t i = 0; i < p->n_refused; i++)
+        free(p->refused[i]);
+    for (size_t i = 0; i < p->n_warnings; i++)
+        free(p->warnings[i]);
+    changes_free(p->common, p->n_common);
+    free(p->refused);
+    free(p->warnings);
+    free(p->hosts);
+    free(p->tasks);
+    free(p->soaks);
+    free(p->restart_token);
+    free(p->object);
+    free(p);
+}
+
+void plan_freep(struct plan **p)
+{
+    plan_free(*p);
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One host: what it needs, and what it takes. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "model/quantity.h"
+#include "render/facts_internal.h"
+
+enum { PROPAGATION_S = 120 }; /* a file is in every running container so long after its ConfigMap was written */
+
+/* ---- live state ---- */
+
+static const cJSON *server_of(const cJSON *list)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, list)
+        if (str_eq(json_str(v, "name", NULL), "clickhouse") || str_eq(json_str(v, "name", NULL), "clickhouse-keeper"))
+            return v;
+    return cJSON_GetArrayItem(list, 0);
+}
+
+static bool is_troubleshooting(const cJSON *sts)
+{
+    const cJSON *c = server_of(json_at(sts, "spec.template.spec.containers")), *v;
+
+    cJSON_ArrayForEach(v, json_get(c, "command"))
+        if (cJSON_IsString(v) && str_ends(v->valuestring, " || sleep 1800"))
+            return true;
+    return false;
+}
+
+void facts_live_host(const struct gather *g, const cJSON *sts, const cJSON *pod, struct host_facts *out)
+{
+    auto_free char *ready = meta_key(g->f, "ready");
+    const char *token = sts ? json_annotation(sts, RENDER_RESTART) : NULL, *label = pod ? json_label(pod, ready) : NULL;
+
+    out->sts = sts;
+    out->pod = pod;
+    out->ready = compare_pod_ready(pod);
+    out->labelled_in = str_eq(label, "yes");
+    out->replicas = sts ? json_int(sts, "spec.replicas", 1) : 0;
+    out->identity = compare_identity(pod);
+    out->image = mem_str(json_str(server_of(json_at(pod, "spec.containers")), "image", ""));
+    out->waiting = mem_str(json_str(server_of(json_at(pod, "status.containerStatuses")), "state.waiting.reason", ""));
+    out->troubleshooting = is_troubleshooting(sts);
+    out->restarted_for = mem_str(token ? token : "");
+}
+
+/* ---- has the process loaded what it should? ---- */
+
+/* Seconds since 1970 of an RFC 3339 time in UTC; -1 when it is none. */
+static int64_t seconds(const char *text)
+{
+    int y, mo, d, h, mi, s;
+    int64_t days;
+
+    if (sscanf(text, "%d-%d-%dT%d:%d:%d", &y, &mo, &d, &h, &mi, &s) != 6)
+        return -1;
+    y -= mo <= 2;
+    days = y * INT64_C(365) + y / 4 - y / 100 + y / 400 + (153 * (mo + (mo > 2 ? -3 : 9)) + 2) / 5 + d - 1 - 719468;
+    return days * 86400 + h * 3600 + mi * 60 + s;
+}
+
+static bool loaded_by_record(const cJSON *sts, const char *identity, const char *hash)
+{
+    const char *text = sts ? json_annotation(sts, RENDER_LOADED) : NULL;
+    auto_json cJSON *loaded = text ? json_parse(text, strlen(text), NULL) : NULL;
+
+    return loaded && str_eq(json_str(loaded, "identity", NULL), identity) &&
+           str_eq(json_str(loaded, "restart_hash", NULL), hash);
+}
+
+static bool loaded_by_time(const cJSON *configmap, const char *identity, const char *hash)
+{
+    const char *since = configmap ? json_annotation(configmap, RENDER_RESTART_SINCE) : NULL;
+    const char *started = strrchr(identity, ' ');
+    int64_t from, at;
+
+    if (!since || !started || !str_eq(json_annotation(configmap, RENDER_RESTART_HASH), hash))
+        return false;
+    from = seconds(since);
+    at = seconds(started + 1);
+    return from >= 0 && at >= 0 && at > from + PROPAGATION_S;
+}
+
+/* ---- files ---- */
+
+static void take(struct change **to, size_t *n, const struct file_line *l)
+{
+    compare_add(to, n, l->path, l->from, l->to);
+}
+
+static void sort_lines(const struct gather *g, const struct host *h, const struct file_lines *lines, bool loaded,
+                       struct host_facts *out)
+{
+    for (size_t i = 0; i < lines->n; i++) {
+        const struct file_line *l = &lines->v[i];
+
+        if (l->membership || l->addresses)
+            continue;
+        if (!file_line_restarts(g->f, h, l))
+            take(&out->reload_changes, &out->n_reload, l);
+        else if (!loaded)
+            take(&out->restart_changes, &out->n_restart, l);
+    }
+}
+
+/* A host that holds settings of its own compares them with the common ones to come, not with the live common file. */
+static void own_common(const struct gather *g, const cJSON *live, struct file_lines *out)
+{
+    const cJSON *held = json_get(json_get(live, "data"), "chop-generated-settings_common.xml");
+    auto_json cJSON *a = cJSON_CreateObject(), *b = cJSON_CreateObject();
+
+    json_set_str(a, "chop-generated-settings.xml", cJSON_GetStringValue(held));
+    if (*g->common_settings)
+        json_set_str(b, "chop-generated-settings.xml", g->common_settings);
+    filediff(g->f, a, b, "spec.configuration", false, out);
+}
+
+static cJSON *without_held(const cJSON *data)
+{
+    cJSON *copy = json_copy(data);
+
+    cJSON_DeleteItemFromObjectCaseSensitive(copy, "chop-generated-settings_common.xml");
+    return copy;
+}
+
+static void files(const struct gather *g, const struct host *h, const cJSON *sts, const cJSON *live, const cJSON *desired,
+                  struct host_facts *out)
+{
+    const char *hash = json_annotation(desired, RENDER_RESTART_HASH);
+    auto_free char *scope = mem_printf("spec.configuration.clusters[%s].hosts[%s]", h->cluster->name, h->name);
+    auto_json cJSON *have = without_held(json_get(live, "data")), *want = without_held(json_get(desired, "data"));
+    struct file_lines own = {NULL, 0}, held = {NULL, 0};
+    bool is_held = json_get(json_get(live, "data"), "chop-generated-settings_common.xml");
+    bool ours = live && json_annotation(live, RENDER_RESTART_HASH);
+    bool loaded = !*out->identity || loaded_by_record(sts, out->identity, hash) || loaded_by_time(live, out->identity, hash);
+
+    filediff(g->f, have, want, scope, true, &own);
+    if (is_held)
+        own_common(g, live, &held);
+    sort_lines(g, h, &own, loaded, out);
+    sort_lines(g, h, &g->common, loaded, out);
+    sort_lines(g, h, is_held ? &held : &g->settings, loaded, out);
+    if (ours && !loaded && out->n_restart == 0)
+        compare_add(&out->restart_changes, &out->n_restart, "settings that are written but that the process has not loaded",
+                    json_annotation(live, RENDER_RESTART_SINCE), NULL);
+    file_lines_free(&own);
+    file_lines_free(&held);
+}
+
+/* ---- StatefulSet ---- */
+
+/* Claims themselves are compared elsewhere; what is left to do when they have their size is to make the StatefulSet say so. */
+static void claim_size(struct host_facts *out, const struct change *c)
+{
+    if (out->n_volume == 0 && !out->volume_refused)
+        compare_add(&out->volume_changes, &out->n_volume, c->path, c->from, c->to);
+}
+
+static void statefulset(struct host_facts *out, const cJSON *live, const cJSON *desired)
+{
+    struct change *all = NULL;
+    size_t n = 0;
+
+    compare_statefulset(live, desired, &all, &n);
+    for (size_t i = 0; i < n; i++) {
+        const char *path = all[i].path;
+
+        if (str_starts(path, "StatefulSet spec.template"))
+            compare_add(&out->template_changes, &out->n_template, path, all[i].from, all[i].to);
+        else if (str_starts(path, "StatefulSet spec.volumeClaimTemplates") && str_ends(path, ".resources.requests.storage"))
+            claim_size(out, &all[i]);
+        else if (str_starts(path, "StatefulSet spec.replicas"))
+            ; /* stop and start are told by `replicas` */
+        else if (str_starts(path, "StatefulSet spec.selector") || str_starts(path, "StatefulSet spec.serviceName") ||
+                 str_starts(path, "StatefulSet spec.podManagementPolicy") ||
+                 str_starts(path, "StatefulSet spec.volumeClaimTemplates"))
+            compare_add(&out->recreate_changes, &out->n_recreate, path, all[i].from, all[i].to);
+        else
+            compare_add(&out->object_changes, &out->n_object, path, all[i].from, all[i].to);
+    }
+    changes_free(all, n);
+}
+
+static void metadata(struct host_facts *out, const cJSON *live, const cJSON *desired)
+{
+    struct change *all = NULL;
+    size_t n = 0;
+    auto_json cJSON *patch = live ? compare_object(live, desired, &all, &n) : NULL;
+
+    for (size_t i = 0; i < n; i++)
+        if (strstr(all[i].path, " metadata.") || str_starts(all[i].path, "Service "))
+            compare_add(&out->object_changes, &out->n_object, all[i].path, all[i].from, all[i].to);
+    changes_free(all, n);
+    (void)patch;
+}
+
+/* ---- volumes ---- */
+
+static bool wants_claim(const struct host *h, const char *name)
+{
+    for (size_t i = 0; i < h->n_volumes; i++)
+        if (strcmp(h->volumes[i].pvc_name, name) == 0)
+            return true;
+    return false;
+}
+
+static void drop_claim(struct host_facts *out, const struct host *h, const char *name)
+{
+    if (wants_claim(h, name))
+        return;
+    out->dropped = mem_grow(out->dropped, out->n_dropped + 1, sizeof *out->dropped);
+    out->dropped[out->n_dropped++] = mem_str(name);
+}
+
+static void dropped_claims(struct host_facts *out, const struct host *h, const cJSON *sts)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, json_at(sts, "spec.volumeClaimTemplates"))
+    {
+        auto_free char *name = mem_printf("%s-%s-0", json_name(v), h->sts);
+
+        drop_claim(out, h, name);
+    }
+    cJSON_ArrayForEach(v, json_at(sts, "spec.template.spec.volumes"))
+    {
+        const char *claim = json_str(v, "persistentVolumeClaim.claimName", NULL);
+        const cJSON *own = json_at(h->pod_template, "spec.volumes"), *w;
+        bool users = false;
+
+        cJSON_ArrayForEach(w, own)
+            users |= str_eq(json_str(w, "persistentVolumeClaim.claimName", NULL), claim);
+        if (claim && !users)
+            drop_claim(out, h, claim);
+    }
+}
+
+static void grow(struct host_facts *out, const struct host *h, const struct volume *v, const cJSON *claim)
+{
+    const cJSON *have = json_at(claim, "spec.resources.requests.storage");
+    const cJSON *want = json_at(v->tmpl, "spec.resources.requests.storage");
+    int64_t now = quantity_bytes(have);
+    auto_free char *from = settings_scalar(have), *to = settings_scalar(want);
+    auto_free char *path = mem_printf("volume %s", v->name);
+
+    (void)h;
+    if (now < 0 || v->size_bytes == now)
+        return;
+    if (v->size_bytes > now) {
+        compare_add(&out->volume_changes, &out->n_volume, path, from, to);
+        return;
+    }
+    if (!out->volume_refused)
+        out->volume_refused = mem_printf("%s: %s → %s: volumes cannot shrink; write storage: %s", path, from, to, from);
+}
+
+static void volumes(const struct gather *g, const struct host *h, const cJSON *sts, struct host_facts *out)
+{
+    bool had_data = text_set_has(&g->has_data, h->fqdn) || (sts && json_annotation(sts, RENDER_LOADED));
+
+    out->ephemeral = h->ephemeral;
+    out->all_retained = h->n_volumes > 0;
+    for (size_t i = 0; i < h->n_volumes; i++) {
+        const struct volume *v = &h->volumes[i];
+        const cJSON *claim = ctx_live(g->c, "PersistentVolumeClaim", v->pvc_name);
+
+        out->all_retained &= v->retain;
+        if (claim)
+            grow(out, h, v, claim);
+        if (!v->data || !sts)
+            continue;
+        if (claim ? str_eq(json_str(claim, "status.phase", NULL), "Lost") : (out->pod || had_data) && out->replicas > 0)
+            out->volume_lost = true;
+    }
+}
+
+/* ---- the whole ---- */
+
+static bool is_listed(const struct gather *g, const struct host *h)
+{
+    auto_free char *key = g->f->kind == FLEET_KEEPER ?
+                              mem_str(h->address) :
+                              mem_printf("%s:%u", h->address, h->secure ? h->ports[PORT_TLS] : h->ports[PORT_TCP]);
+    auto_free char *member = mem_printf("%s:%u", h->address, h->ports[PORT_RAFT]);
+
+    return text_set_has(&g->listed, g->f->kind == FLEET_KEEPER ? member : key);
+}
+
+static void names(const struct host *h, struct host_facts *out)
+{
+    out->key = mem_str(h->key);
+    out->sts_name = mem_str(h->sts);
+    out->cluster = mem_str(h->cluster->name);
+    out->shard = mem_str(h->shard->name);
+    out->replica = mem_str(h->replica_name);
+}
+
+int facts_wanted_host(struct gather *g, const struct host *h, struct host_facts *out, struct err *err)
+{
+    const cJSON *sts = ctx_live(g->c, "StatefulSet", h->sts), *pod = ctx_live(g->c, "Pod", h->pod);
+    const cJSON *configmap = ctx_live(g->c, "ConfigMap", h->configmap), *service = ctx_live(g->c, "Service", h->service);
+    auto_json cJSON *want_sts = NULL, *want_map = NULL, *want_service = NULL;
+
+    names(h, out);
+    out->in_spec = !g->f->deleting;
+    facts_live_host(g, sts, pod, out);
+    out->listed = is_listed(g, h);
+    volumes(g, h, sts, out);
+    if (!sts || g->f->deleting)
+        return 0;
+    dropped_claims(out, h, sts);
+    want_sts = render_host_statefulset(g->f, h, g->c, err);
+    want_map = want_sts ? render_host_configmap(g->f, h, g->c, err) : NULL;
+    want_service = want_map ? render_host_service(g->f, h, g->c, err) : NULL;
+    if (!want_service)
+        return -1;
+    statefulset(out, sts, want_sts);
+    files(g, h, sts, configmap, want_map, out);
+    metadata(out, sts, want_sts);
+    metadata(out, configmap, want_map);
+    metadata(out, service, want_service);
+    if (!service)
+        compare_add(&out->object_changes, &out->n_object, "Service", NULL, h->service);
+    if (!configmap)
+        compare_add(&out->object_changes, &out->n_object, "ConfigMap", NULL, h->configmap);
+    return 0;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* remote_servers of ClickHouse and the raft list of Keeper: who belongs to the cluster. */
+#include <libxml/parser.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "model/version.h"
+#include "render/internal.h"
+#include "render/xml.h"
+
+enum {
+    COMPACT_ABOVE = 200,       /* hosts; with more, blanks and line ends cost more than they are worth */
+    LARGEST = 400 * 1024,      /* bytes; the ConfigMap has other keys too, and 512 KiB is the aim */
+};
+#define SECRET_SINCE "20.10" /* before, <secret> made the whole list unreadable */
+
+struct list {
+    const struct fleet *f;
+    bool (*listed)(void *ctx, const struct host *h); /* NULL = all */
+    void *ctx;
+    struct xml x;
+    bool secrets;
+};
+
+static bool is_listed(const struct list *l, const struct host *h)
+{
+    return !l->listed || l->listed(l->ctx, h);
+}
+
+/* Poco, which reads it, knows fewer spellings of yes and no than the resource. */
+static const char *internal_replication(const struct shard *s)
+{
+    static const char *const readable[] = {"true", "false", "yes", "no", "on", "off", "1", "0"};
+
+    for (size_t i = 0; i < sizeof readable / sizeof *readable; i++) {
+        const char *p = s->internal_replication, *q = readable[i];
+
+        while (*p && (*p | 0x20) == (*q | 0x20))
+            p++, q++;
+        if (!*p && !*q)
+            return s->internal_replication;
+    }
+    return str_bool(s->internal_replication) == 1 ? "True" : "False";
+}
+
+static void replica(struct list *l, const struct host *h)
+{
+    xml_open(&l->x, "replica");
+    xml_text(&l->x, "host", h->address);
+    xml_int(&l->x, "port", h->secure ? h->ports[PORT_TLS] : h->ports[PORT_TCP]);
+    if (!l->x.compact || h->secure)
+        xml_int(&l->x, "secure", h->secure);
+    xml_close(&l->x, "replica");
+}
+
+static bool shard_listed(const struct list *l, const struct shard *s)
+{
+    for (size_t i = 0; i < s->n_hosts; i++)
+        if (is_listed(l, s->hosts[i]))
+            return true;
+    return false;
+}
+
+static void shard(struct list *l, const struct shard *s, bool weight)
+{
+    if (!shard_listed(l, s))
+        return;
+    xml_open(&l->x, "shard");
+    xml_text(&l->x, "internal_replication", internal_replication(s));
+    if (weight && s->weight >= 0)
+        xml_int(&l->x, "weight", s->weight);
+    for (size_t i = 0; i < s->n_hosts; i++)
+        if (is_listed(l, s->hosts[i]))
+            replica(l, s->hosts[i]);
+    xml_close(&l->x, "shard");
+}
+
+static void secret(struct list *l, const struct cluster *c)
+{
+    if (!l->secrets || c->secret_kind == SECRET_NONE)
+        return;
+    if (c->secret_kind == SECRET_VALUE)
+        xml_text(&l->x, "secret", c->secret_value);
+    else
+        xml_line(&l->x, "<secret from_env=\"CLICKHOUSE_INTERNODE_CLUSTER_SECRET\" />");
+}
+
+static bool cluster_listed(const struct list *l, const struct cluster *c)
+{
+    for (size_t i = 0; i < c->n_shards; i++)
+        if (shard_listed(l, &c->shards[i]))
+            return true;
+    return false;
+}
+
+static void own_clusters(struct list *l)
+{
+    xml_line(&l->x, "<!-- User-specified clusters -->");
+    for (size_t i = 0; i < l->f->n_clusters; i++) {
+        const struct cluster *c = &l->f->clusters[i];
+
+        if (!cluster_listed(l, c))
+            continue;
+        xml_open(&l->x, c->name);
+        secret(l, c);
+        for (size_t j = 0; j < c->n_shards; j++)
+            shard(l, &c->shards[j], true);
+        xml_close(&l->x, c->name);
+    }
+}
+
+static void all_replicated(struct list *l)
+{
+    xml_open(&l->x, "all-replicated");
+    xml_open(&l->x, "shard");
+    xml_text(&l->x, "internal_replication", "true");
+    for (size_t i = 0; i < l->f->n_hosts; i++)
+        if (is_listed(l, l->f->hosts[i]))
+            replica(l, l->f->hosts[i]);
+    xml_close(&l->x, "shard");
+    xml_close(&l->x, "all-replicated");
+}
+
+static void all_sharded(struct list *l)
+{
+    xml_open(&l->x, "all-sharded");
+    secret(l, &l->f->clusters[0]);
+    for (size_t i = 0; i < l->f->n_hosts; i++) {
+        if (!is_listed(l, l->f->hosts[i]))
+            continue;
+        xml_open(&l->x, "shard");
+        xml_text(&l->x, "internal_replication", "false");
+        replica(l, l->f->hosts[i]);
+        xml_close(&l->x, "shard");
+    }
+    xml_close(&l->x, "all-sharded");
+}
+
+static void all_clusters(struct list *l)
+{
+    xml_open(&l->x, "all-clusters");
+    for (size_t i = 0; i < l->f->n_clusters; i++)
+        for (size_t j = 0; j < l->f->clusters[i].n_shards; j++)
+            shard(l, &l->f->clusters[i].shards[j], false);
+    xml_close(&l->x, "all-clusters");
+}
+
+static char *whole(struct list *l, bool automatic)
+{
+    l->x.compact = l->f->n_hosts > COMPACT_ABOVE;
+    xml_open(&l->x, "yandex");
+    xml_open(&l->x, "remote_servers");
+    own_clusters(l);
+    if (automatic) {
+        xml_line(&l->x, "<!-- Autogenerated clusters -->");
+        all_replicated(l);
+        all_sharded(l);
+        all_clusters(l);
+    }
+    xml_close(&l->x, "remote_servers");
+    xml_close(&l->x, "yandex");
+    return str_take(&l->x.out);
+}
+
+static struct list list_of(const struct fleet *f, const struct render_ctx *c)
+{
+    auto_free char *version = version_lowest(f, c);
+
+    return (struct list){.f = f, .x = XML_INIT, .secrets = version_at_least(version, SECRET_SINCE)};
+}
+
+/* By the size with everybody listed, so that a host that leaves for a moment does not change the form. */
+bool render_drops_auto_clusters(const struct fleet *f, const struct render_ctx *c)
+{
+    auto_free char *text = NULL;
+    struct list l;
+
+    if (f->kind == FLEET_KEEPER || f->n_hosts <= COMPACT_ABOVE)
+        return false;
+    l = list_of(f, c);
+    text = whole(&l, true);
+    return strlen(text) > LARGEST;
+}
+
+char *file_remote_servers_of(const struct fleet *f, const struct render_ctx *c,
+                             bool (*listed)(void *ctx, const struct host *h), void *ctx)
+{
+    struct list l = list_of(f, c);
+    bool any = false;
+
+    l.listed = listed;
+    l.ctx = ctx;
+    for (size_t i = 0; i < f->n_hosts && !any; i++)
+        any = is_listed(&l, f->hosts[i]);
+    return any ? whole(&l, !render_drops_auto_clusters(f, c)) : NULL;
+}
+
+char *file_remote_servers(const struct fleet *f, const struct render_ctx *c)
+{
+    return file_remote_servers_of(f, c, c->listed, c->ctx);
+}
+
+/* ---- raft ---- */
+
+static void server(struct xml *x, unsigned id, const char *host, unsigned port)
+{
+    xml_open(x, "server");
+    xml_int(x, "id", id);
+    xml_text(x, "hostname", host);
+    xml_int(x, "port", port);
+    xml_close(x, "server");
+}
+
+static const char *child_text(const xmlNode *n, const char *name)
+{
+    for (const xmlNode *k = n->children; k; k = k->next)
+        if (k->type == XML_ELEMENT_NODE && strcmp((const char *)k->name, name) == 0 && k->children)
+            return (const char *)k->children->content;
+    return NULL;
+}
+
+static bool wanted_id(const struct fleet *f, unsigned id)
+{
+    for (size_t i = 0; i < f->n_hosts; i++)
+        if (f->hosts[i]->replica_index == id)
+            return true;
+    return false;
+}
+
+/* Members of the live list that are not in the spec any more but must stay until their turn to leave. */
+static void kept_members(struct xml *x, const xmlNode *n, const struct fleet *f, const struct render_ctx *c)
+{
+    for (; n; n = n->next) {
+        const char *id, *host, *port;
+
+        if (n->type != XML_ELEMENT_NODE)
+            continue;
+        if (strcmp((const char *)n->name, "server") != 0) {
+            kept_members(x, n->children, f, c);
+            continue;
+        }
+        id = child_text(n, "id");
+        host = child_text(n, "hostname");
+        port = child_text(n, "port");
+        if (id && host && port && !wanted_id(f, (unsigned)strtoul(id, NULL, 10)) &&
+            c->member(c->ctx, (unsigned)strtoul(id, NULL, 10), host))
+            server(x, (unsigned)strtoul(id, NULL, 10), host, (unsigned)strtoul(port, NULL, 10));
+    }
+}
+
+static void live_members(struct xml *x, const struct fleet *f, const struct render_ctx *c)
+{
+    auto_free char *name = fleet_macros(f, NULL, NULL, NULL, "chk-{chk}-common-configd");
+    const cJSON *live = ctx_live(c, "ConfigMap", name), *text = json_get(json_get(live, "data"), "chop-generated-raft.xml");
+    xmlDocPtr doc;
+
+    if (!c->member || !cJSON_IsString(text))
+        return;
+    doc = xmlReadMemory(text->valuestring, (int)strlen(text->valuestring), NULL, NULL,
+                        XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NONET);
+    if (!doc)
+        return;
+    kept_members(x, xmlDocGetRootElement(doc), f, c);
+    xmlFreeDoc(doc);
+}
+
+char *file_raft(const struct fleet *f, const struct render_ctx *c)
+{
+    struct xml x = XML_INIT;
+
+    xml_open(&x, "clickhouse");
+    xml_open(&x, "keeper_server");
+    xml_open(&x, "raft_configuration");
+    for (size_t i = 0; i < f->n_hosts; i++)
+        if (ctx_listed(c, f->hosts[i]))
+            server(&x, f->hosts[i]->replica_index, f->hosts[i]->address, f->hosts[i]->ports[PORT_RAFT]);
+    live_members(&x, f, c);
+    xml_close(&x, "raft_configuration");
+    xml_close(&x, "keeper_server");
+    xml_close(&x, "clickhouse");
+    return str_take(&x.out);
+}
