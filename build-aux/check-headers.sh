@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:?usage: check-headers.sh BUILD}
 export CC=${CC:-gcc} FLAGS
-FLAGS=$(make -s -C "$build" print-headerflags)
+FLAGS="-I$build $(make -s -C "$build" print-headerflags)"
 rooms=(base schema model render journal kube sql keeper workers supervisor plane exporter cli)
 
 one() {
