@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/live.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "model/config.h"
+
+enum { PORT_FIRST = 21000 }; /* for hosts that do not exist yet; the operator gives them their real ones */
+
+static const enum kube_kind read_kinds[] = {KUBE_CHI, KUBE_CHK, KUBE_CHIT, KUBE_CHOPCONF, KUBE_STS, KUBE_POD, KUBE_SVC, KUBE_CM,
+                                            KUBE_PVC, KUBE_EPSLICE, KUBE_PDB};
+
+struct live {
+    struct fleet_api *a;
+    char *ns;
+    bool endpoints;
+    cJSON *lists[KUBE_KINDS]; /* arrays of items */
+    cJSON *secrets;           /* "ns/name" → Secret, null when there is none */
+    cJSON *ports;             /* "service/proto" → port, for what is not there yet */
+    cJSON *config;
+    struct {                  /* of the installation being planned */
+        const struct fleet *fleet;
+        const char *label, *name;
+        bool holding;
+    } now;
+};
+
+/* ---- reading ---- */
+
+/* Items of a list say neither kind nor apiVersion; the plan's functions look at both. */
+static void name_items(enum kube_kind kind, cJSON *items)
+{
+    const struct kube_kind_info *info = kube_kind_info(kind);
+    auto_free char *api = *info->group ? mem_printf("%s/%s", info->group, info->version) : mem_str(info->version);
+    cJSON *item;
+
+    cJSON_ArrayForEach(item, items) {
+        json_set_str(item, "apiVersion", api);
+        json_set_str(item, "kind", info->kind);
+    }
+}
+
+static int read_list(struct live *l, enum kube_kind kind, struct err *err)
+{
+    auto_json cJSON *list = api_list(l->a, kind, l->ns, NULL, err);
+
+    if (!list)
+        return -1;
+    l->lists[kind] = cJSON_DetachItemFromObjectCaseSensitive(list, "items");
+    if (!l->lists[kind])
+        l->lists[kind] = cJSON_CreateArray();
+    name_items(kind, l->lists[kind]);
+    return 0;
+}
+
+static void collect(const cJSON *array, const cJSON ***v, size_t *n)
+{
+    const cJSON *item;
+
+    *n = 0;
+    *v = mem_array((size_t)cJSON_GetArraySize(array) + 1, sizeof **v);
+    cJSON_ArrayForEach(item, array)
+        (*v)[(*n)++] = item;
+}
+
+static int read_all(struct live *l, const cJSON *config, struct err *err)
+{
+    auto_json cJSON *version = api_raw(l->a, "/version", err);
+    auto_free const cJSON **resources = NULL;
+    size_t n;
+
+    if (!version)
+        return -1;
+    l->endpoints = str_eq(json_str(version, "platform", ""), "chfleet-plane");
+    for (size_t i = 0; i < sizeof read_kinds / sizeof *read_kinds; i++)
+        if (read_list(l, read_kinds[i], err) < 0)
+            return -1;
+    collect(l->lists[KUBE_CHOPCONF], &resources, &n);
+    l->config = config_effective(config, resources, n);
+    return 0;
+}
+
+int live_read(struct fleet_api *a, const char *ns, const cJSON *config, struct live **out, struct err *err)
+{
+    struct live *l = mem_zero(sizeof *l);
+
+    l->a = a;
+    l->ns = mem_str(ns);
+    l->secrets = cJSON_CreateObject();
+    l->ports = cJSON_CreateObject();
+    if (read_all(l, config, err) < 0) {
+        live_free(l);
+        return -1;
+    }
+    *out = l;
+    return 0;
+}
+
+void live_free(struct live *l)
+{
+    if (!l)
+        return;
+    for (size_t i = 0; i < KUBE_KINDS; i++)
+        cJSON_Delete(l->lists[i]);
+    cJSON_Delete(l->secrets);
+    cJSON_Delete(l->ports);
+    cJSON_Delete(l->config);
+    free(l->ns);
+    free(l);
+}
+
+static cJSON *find(const struct live *l, enum kube_kind kind, const char *name)
+{
+    cJSON *item;
+
+    cJSON_ArrayForEach(item, l->lists[kind])
+        if (str_eq(json_name(item), name))
+            return item;
+    return NULL;
+}
+
+const cJSON *live_resource(const struct live *l, enum kube_kind kind, const char *name)
+{
+    return find(l, kind, name);
+}
+
+const cJSON *live_list(const struct live *l, enum kube_kind kind)
+{
+    return l->lists[kind];
+}
+
+void live_replace(struct live *l, enum kube_kind kind, const cJSON *resource)
+{
+    cJSON *old = l->lists[kind] ? find(l, kind, json_name(resource)) : NULL;
+
+    if (old)
+        cJSON_Delete(cJSON_DetachItemViaPointer(l->lists[kind], old));
+    if (l->lists[kind])
+        cJSON_AddItemToArray(l->lists[kind], json_copy(resource));
+}
+
+/* ---- addresses ---- */
+
+static unsigned service_port(const cJSON *svc, const char *name)
+{
+    const cJSON *p;
+
+    cJSON_ArrayForEach(p, json_at(svc, "spec.ports"))
+        if (str_eq(json_str(p, "name", ""), name))
+            return (unsigned)json_int(p, "port", 0);
+    return 0;
+}
+
+static unsigned give_port(void *ctx, const char *ns, const char *service, enum host_port proto, struct err *err)
+{
+    struct live *l = ctx;
+    const char *name = host_port_names[proto];
+    auto_free char *key = mem_printf("%s/%s", service, name);
+    unsigned port = service_port(find(l, KUBE_SVC, service), name);
+
+    (void)ns;
+    (void)err;
+    if (port)
+        return port;
+    if (!json_get(l->ports, key))
+        json_set_int(l->ports, key, PORT_FIRST + cJSON_GetArraySize(l->ports));
+    return (unsigned)json_get(l->ports, key)->valueint;
+}
+
+static int resolve(void *ctx, const char *ns, const char *name, unsigned port,
+                   void (*emit)(void *emit_ctx, const char *host, unsigned port), void *emit_ctx)
+{
+    struct live *l = ctx;
+    auto_free char *first = mem_strn(name, strcspn(name, "."));
+    const cJSON *svc = find(l, KUBE_SVC, first), *one;
+    const char *chk = json_label(svc, "clickhouse-keeper.altinity.com/chk");
+    int n = 0;
+
+    (void)ns;
+    (void)port;
+    if (svc && chk && str_starts(first, "keeper-")) {
+        cJSON_ArrayForEach(one, l->lists[KUBE_SVC])
+            if (str_eq(json_label(one, "clickhouse-keeper.altinity.com/chk"), chk) &&
+                str_eq(json_label(one, "clickhouse-keeper.altinity.com/Service"), "host") && service_port(one, "zk")) {
+                emit(emit_ctx, "127.0.0.1", service_port(one, "zk"));
+                n++;
+            }
+        return n;
+    }
+    if (!svc || !service_port(svc, "zk"))
+        return 0;
+    emit(emit_ctx, "127.0.0.1", service_port(svc, "zk"));
+    return 1;
+}
+
+/* ---- what rendering asks ---- */
+
+static const char *ctx_version(void *ctx, const struct host *h)
+{
+    struct live *l = ctx;
+    cJSON *sts = find(l, KUBE_STS, h->sts);
+    const char *loaded = json_annotation(sts, "chfleet.io/loaded");
+    auto_json cJSON *j = loaded ? json_parse(loaded, strlen(loaded), NULL) : NULL;
+
+    if (!sts)
+        return "";
+    return json_set_str(sts, "chfleetRuns", json_str(j, "version", ""))->valuestring; /* lives as long as the picture */
+}
+
+static cJSON *secret(struct live *l, const char *ns, const char *name)
+{
+    auto_free char *key = mem_printf("%s/%s", ns, name);
+    cJSON *have = json_get(l->secrets, key);
+    struct err ignored = ERR_INIT; /* a missing Secret is told by what needs it */
+
+    if (!have) {
+        have = api_get(l->a, KUBE_SECRET, ns, name, &ignored);
+        json_set(l->secrets, key, have ? have : cJSON_CreateNull());
+    }
+    return json_get(l->secrets, key);
+}
+
+static const char *ctx_secret(void *ctx, const char *ns, const char *name, const char *key)
+{
+    struct live *l = ctx;
+    cJSON *s = secret(l, ns && *ns ? ns : l->ns, name), *decoded;
+    const char *encoded = cJSON_GetStringValue(json_get(json_get(s, "data"), key));
+    auto_free unsigned char *value = NULL;
+    size_t n;
+
+    if (!encoded || !(value = hash_unbase64(encoded, &n)))
+        return NULL;
+    decoded = json_need_obj(s, "decoded");
+    if (!json_get(decoded, key))
+        json_set_str(decoded, key, (const char *)value);
+    return json_get(decoded, key)->valuestring;
+}
+
+static const cJSON *ctx_live(void *ctx, const char *kind, const char *name)
+{
+    struct live *l = ctx;
+    int k = kube_kind_by_name(kind);
+
+    if (k == KUBE_SECRET) {
+        const cJSON *s = secret(l, l->ns, name);
+
+        return cJSON_IsObject(s) ? s : NULL;
+    }
+    return k < 0 || !l->lists[k] ? NULL : find(l, (enum kube_kind)k, name);
+}
+
+#define HELD_FILE "chop-generated-settings_common.xml"
+
+/* While image and settings change together, a host that has its own copy of the common settings keeps it. */
+static const char *ctx_held(void *ctx, const struct host *h)
+{
+    struct live *l = ctx;
+
+    return cJSON_GetStringValue(json_get(json_get(find(l, KUBE_CM, h->configmap), "data"), HELD_FILE));
+}
+
+static bool is_holding(const struct live *l, const struct fleet *f)
+{
+    for (size_t i = 0; i < f->n_hosts; i++)
+        if (json_get(json_get(find(l, KUBE_CM, f->hosts[i]->configmap), "data"), HELD_FILE))
+            return true;
+    return false;
+}
+
+static int each_object(void *ctx, const char *kind, int (*fn)(void *fn_ctx, const cJSON *obj), void *fn_ctx)
+{
+    struct live *l = ctx;
+    int k = kube_kind_by_name(kind), rc = 0;
+    const cJSON *obj;
+
+    if (k < 0 || !l->lists[k])
+        return 0;
+    cJSON_ArrayForEach(obj, l->lists[k])
+        if (rc == 0 && str_eq(json_label(obj, l->now.label), l->now.name))
+            rc = fn(fn_ctx, obj);
+    return rc;
+}
+
+/* ---- the plan ---- */
+
+static int make_fleet(struct live *l, const cJSON *resource, struct fleet **out, struct err *err)
+{
+    struct addressing addressing = {.endpoints = l->endpoints, .port = give_port, .resolve = resolve, .ctx = l};
+    auto_free const cJSON **templates = NULL, **keepers = NULL;
+    struct fleet_input in = {.resource = resource, .config = l->config, .addressing = &addressing};
+
+    collect(l->lists[KUBE_CHIT], &templates, &in.n_templates);
+    collect(l->lists[KUBE_CHK], &keepers, &in.n_keepers);
+    in.templates = templates;
+    in.keepers = keepers;
+    return fleet_make(&in, out, err);
+}
+
+int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan **out, struct err *err)
+{
+    const cJSON *resource = find(l, kind, name);
+    auto_fleet struct fleet *f = NULL;
+    struct facts_source source = {each_object, l};
+    struct facts *facts = NULL;
+    const char *pin = json_annotation(resource, "chfleet.io/render");
+    struct render_ctx ctx = {.config = l->config,
+                             .operator_ip = l->endpoints ? "127.0.0.1" : NULL,
+                             .render_version = pin ? (unsigned)atoi(pin) : RENDER_VERSION,
+                             .version = ctx_version,
+                             .secret = ctx_secret,
+                             .live = ctx_live,
+                             .ctx = l};
+    int rc;
+
+    if (!resource)
+        return err_set(err, ERR_MISSING, 0, "there is no %s %s in namespace %s", kube_kind_info(kind)->kind, name, l->ns);
+    if (make_fleet(l, resource, &f, err) < 0)
+        return -1;
+    l->now.label = kind == KUBE_CHI ? "clickhouse.altinity.com/chi" : "clickhouse-keeper.altinity.com/chk";
+    l->now.name = name;
+    ctx.holding = is_holding(l, f);
+    ctx.held_settings = ctx.holding ? ctx_held : NULL;
+    if (facts_make(f, &ctx, &source, &facts, err) < 0)
+        return -1;
+    rc = plan_make(f, facts, out, err);
+    facts_free(facts);
+    return rc;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A picture of what is live around one installation, in the form planning needs it: by this the command line plans with the
+ * same functions as the operator. Nothing is written.
+ */
+#ifndef CLI_LIVE_H
+#define CLI_LIVE_H
+
+#include "cli/api.h"
+#include "model/plan.h"
+#include "render/compare.h"
+#include "render/render.h"
+
+struct live;
+
+/* Reads namespace `ns`: templates, keepers, operator configurations, and the objects of all installations in it. `config` is
+ * the tree of the operator's configuration file, or NULL. */
+int live_read(struct fleet_api *a, const char *ns, const cJSON *config, struct live **out, struct err *err);
+void live_free(struct live *l);
+
+/* The resource as it is, or NULL. Borrowed. */
+const cJSON *live_resource(const struct live *l, enum kube_kind kind, const char *name);
+/* From here on this resource counts instead of the one that is live (chfleet plan -f). Copies. */
+void live_replace(struct live *l, enum kube_kind kind, const cJSON *resource);
+/* Names of all installations of a kind. */
+const cJSON *live_list(const struct live *l, enum kube_kind kind);
+
+/* The plan for one installation (CHI or CHK). *fleet lives until fleet_free(). */
+int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan **out, struct err *err);
+
+#endif
