@@ -52,12 +52,6 @@ static const struct cli_option status_options[] = {
     {'A', "all-namespaces", NULL, NULL, "in all namespaces"},
     END_OF_OPTIONS,
 };
-static const struct cli_option plan_options[] = {
-    {'f', "filename", "FILE", NULL, "plan what this file, folder or - describes, as if it were applied"},
-    {'o', "output", "FORM", "|table|json|yaml", "table, json or yaml"},
-    {0, "config", "FILE", NULL, "the operator's configuration file, when it runs with one (chfleetd --config)"},
-    END_OF_OPTIONS,
-};
 static const struct cli_option history_options[] = {
     {'o', "output", "FORM", "|table|wide|json|yaml", "table, wide, json or yaml"},
     {0, "limit", "N", NULL, "at most so many operations (default 20)"},
@@ -82,10 +76,6 @@ static const struct cli_option exec_options[] = {
     {'i', "stdin", NULL, NULL, "pass standard input on"},
     {'t', "tty", NULL, NULL, "with a terminal"},
     {'c', "container", "NAME", NULL, "which container (default: the database)"},
-    END_OF_OPTIONS,
-};
-static const struct cli_option explain_options[] = {
-    {0, "tree", NULL, NULL, "all levels below, as an outline"},
     END_OF_OPTIONS,
 };
 static const struct cli_option kubeconfig_options[] = {
@@ -148,13 +138,6 @@ const struct cli_command cli_commands[] = {
      "  chfleet status demo --watch\n"
      "  chfleet status -o json | jq .installations[].hosts[]",
      status_options, 0, -1, false, cmd_status},
-    {"plan", "[NAME…]", "What would be done, without doing it",
-     "Compares what is wanted with what is live, by the code the operator itself plans with: per host one action and its\n"
-     "reason, waves, warnings, and refusals with the YAML that would allow them.\n\n"
-     "  chfleet plan -f changed.yaml       before applying it\n"
-     "  chfleet plan demo                  what is still to be done\n\n"
-     "Exit code 3: the plan holds a refusal, so nothing of it would be done.",
-     plan_options, 0, -1, false, cmd_plan},
     {"history", "[NAME | OPERATION]", "What was done",
      "Operations from the operator's journal, newest first; with the number of an operation, each of its steps.\n\n"
      "  chfleet history\n"
@@ -178,15 +161,6 @@ const struct cli_command cli_commands[] = {
      "  chfleet exec main/0/0 -- clickhouse-client -q 'SELECT version()'\n"
      "  chfleet exec -it main/0/0 -- sh",
      exec_options, 2, -1, true, cmd_exec},
-    {"explain", "[FIELD | TABLE]", "Explain a field, or the steps of an action",
-     "A field of a resource: its meaning, type and default. A step table: what is done to a host for an action, in order,\n"
-     "with deadlines and what must be true first.\n\n"
-     "  chfleet explain chi.spec.configuration.clusters\n"
-     "  chfleet explain chk\n"
-     "  chfleet explain restart            the steps of a restart\n"
-     "  chfleet explain chk --tree         all fields of a kind\n"
-     "  chfleet explain                    what there is",
-     explain_options, 0, 1, false, cmd_explain},
     {"kubeconfig", "", "Where the kubeconfig of this machine's plane is",
      "  export KUBECONFIG=$(chfleet kubeconfig)\n"
      "  kubectl get chi                    kubectl works on it too",

@@ -13,32 +13,36 @@ struct endpoint {
     unsigned port;
 };
 
-/* The port of a service for a protocol, by its name or that of the container port behind it. */
-static const cJSON *service_port(const cJSON *svc, const char *proto)
+/* The port of a service for a protocol, by its name or that of the container port behind it; its place in the list. */
+static const cJSON *service_port(const cJSON *svc, const char *proto, int *at)
 {
     const cJSON *p, *found = NULL;
+    int i = 0;
 
     cJSON_ArrayForEach(p, json_at(svc, "spec.ports")) {
-        if (str_eq(json_str(p, "name", ""), proto))
-            return p;
-        if (str_eq(json_str(p, "targetPort", ""), proto))
+        bool named = str_eq(json_str(p, "name", ""), proto);
+
+        if (named || (!found && str_eq(json_str(p, "targetPort", ""), proto))) {
             found = p;
+            *at = i;
+        }
+        if (named)
+            break;
+        i++;
     }
     return found;
 }
 
-/* Where a client of this machine reaches it: the balancer's address, else (plane) the node port on loopback. */
-static bool reach(const struct fleet_api *a, const cJSON *svc, const char *proto, struct endpoint *e)
+/* Where a client reaches it: the balancer's address and, where the balancer says so (the plane's does), its own port. */
+static bool reach(const cJSON *svc, const char *proto, struct endpoint *e)
 {
-    const cJSON *p = service_port(svc, proto), *ingress = json_at(svc, "status.loadBalancer.ingress.0");
-    const char *host = json_str(ingress, "hostname", json_str(ingress, "ip", NULL));
-    int64_t node_port = json_int(p, "nodePort", 0);
+    const cJSON *ingress = json_at(svc, "status.loadBalancer.ingress.0");
+    int at = 0;
+    const cJSON *p = service_port(svc, proto, &at);
 
-    if (!p || (!host && !a->local))
-        return false;
-    e->host = host ? host : "127.0.0.1";
-    e->port = (unsigned)(a->local && node_port ? node_port : json_int(p, "port", 0));
-    return e->port != 0;
+    e->host = json_str(ingress, "hostname", json_str(ingress, "ip", NULL));
+    e->port = (unsigned)json_int(cJSON_GetArrayItem(json_get(ingress, "ports"), at), "port", json_int(p, "port", 0));
+    return p && e->host && e->port;
 }
 
 static void print_lines(const struct endpoint *tcp, const struct endpoint *http)
@@ -55,7 +59,7 @@ void connect_print(struct fleet_api *a, const char *ns, const char *name)
     auto_free char *service = mem_printf("clickhouse-%s", name);
     auto_json cJSON *svc = api_get(a, KUBE_SVC, ns, service, &ignored);
     struct endpoint tcp, http;
-    bool has_tcp = svc && reach(a, svc, "tcp", &tcp), has_http = svc && reach(a, svc, "http", &http);
+    bool has_tcp = svc && reach(svc, "tcp", &tcp), has_http = svc && reach(svc, "http", &http);
     const char *in_ns = str_eq(ns, "default") ? "" : ns;
 
     if (!svc || (!has_tcp && !has_http && a->local))

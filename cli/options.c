@@ -88,7 +88,7 @@ static int put_value(struct cli *c, const struct cli_option *o, const char *text
         auto_free char *bars = mem_printf("|%s|", text);
         auto_free char *all = mem_printf("%s|", o->allowed);
 
-        if (text[0] == '\0' || !strstr(all, bars)) {
+        if (text[0] == '\0' || strchr(text, '|') || !strstr(all, bars)) {
             all[strlen(all) - 1] = '\0';
             for (char *p = all; (p = strchr(p, '|'));)
                 *p = ' ';

@@ -6,8 +6,11 @@ libcli_a_SOURCES = \
 	cli/cmd_apply.c \
 	cli/cmd_delete.c \
 	cli/cmd_down.c \
+	cli/cmd_exec.c \
+	cli/cmd_logs.c \
+	cli/target.c cli/target.h \
+	cli/websock.c cli/websock.h \
 	cli/cmd_dump.c \
-	cli/cmd_explain.c \
 	cli/cmd_get.c \
 	cli/cmd_history.c \
 	cli/cmd_kubeconfig.c \
@@ -31,3 +34,9 @@ libcli_a_SOURCES = \
 	cli/status.c cli/status.h \
 	cli/tar.c cli/tar.h \
 	cli/yaml_out.c
+
+LIBS_CLI = libcli.a libkube.a libjournal.a libschema.a $(LIBS_BASE) $(YAML_LIBS) $(SQLITE_LIBS) -lpthread
+
+bin_PROGRAMS += chfleet
+chfleet_SOURCES = cli/main.c
+chfleet_LDADD = $(LIBS_CLI)

@@ -73,6 +73,7 @@ struct kube_call *kube_call_start(struct kube *k, const struct call_spec *spec);
 struct kube_call *kube_call_wrap(struct kube *k, void (*cancel)(void *ctx), void *ctx);
 void kube_call_unwrap(struct kube_call *c);
 struct world *kube_world(struct kube *k);
+struct kube_auth *kube_auth_of(struct kube *k);
 struct kube_events **kube_events_slot(struct kube *k); /* event.c keeps its table there */
 void kube_events_free(struct kube_events *e);
 uint64_t kube_jitter(struct kube *k, uint64_t ms); /* between half and one and a half of it */

@@ -56,7 +56,19 @@ struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *n
 struct kube_call *kube_raw(struct kube *k, const char *method, const char *path, const char *content_type, const char *body, kube_done_fn *done, void *ctx);
 void kube_cancel(struct kube_call *c);
 uint64_t kube_requests(const struct kube *k, uint64_t *writes); /* sent so far, for /metrics and tests */
+/* GET whose answer is no object (logs): on_data gets the body of a 200 as it comes, done its end. No limit of time. */
+struct kube_call *kube_stream(struct kube *k, const char *path, http_data_fn *on_data, kube_done_fn *done, void *ctx);
 bool kube_busy(const struct kube *k); /* calls (watches too) wait or are under way */
+
+/* What a connection of the caller's own (exec by WebSocket) needs to be let in. Lives until put; the client must live too.
+ * NULL and ERR_AGAIN while credentials are being fetched: after an answered request they are there. */
+struct kube_access {
+    const char *server;          /* URL, no '/' at its end */
+    const struct http_tls *tls;
+    const char *const *headers;  /* "Authorization: …" and the like, ends with NULL */
+};
+struct kube_access *kube_access_get(struct kube *k, struct err *err);
+void kube_access_put(struct kube_access *a); /* NULL is allowed */
 
 /* ---- watch cache: one LIST (paged) + WATCH (bookmarks; 410 lists again) per kind and namespace ---- */
 struct kube_cache;

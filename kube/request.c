@@ -440,6 +440,11 @@ struct world *kube_world(struct kube *k)
     return k->w;
 }
 
+struct kube_auth *kube_auth_of(struct kube *k)
+{
+    return k->auth;
+}
+
 struct kube_events **kube_events_slot(struct kube *k)
 {
     return &k->events;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libkube.a
 libkube_a_SOURCES = \
+	kube/access.c \
 	kube/auth.c \
 	kube/event.c \
 	kube/impl.h \

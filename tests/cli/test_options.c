@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -73,7 +74,7 @@ static void mistakes_are_named(void **state)
     bad("get chi --output=", "--output cannot be ''");
     bad("get chi --output=table|wide", "cannot be");
     bad("get", "something is missing: chfleet get KIND");
-    bad("explain a b", "'b' is one too many");
+    bad("history a b", "'b' is one too many");
     bad("up now", "'now' is one too many");
     bad("exec host", "something is missing");
 }

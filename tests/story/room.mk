@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 EXTRA_PROGRAMS += story-load story-observer
 SLOW_HELPERS += story-load story-observer
 story_load_SOURCES = tests/story/load.c
