@@ -166,6 +166,17 @@ static void heard(struct world_http *h)
     h->heard_ms = world_mono(&h->pool->w->w);
 }
 
+/* A refusal is not what the stream's user waits for: it comes whole, at the end. */
+static bool is_streamed(const struct world_http *h)
+{
+    long status = 0;
+
+    if (!(h->flags & HTTP_STREAM))
+        return false;
+    curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status >= 200 && status < 300;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 {
     struct world_http *h = ctx;
@@ -177,7 +188,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
         return 0;
     }
     str_addn(&h->in, data, n);
-    if ((h->flags & HTTP_STREAM) && !h->ready) {
+    if (is_streamed(h) && !h->ready) {
         h->ready = true;
         TAILQ_INSERT_TAIL(&h->pool->ready, h, ready_link);
     }
@@ -315,7 +326,7 @@ static void finish(struct world_http *h, CURLcode code, const char *override)
     struct http_response res = {.why = ERR_INIT};
     long status = 0, request_bytes = 0;
 
-    if ((h->flags & HTTP_STREAM) && !deliver(h))
+    if (is_streamed(h) && !deliver(h))
         return;
     curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(h->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
