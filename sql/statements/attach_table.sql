@@ -1,0 +1,3 @@
+-- The other half.
+-- since 18.1
+ATTACH TABLE {database:id}.{table:id}

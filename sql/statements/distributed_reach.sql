@@ -1,0 +1,3 @@
+-- Fails when a shard of this Distributed table cannot be reached.
+-- since 18.1
+SELECT count() FROM {database:id}.{table:id} WHERE 0

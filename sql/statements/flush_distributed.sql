@@ -1,0 +1,3 @@
+-- Sends what a Distributed table holds and waits for it.
+-- since 19.14
+SYSTEM FLUSH DISTRIBUTED {database:id}.{table:id}

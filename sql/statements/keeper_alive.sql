@@ -1,0 +1,3 @@
+-- Answers only while the server has a session with Keeper.
+-- since 18.1
+SELECT count() FROM system.zookeeper WHERE path = '/'

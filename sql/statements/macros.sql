@@ -1,0 +1,3 @@
+-- What the loaded configuration says: our generation and digest ride in it.
+-- since 18.1
+SELECT macro, substitution FROM system.macros

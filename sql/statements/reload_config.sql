@@ -1,0 +1,3 @@
+-- Reads all configuration files again, now; fails when one is broken.
+-- since 18.1
+SYSTEM RELOAD CONFIG

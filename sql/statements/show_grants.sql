@@ -1,0 +1,3 @@
+-- What a role or user may do.
+-- since 20.8
+SHOW GRANTS FOR {name:id}

@@ -1,0 +1,3 @@
+-- Children of a Keeper path, as this server sees them.
+-- since 18.1
+SELECT name FROM system.zookeeper WHERE path = {path:str} ORDER BY name
