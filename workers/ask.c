@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "workers/protocol.h"
+#include "workers/task.h"
+
+struct ask {
+    struct task *t;
+    char *key; /* what was asked; another question at this place drops the answer */
+    bool done, good, sent;
+    struct str text;
+    cJSON *data;
+    struct err err;
+    uint32_t seq; /* MSG_* */
+    struct sql_call *sql;
+    struct world_zk *zk;
+    struct world_tcp *tcp;
+};
+
+enum { SQL_MS = 10000, ZK_MS = 30000, WORD_MS = 3000, WORD_LIMIT = 65536 };
+
+static void ask_free(struct ask *a)
+{
+    if (!a->done) {
+        if (a->sql)
+            sql_cancel(a->sql);
+        if (a->zk)
+            a->t->w->ops->zk_cancel(a->t->w, a->zk);
+        if (a->tcp)
+            a->t->w->ops->tcp_cancel(a->t->w, a->tcp);
+    }
+    free(a->key);
+    str_free(&a->text);
+    cJSON_Delete(a->data);
+    free(a);
+}
+
+static void drop_from(struct task *t, size_t from)
+{
+    while (t->n_asks > from)
+        ask_free(t->asks[--t->n_asks]);
+}
+
+void asks_clear(struct task *t)
+{
+    drop_from(t, 0);
+    free(t->asks);
+    t->asks = NULL;
+    t->ask_at = 0;
+}
+
+void asks_restart(struct task *t)
+{
+    t->ask_at = 0;
+}
+
+struct ask *asks_pending_msg(struct task *t, uint32_t seq)
+{
+    for (size_t i = 0; i < t->n_asks; i++)
+        if (!t->asks[i]->done && t->asks[i]->seq == seq)
+            return t->asks[i];
+    return NULL;
+}
+
+/* The ask at this place, if it is the same question; else a new one (*fresh) that the caller starts. Takes key. */
+static struct ask *ask_here(struct task *t, char *key, bool *fresh)
+{
+    struct ask *a;
+
+    *fresh = false;
+    if (t->ask_at < t->n_asks && strcmp(t->asks[t->ask_at]->key, key) == 0) {
+        free(key);
+        return t->asks[t->ask_at++];
+    }
+    drop_from(t, t->ask_at);
+    a = mem_zero(sizeof *a);
+    a->t = t;
+    a->key = key;
+    t->asks = mem_grow(t->asks, t->n_asks + 1, sizeof *t->asks);
+    t->asks[t->n_asks++] = a;
+    t->ask_at++;
+    *fresh = true;
+    return a;
+}
+
+static enum ask_rc tell(const struct ask *a, struct answer *out)
+{
+    if (!a->done)
+        return ASK_WAIT;
+    out->text = str_text(&a->text);
+    out->len = a->text.len;
+    out->data = a->data;
+    out->err = a->err;
+    out->sent = a->sent;
+    return a->good ? ASK_GOOD : ASK_BAD;
+}
+
+static void ended(struct ask *a, const struct err *err)
+{
+    a->done = true;
+    a->good = err == NULL;
+    if (err)
+        a->err = *err;
+    a->sql = NULL;
+    a->zk = NULL;
+    a->tcp = NULL;
+    task_poke(a->t);
+}
+
+/* ---- the supervisor ---- */
+
+static enum err_kind kind_by_name(const char *name)
+{
+    static const enum err_kind kinds[] = {ERR_AGAIN, ERR_REFUSED, ERR_INPUT, ERR_CONFLICT, ERR_MISSING, ERR_SYS};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(err_kind_name(kinds[i]), name) == 0)
+            return kinds[i];
+    return ERR_SYS;
+}
+
+void ask_answered(struct ask *a, const cJSON *answer)
+{
+    struct err err = ERR_INIT;
+
+    a->data = json_copy(json_get(answer, "data"));
+    a->sent = true;
+    if (json_bool(answer, "ok", false)) {
+        ended(a, NULL);
+        return;
+    }
+    err_set(&err, kind_by_name(json_str(answer, "kind", "system")), 0, "%s", json_str(answer, "message", "the supervisor said no"));
+    ended(a, &err);
+}
+
+enum ask_rc ask_msg(struct task *t, int type, cJSON *body, struct answer *out)
+{
+    auto_json cJSON *owned = body;
+    auto_free char *text = json_print(body);
+    bool fresh;
+    struct ask *a = ask_here(t, mem_printf("msg|%d|%s", type, text), &fresh);
+
+    if (fresh)
+        a->seq = worker_send(t->worker, type, owned);
+    return tell(a, out);
+}
+
+enum ask_rc ask_apply(struct task *t, const struct whost *h, const char *what, cJSON *more, struct answer *out)
+{
+    cJSON *body = more ? more : cJSON_CreateObject();
+
+    json_set_str(body, "what", what);
+    if (h)
+        json_set_str(body, "host", h->key);
+    return ask_msg(t, MSG_APPLY, body, out);
+}
+
+enum ask_rc ask_delete(struct task *t, const struct whost *h, const char *what, const char *name, const char *uid, bool consent,
+                       struct answer *out)
+{
+    cJSON *body = cJSON_CreateObject();
+    char pod[310];
+
+    snprintf(pod, sizeof pod, "%s-0", host_str(h, "sts"));
+    if (!name && strcmp(what, "pod") == 0)
+        name = pod;
+    else if (!name)
+        name = host_str(h, strcmp(what, "statefulset") == 0 ? "sts" : what);
+    json_set_str(body, "what", what);
+    json_set_str(body, "host", h->key);
+    json_set_str(body, "name", name);
+    json_set_str(body, "uid", uid);
+    if (consent)
+        json_set_bool(body, "consent", true);
+    return ask_msg(t, MSG_DELETE, body, out);
+}
+
+/* ---- SQL ---- */
+
+static void sql_answered(void *ctx, const char *rows, size_t len, const struct err *err, bool sent)
+{
+    struct ask *a = ctx;
+
+    str_addn(&a->text, rows, len);
+    a->sent = sent;
+    if (err && err->kind == ERR_REFUSED)
+        worker_forget_credentials(a->t->worker); /* perhaps they were changed: ask again next time */
+    ended(a, err);
+}
+
+void query_prefix(const struct task *t, char *buf, size_t size)
+{
+    snprintf(buf, size, "chfleet-%" PRId64 "-%" PRIu32 "-", t->op, t->id);
+}
+
+static void start_sql(struct ask *a, struct whost *h, const char *sql, const struct ask_opts *o, const char *user,
+                      const char *password)
+{
+    struct task *t = a->t;
+    const struct http_tls trust = worker_trust(t->worker);
+    struct sql_host at = {.address = host_str(h, "address"), .user = user, .password = password, .trust = &trust};
+    char id[160];
+    struct sql_query q = {.text = sql, .id = id, .alone = o && o->alone, .settings = o ? o->settings : NULL,
+                          .timeout_ms = o && o->timeout_ms ? o->timeout_ms : SQL_MS};
+
+    at.port = (unsigned)json_int(h->json, "ports.http", 0);
+    if (!at.port) {
+        at.port = (unsigned)json_int(h->json, "ports.https", 0);
+        at.tls = true;
+    }
+    query_prefix(t, id, sizeof id);
+    snprintf(id + strlen(id), sizeof id - strlen(id), "%s-%" PRIu32 "-%" PRIu32, t->phase == PHASE_FENCE ? "fence" : t->step->name,
+             t->tries, t->queries++);
+    a->sql = sql_start(t->w, &at, &q, sql_answered, a);
+}
+
+static enum ask_rc credentials(struct task *t, const char **user, const char **password, struct answer *out)
+{
+    enum ask_rc rc;
+
+    if (worker_has_credentials(t->worker, user, password))
+        return ASK_GOOD;
+    rc = ask_msg(t, MSG_CREDENTIALS, cJSON_CreateObject(), out);
+    if (rc != ASK_GOOD)
+        return rc;
+    worker_take_credentials(t->worker, out->data);
+    return worker_has_credentials(t->worker, user, password) ? ASK_GOOD : ASK_BAD;
+}
+
+enum ask_rc ask_text(struct task *t, struct whost *h, const char *sql, const struct ask_opts *o, struct answer *out)
+{
+    const char *user = NULL, *password = NULL;
+    enum ask_rc rc = credentials(t, &user, &password, out);
+    struct ask *a;
+    bool fresh;
+
+    if (rc != ASK_GOOD)
+        return rc;
+    t->polled = true;
+    a = ask_here(t, mem_printf("sql|%s|%s|%s", h->key, o && o->settings ? o->settings : "", sql), &fresh);
+    if (fresh)
+        start_sql(a, h, sql, o, user, password);
+    return tell(a, out);
+}
+
+struct sql_rows answer_rows(const struct answer *a)
+{
+    return (struct sql_rows){a->text, a->text + a->len};
+}
+
+enum ask_rc ask_version(struct task *t, struct whost *h, struct answer *out)
+{
+    const char *identity = fact_str(t, h, "pod.identity"), *f[2];
+    auto_str struct str buf = STR_INIT, sql = STR_INIT;
+    struct sql_rows rows;
+    enum ask_rc rc;
+
+    if (sql_statement(&sql, "identity", NULL, NULL, &out->err) < 0)
+        return ASK_BAD;
+    rc = ask_text(t, h, str_text(&sql), NULL, out);
+    if (rc != ASK_GOOD)
+        return rc;
+    rows = answer_rows(out);
+    if (sql_next(&rows, &buf, f, 2) != 2 || sql_version_parse(f[0], &h->version) < 0) {
+        err_set(&out->err, ERR_SYS, 0, "%s answers, but not as a ClickHouse server does", h->key);
+        return ASK_BAD;
+    }
+    h->started_s = strtoll(f[1], NULL, 10);
+    free(h->version_of);
+    h->version_of = mem_str(identity);
+    return ASK_GOOD;
+}
+
+enum ask_rc ask_sql_opts(struct task *t, struct whost *h, const char *statement, const struct sql_arg *args,
+                         const struct ask_opts *o, struct answer *out)
+{
+    auto_str struct str sql = STR_INIT;
+
+    memset(out, 0, sizeof *out);
+    out->text = "";
+    if (!h->version_of || strcmp(h->version_of, fact_str(t, h, "pod.identity")) != 0) {
+        enum ask_rc rc = ask_version(t, h, out);
+
+        if (rc != ASK_GOOD)
+            return rc;
+    }
+    if (sql_statement(&sql, statement, &h->version, args, &out->err) < 0)
+        return ASK_BAD;
+    return ask_text(t, h, str_text(&sql), o, out);
+}
+
+enum ask_rc ask_sql(struct task *t, struct whost *h, const char *statement, const struct sql_arg *args, struct answer *out)
+{
+    return ask_sql_opts(t, h, statement, args, NULL, out);
+}
+
+enum ask_rc ask_number(struct task *t, struct whost *h, const char *statement, const struct sql_arg *args, int64_t *out,
+                       struct answer *a)
+{
+    enum ask_rc rc = ask_sql(t, h, statement, args, a);
+    char *end;
+
+    if (rc != ASK_GOOD)
+        return rc;
+    *out = strtoll(a->text, &end, 10);
+    if (end == a->text || (*end != '\n' && *end != '\0')) {
+        err_set(&a->err, ERR_SYS, 0, "%s: %s: no number in the answer", h->key, statement);
+        return ASK_BAD;
+    }
+    return ASK_GOOD;
+}
+
+/* ---- Keeper ---- */
+
+static void zk_answered(void *ctx, const char *value, const struct err *err)
+{
+    struct ask *a = ctx;
+
+    str_add(&a->text, value);
+    ended(a, err);
+}
+
+enum ask_rc ask_zk(struct task *t, enum zk_op op, const char *path, struct answer *out)
+{
+    const char *servers = json_str(t->json, "zookeeper.servers", "");
+    bool fresh;
+    struct ask *a = ask_here(t, mem_printf("zk|%d|%s", (int)op, path), &fresh);
+
+    t->polled = true;
+    if (fresh)
+        a->zk = t->w->ops->zk(t->w, servers, op, path, ZK_MS, zk_answered, a);
+    return tell(a, out);
+}
+
+static void word_answered(void *ctx, const char *text, size_t len, const struct err *err)
+{
+    struct ask *a = ctx;
+
+    str_addn(&a->text, text, len);
+    ended(a, err);
+}
+
+enum ask_rc ask_word(struct task *t, const struct whost *h, const char *word, struct answer *out)
+{
+    bool fresh;
+    struct ask *a = ask_here(t, mem_printf("word|%s|%s", h->key, word), &fresh);
+
+    t->polled = true;
+    if (fresh)
+        a->tcp = t->w->ops->tcp(t->w, host_str(h, "address"), (unsigned)json_int(h->json, "ports.zk", 2181), word, WORD_LIMIT,
+                                WORD_MS, word_answered, a);
+    return tell(a, out);
+}
+
+/* ---- into a step's result ---- */
+
+enum step_rc asked(struct task *t, enum ask_rc rc, const struct answer *a, struct err *err)
+{
+    if (rc == ASK_WAIT)
+        return STEP_WAIT;
+    if (rc == ASK_GOOD)
+        return STEP_YES;
+    if (a->err.kind == ERR_AGAIN || a->err.kind == ERR_CONFLICT)
+        return not_yet(t, NULL, "%s", a->err.msg);
+    *err = a->err;
+    return STEP_FAIL;
+}

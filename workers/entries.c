@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Entries of replicas in Keeper: those of a host that goes (drop-replica), and those that a host lost together with its
+ * disk and that would keep it from making its tables again (forget). Only entries that are not active are touched, one
+ * table after the other, and afterwards they are looked for again. A server that can do it is told to; for others, and
+ * when none is left, they are deleted in Keeper itself.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "workers/step_remove.h"
+
+static char *keeper_path(const struct task *t, const char *path, const char *rest)
+{
+    const char *root = json_str(t->json, "zookeeper.root", "");
+
+    if (strncmp(path, "zookeeper:", 10) == 0) /* an auxiliary prefix of the default one */
+        path += 10;
+    return mem_printf("%s%s%s", str_eq(root, "/") ? "" : root, path, rest);
+}
+
+static bool keeper_known(const struct task *t)
+{
+    return *json_str(t->json, "zookeeper.servers", "") != '\0';
+}
+
+/* STEP_YES: the node is there; STEP_SKIP: it is not; STEP_NO: not known. */
+static enum step_rc node_exists(struct task *t, const char *path, struct err *err)
+{
+    struct answer a;
+    enum ask_rc rc = ask_zk(t, ZK_GET, path, &a);
+
+    if (rc == ASK_BAD && a.err.kind == ERR_MISSING)
+        return STEP_SKIP;
+    return asked(t, rc, &a, err);
+}
+
+/* A server of the cluster that can drop entries of others; NULL: do it in Keeper. */
+static struct whost *dropper(struct task *t, const struct whost *gone)
+{
+    for (size_t i = 0; i < t->n_hosts; i++) {
+        struct whost *h = &t->hosts[i];
+
+        if (h != gone && same_cluster(h, gone) && host_runs(t, h) && strcmp(host_str(h, "action"), "remove") != 0)
+            return h;
+    }
+    return NULL;
+}
+
+static enum step_rc delete_in_keeper(struct task *t, const char *path, const char *replica, struct err *err)
+{
+    auto_free char *rest = mem_printf("/replicas/%s", replica), *node = keeper_path(t, path, rest);
+    struct answer a;
+
+    if (!*path || !*replica || strchr(replica, '/'))
+        return step_failed(err, ERR_INPUT, "replica '%s' of '%s' is not a name that can be deleted", replica, path);
+    return asked(t, ask_zk(t, ZK_DELETE_TREE, node, &a), &a, err);
+}
+
+/* The last replica takes the table's path with it. */
+static enum step_rc delete_if_last(struct task *t, const char *path, struct err *err)
+{
+    auto_free char *replicas = keeper_path(t, path, "/replicas"), *whole = keeper_path(t, path, "");
+    struct answer a;
+    enum ask_rc rc = ask_zk(t, ZK_LIST, replicas, &a);
+
+    if (rc == ASK_BAD && a.err.kind == ERR_MISSING)
+        return STEP_YES;
+    if (rc != ASK_GOOD)
+        return asked(t, rc, &a, err);
+    if (a.len > 0)
+        return STEP_YES;
+    return asked(t, ask_zk(t, ZK_DELETE_TREE, whole, &a), &a, err);
+}
+
+enum step_rc drop_replica_entries(struct task *t, const struct whost *gone, const char *path, const char *replica, struct err *err)
+{
+    auto_free char *rest = mem_printf("/replicas/%s/is_active", replica), *active = keeper_path(t, path, rest);
+    const struct sql_arg args[] = {{"path", path}, {"replica", replica}, {NULL, NULL}};
+    struct whost *by = dropper(t, gone);
+    struct answer a;
+    enum ask_rc asked_rc;
+    enum step_rc rc = node_exists(t, active, err);
+
+    if (rc == STEP_YES && !knob_bool(t, "drop_active", false))
+        return not_yet(t, NULL, "replica %s of %s is still active: its Keeper session has not ended", replica, path);
+    if (rc != STEP_YES && rc != STEP_SKIP)
+        return rc;
+    if (by) {
+        asked_rc = ask_version(t, by, &a);
+        if (asked_rc == ASK_WAIT)
+            return STEP_WAIT;
+        if (asked_rc == ASK_GOOD && sql_has("drop_replica", &by->version)) {
+            asked_rc = ask_sql(t, by, "drop_replica", args, &a);
+            if (asked_rc != ASK_BAD)
+                return asked(t, asked_rc, &a, err);
+            if (a.err.sys == 305)
+                return not_yet(t, NULL, "%s", a.err.msg);
+        }
+    }
+    rc = delete_in_keeper(t, path, replica, err);
+    return rc == STEP_YES ? delete_if_last(t, path, err) : rc;
+}
+
+/* ---- drop-replica ---- */
+
+static const cJSON *entries(struct task *t)
+{
+    return json_get(row_baseline(t, t->host->key, "flush"), "tables");
+}
+
+/* A volume that is kept comes back with its tables only when their entries are kept, too; where a sibling stays, the
+ * entries go all the same, because a replica that is gone blocks every ALTER. */
+static bool entries_stay(struct task *t)
+{
+    return volumes_stay(t) && !serving_sibling(t);
+}
+
+enum step_rc drop_replica_probe(struct task *t, struct err *err)
+{
+    const cJSON *one;
+    enum step_rc all = STEP_YES;
+    size_t left = 0;
+
+    if (!knob_bool(t, "drop_on_delete", true) || entries_stay(t))
+        return STEP_SKIP;
+    if (cJSON_GetArraySize(entries(t)) == 0)
+        return STEP_YES;
+    if (!keeper_known(t))
+        return step_failed(err, ERR_INPUT, "its replicated tables have entries in Keeper, but the resource names no zookeeper nodes");
+    cJSON_ArrayForEach(one, entries(t))
+    {
+        auto_free char *rest = mem_printf("/replicas/%s", json_str(one, "replica", ""));
+        auto_free char *node = keeper_path(t, json_str(one, "path", ""), rest);
+        enum step_rc rc = node_exists(t, node, err);
+
+        left += rc == STEP_YES;
+        if (rc == STEP_FAIL)
+            return rc;
+        if (rc == STEP_WAIT || (rc == STEP_NO && all == STEP_YES))
+            all = rc;
+    }
+    if (all == STEP_YES && left > 0)
+        return not_yet(t, NULL, "entries of %zu tables are still in Keeper", left);
+    return all;
+}
+
+enum step_rc drop_replica_act(struct task *t, struct err *err)
+{
+    const cJSON *one;
+
+    cJSON_ArrayForEach(one, entries(t))
+    {
+        enum step_rc rc = drop_replica_entries(t, t->host, json_str(one, "path", ""), json_str(one, "replica", ""), err);
+
+        if (rc != STEP_YES)
+            return rc;
+    }
+    return STEP_YES;
+}
+
+/* ---- forget ---- */
+
+static bool may_have_lost_its_disk(struct task *t)
+{
+    if (strcmp(t->table->name, "create") == 0 || strcmp(t->table->name, "rebuild") == 0)
+        return true;
+    return json_bool(t->host->json, "ephemeral", false);
+}
+
+static bool has_path(const struct answer *own, const char *path)
+{
+    struct sql_rows rows = answer_rows(own);
+    auto_str struct str buf = STR_INIT;
+    const char *f[12];
+
+    while (sql_next(&rows, &buf, f, 12) == 12)
+        if (strcmp(f[10], path) == 0)
+            return true;
+    return false;
+}
+
+static enum step_rc replica_name(struct task *t, struct str *out, struct err *err)
+{
+    struct sql_rows rows;
+    auto_str struct str buf = STR_INIT;
+    struct answer a;
+    const char *f[2];
+    enum step_rc rc;
+
+    str_add(out, host_str(t->host, "macro_replica"));
+    if (out->len)
+        return STEP_YES;
+    rc = asked(t, ask_sql(t, t->host, "macros", NULL, &a), &a, err);
+    if (rc != STEP_YES)
+        return rc;
+    rows = answer_rows(&a);
+    while (sql_next(&rows, &buf, f, 2) == 2)
+        if (strcmp(f[0], "replica") == 0)
+            str_add(out, f[1]);
+    return out->len ? STEP_YES : STEP_SKIP;
+}
+
+/* Is `replica` registered under path? Asked through the host's own server, so that its idea of the root counts. */
+static enum step_rc is_registered(struct task *t, const char *path, const char *replica, struct err *err)
+{
+    auto_free char *replicas = mem_printf("%s/replicas", path);
+    const struct sql_arg args[] = {{"path", replicas}, {NULL, NULL}};
+    auto_str struct str buf = STR_INIT;
+    struct sql_rows rows;
+    struct answer a;
+    const char *f[1];
+    enum step_rc rc = asked(t, ask_sql(t, t->host, "zk_children", args, &a), &a, err);
+
+    if (rc != STEP_YES)
+        return rc;
+    rows = answer_rows(&a);
+    while (sql_next(&rows, &buf, f, 1) == 1)
+        if (strcmp(f[0], replica) == 0)
+            return STEP_YES;
+    return STEP_SKIP;
+}
+
+typedef enum step_rc entry_fn(struct task *t, const char *path, const char *replica, struct err *err);
+
+/* Calls fn for each entry that a sibling's tables say the host should have, that is there, and whose table the host lacks. */
+static enum step_rc each_lost(struct task *t, entry_fn *fn, struct err *err)
+{
+    struct whost *sibling = serving_sibling(t);
+    auto_str struct str buf = STR_INIT, replica = STR_INIT;
+    struct sql_rows rows;
+    struct answer own, theirs;
+    const char *f[12];
+    enum step_rc rc;
+
+    if (!may_have_lost_its_disk(t) || !sibling || !host_serves(t, sibling))
+        return STEP_SKIP;
+    rc = replica_name(t, &replica, err);
+    if (rc == STEP_YES)
+        rc = asked(t, ask_sql(t, t->host, "replicas", NULL, &own), &own, err);
+    if (rc == STEP_YES)
+        rc = asked(t, ask_sql(t, sibling, "replicas", NULL, &theirs), &theirs, err);
+    if (rc != STEP_YES)
+        return rc;
+    rows = answer_rows(&theirs);
+    while (sql_next(&rows, &buf, f, 12) == 12) {
+        if (has_path(&own, f[10]) || strcmp(f[11], str_text(&replica)) == 0)
+            continue;
+        rc = is_registered(t, f[10], str_text(&replica), err);
+        if (rc == STEP_YES)
+            rc = fn(t, f[10], str_text(&replica), err);
+        if (rc != STEP_YES && rc != STEP_SKIP)
+            return rc;
+    }
+    return STEP_YES;
+}
+
+static enum step_rc still_there(struct task *t, const char *path, const char *replica, struct err *err)
+{
+    (void)err;
+    return not_yet(t, NULL, "Keeper still has an entry %s of %s, whose table the host lost", replica, path);
+}
+
+static enum step_rc drop_own(struct task *t, const char *path, const char *replica, struct err *err)
+{
+    if (!keeper_known(t))
+        return step_failed(err, ERR_INPUT, "old entries of this host are in Keeper, but the resource names no zookeeper nodes");
+    return drop_replica_entries(t, t->host, path, replica, err);
+}
+
+enum step_rc forget_probe(struct task *t, struct err *err)
+{
+    return each_lost(t, still_there, err);
+}
+
+enum step_rc forget_act(struct task *t, struct err *err)
+{
+    enum step_rc rc = each_lost(t, drop_own, err);
+
+    return rc == STEP_SKIP ? STEP_YES : rc;
+}

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libworkers.a
+libworkers_a_SOURCES = \
+	workers/ask.c \
+	workers/data_elsewhere.c \
+	workers/driver.c \
+	workers/entries.c \
+	workers/protocol.h \
+	workers/schema_set.c workers/schema_set.h \
+	workers/step_catchup.c \
+	workers/step_common.c \
+	workers/step_keeper.c \
+	workers/step_member.c \
+	workers/step_membership.c \
+	workers/step_objects.c \
+	workers/step_process.c \
+	workers/step_remove.c workers/step_remove.h \
+	workers/step_schema.c \
+	workers/task.h \
+	workers/worker.c workers/worker.h

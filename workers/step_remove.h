@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts of the remove table that are files of their own: is the data elsewhere, and the entries in Keeper. */
+#ifndef WORKERS_STEP_REMOVE_H
+#define WORKERS_STEP_REMOVE_H
+
+#include "workers/task.h"
+
+/* All its claims are kept: nothing on disk is lost when the host goes. */
+bool volumes_stay(struct task *t);
+/* Every part of its replicated tables is covered by a part of a serving sibling, and no other table of it has rows; or
+ * consent is given. STEP_NO while siblings still fetch; STEP_FAIL (refused) says what only it has, and what to write. */
+enum step_rc data_is_elsewhere(struct task *t, struct err *err);
+enum step_rc data_unknown(struct task *t, struct err *err); /* always STEP_FAIL */
+
+struct whost *serving_sibling(struct task *t); /* of its shard, runs and stays; NULL */
+step_fn drop_replica_probe, drop_replica_act, forget_probe, forget_act;
+
+#endif

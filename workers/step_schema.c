@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Schema: what the peers have, made on the host, in an order in which each object comes after what it names. The host is
+ * admitted only when it has every object of the reference with the same statement; a peer that does not answer is not taken
+ * for one that has nothing.
+ */
+#include <string.h>
+
+#include "base/mem.h"
+#include "workers/protocol.h"
+#include "workers/schema_set.h"
+#include "workers/task.h"
+
+enum { DDL_MS = 120000 };
+
+struct schema { /* of one side */
+    struct schema_set databases, objects;
+};
+
+static void schema_fini(struct schema *s)
+{
+    schema_set_fini(&s->databases);
+    schema_set_fini(&s->objects);
+}
+
+static bool policy_is(const struct task *t, const char *what, const char *value)
+{
+    const char *text = json_str(json_get(t->json, "schema_policy"), what, "All");
+
+    return strcmp(text, value) == 0;
+}
+
+/* Engines whose tables are made by statements; others (MySQL, PostgreSQL, …) show tables of elsewhere. */
+static bool database_takes_tables(const char *engine)
+{
+    static const char *const engines[] = {"Ordinary", "Atomic", "Lazy", "Replicated", "Memory", "Shared"};
+
+    for (size_t i = 0; i < sizeof engines / sizeof *engines; i++)
+        if (strcmp(engine, engines[i]) == 0)
+            return true;
+    return false;
+}
+
+static void add_objects(struct schema *s, const struct answer *a, bool near, bool local, bool distributed)
+{
+    struct sql_rows rows = answer_rows(a);
+    auto_str struct str buf = STR_INIT;
+    const char *f[4];
+
+    while (sql_next(&rows, &buf, f, 4) == 4) {
+        const struct schema_object *db = schema_set_find(&s->databases, f[0], "");
+        bool is_distributed = strcmp(f[2], "Distributed") == 0;
+        struct schema_object *o;
+
+        if (!*f[3] || (db && !database_takes_tables(db->engine)) || !(is_distributed ? distributed : local))
+            continue;
+        o = schema_set_add(&s->objects, f[0], f[1], f[2], f[3], near);
+        o->by_engine = db && (strcmp(db->engine, "Replicated") == 0 || strcmp(db->engine, "Shared") == 0);
+    }
+}
+
+static void add_databases(struct schema *s, const struct answer *a, bool near)
+{
+    struct sql_rows rows = answer_rows(a);
+    auto_str struct str buf = STR_INIT;
+    const char *f[3];
+
+    while (sql_next(&rows, &buf, f, 3) == 3)
+        schema_set_add(&s->databases, f[0], "", f[1], f[2], near);
+}
+
+static void add_functions(struct schema *s, const struct answer *a, bool near)
+{
+    struct sql_rows rows = answer_rows(a);
+    auto_str struct str buf = STR_INIT;
+    const char *f[2];
+
+    while (sql_next(&rows, &buf, f, 2) == 2)
+        schema_set_add(&s->objects, "", f[0], "Function", f[1], near);
+}
+
+/* One server's answer into `s`; nothing is put in unless all of it was answered. */
+static enum step_rc read_host(struct task *t, struct whost *h, struct schema *s, bool local, bool distributed, struct err *err)
+{
+    bool near = same_shard(h, t->host);
+    struct answer db, ob, fn;
+    enum ask_rc one = ask_sql(t, h, "databases", NULL, &db), two, three;
+
+    if (one != ASK_GOOD) /* the version is asked first: the others wait for it */
+        return asked(t, one, &db, err);
+    two = ask_sql(t, h, "objects", NULL, &ob);
+    three = ask_sql(t, h, "functions", NULL, &fn);
+    if (two == ASK_BAD)
+        return asked(t, two, &ob, err);
+    if (three == ASK_BAD)
+        return asked(t, three, &fn, err);
+    if (two == ASK_WAIT || three == ASK_WAIT)
+        return STEP_WAIT;
+    add_databases(s, &db, near);
+    add_objects(s, &ob, near, local, distributed);
+    if (local)
+        add_functions(s, &fn, near);
+    return STEP_YES;
+}
+
+static bool is_source(struct task *t, const struct whost *h)
+{
+    return h != t->host && same_cluster(h, t->host) && host_serves(t, h) && strcmp(host_str(h, "action"), "remove") != 0;
+}
+
+static bool has_near_source(struct task *t)
+{
+    for (size_t i = 0; i < t->n_hosts; i++)
+        if (is_source(t, &t->hosts[i]) && same_shard(&t->hosts[i], t->host))
+            return true;
+    return false;
+}
+
+/* What the host should have: of its own shard's replicas when there are any, else of all other shards, as the policy says. */
+static enum step_rc reference(struct task *t, struct schema *ref, struct err *err)
+{
+    bool near = has_near_source(t), waits = false;
+    unsigned sources = 0, answered = 0;
+
+    for (size_t i = 0; i < t->n_hosts; i++) {
+        struct whost *h = &t->hosts[i];
+        bool sibling = same_shard(h, t->host);
+        bool local = sibling ? !policy_is(t, "replica", "None") : policy_is(t, "shard", "All");
+        bool distributed = sibling ? !policy_is(t, "replica", "None") : !policy_is(t, "shard", "None");
+        enum step_rc rc;
+
+        if (!is_source(t, h) || (near && !sibling) || (!local && !distributed))
+            continue;
+        sources++;
+        rc = read_host(t, h, ref, local, distributed, err);
+        waits = waits || rc == STEP_WAIT;
+        answered += rc == STEP_YES;
+        if (rc == STEP_FAIL)
+            not_yet(t, "WAIT_PEER", "%s: %s", h->key, err->msg);
+    }
+    if (waits)
+        return STEP_WAIT;
+    schema_set_settle(&ref->databases);
+    schema_set_settle(&ref->objects);
+    return sources == 0 || answered > 0 ? STEP_YES : not_yet(t, "WAIT_PEER", "no peer tells its schema: %.300s", t->why);
+}
+
+static bool applies(struct task *t)
+{
+    const char *table = t->table->name;
+
+    if (policy_is(t, "replica", "None") && policy_is(t, "shard", "None"))
+        return false;
+    if (strcmp(table, "create") == 0 || strcmp(table, "rebuild") == 0)
+        return true;
+    return json_bool(t->host->json, "ephemeral", false);
+}
+
+static enum step_rc both_sides(struct task *t, struct schema *ref, struct schema *own, struct err *err)
+{
+    enum step_rc rc = reference(t, ref, err), mine = read_host(t, t->host, own, true, true, err);
+
+    return rc == STEP_YES ? mine : rc;
+}
+
+static bool database_is_needed(const struct task *t, const struct schema *ref, const char *name)
+{
+    if (policy_is(t, "shard", "All") || !policy_is(t, "replica", "None"))
+        return true;
+    for (size_t i = 0; i < ref->objects.n; i++)
+        if (strcmp(ref->objects.v[i].database, name) == 0)
+            return true;
+    return false;
+}
+
+/* ---- probe ---- */
+
+static enum step_rc compare(struct task *t, const struct schema *ref, const struct schema *own)
+{
+    size_t missing = 0;
+    const struct schema_object *first = NULL;
+    bool differs = false;
+
+    for (size_t i = 0; i < ref->databases.n; i++)
+        if (database_is_needed(t, ref, ref->databases.v[i].database) &&
+            !schema_set_find(&own->databases, ref->databases.v[i].database, "") && missing++ == 0)
+            first = &ref->databases.v[i];
+    for (size_t i = 0; i < ref->objects.n; i++) {
+        const struct schema_object *o = &ref->objects.v[i], *have = schema_set_find(&own->objects, o->database, o->name);
+
+        if (have && schema_same(have->text, o->text))
+            continue;
+        differs = missing == 0 ? have != NULL : differs;
+        if (missing++ == 0)
+            first = o;
+    }
+    if (!missing)
+        return STEP_YES;
+    return not_yet(t, "WAIT_SCHEMA", "%zu objects of its peers are %s, the first is %s%s%s", missing,
+                   differs ? "different here" : "missing", first->database, *first->database && *first->name ? "." : "", first->name);
+}
+
+static enum step_rc schema_probe(struct task *t, struct err *err)
+{
+    struct schema ref = {0}, own = {0};
+    enum step_rc rc;
+
+    if (!applies(t))
+        return STEP_SKIP;
+    rc = both_sides(t, &ref, &own, err);
+    if (rc == STEP_YES)
+        rc = compare(t, &ref, &own);
+    schema_fini(&ref);
+    schema_fini(&own);
+    return rc;
+}
+
+/* ---- act ---- */
+
+struct making {
+    struct task *t;
+    const struct schema *ref, *own;
+    unsigned made;
+    bool waits;
+    struct err first; /* of what could not be made */
+};
+
+static enum ask_rc run_ddl(struct making *m, const char *sql, const char *settings, const char *what, const char *name)
+{
+    const struct ask_opts o = {.timeout_ms = DDL_MS, .settings = settings};
+    struct answer a;
+    enum ask_rc rc = ask_text(m->t, m->t->host, sql, &o, &a);
+
+    if (rc == ASK_GOOD)
+        m->made++;
+    if (rc != ASK_BAD)
+        return rc;
+    if (a.err.sys == 57 || a.err.sys == 82) /* there meanwhile */
+        return ASK_GOOD;
+    if (m->first.kind == ERR_NONE)
+        err_set(&m->first, a.err.kind, 0, "cannot make %s %s: %s", what, name, a.err.msg);
+    return ASK_BAD;
+}
+
+static enum ask_rc make_database(struct making *m, const struct schema_object *o)
+{
+    auto_str struct str sql = STR_INIT;
+    bool old_kind = strcmp(o->engine, "Ordinary") == 0 && sql_version_at_least(&m->t->host->version, 22, 7);
+
+    str_add(&sql, "CREATE DATABASE IF NOT EXISTS ");
+    sql_quote_name(&sql, o->database);
+    str_addf(&sql, " ENGINE = %s", o->text);
+    return run_ddl(m, str_text(&sql), old_kind ? "allow_deprecated_database_ordinary=1" : NULL, "database", o->database);
+}
+
+static enum ask_rc make_object(struct making *m, const struct schema_object *o)
+{
+    auto_str struct str sql = STR_INIT;
+    auto_free char *name = mem_printf("%s%s%s", o->database, *o->database ? "." : "", o->name);
+
+    if (strstr(o->text, "[HIDDEN]")) {
+        if (m->first.kind == ERR_NONE)
+            err_set(&m->first, ERR_INPUT, 0,
+                    "cannot copy %s: the server hides a secret in its statement; make it here by hand, or put the secret in a named collection", name);
+        return ASK_BAD;
+    }
+    if (!schema_create(o, &sql)) {
+        if (m->first.kind == ERR_NONE)
+            err_set(&m->first, ERR_INPUT, 0, "cannot copy %s: its statement begins with '%.40s'", name, o->text);
+        return ASK_BAD;
+    }
+    return run_ddl(m, str_text(&sql), NULL, o->engine, name);
+}
+
+/* One after the other; an object that fails does not keep the others from being made. */
+static enum step_rc make_all(struct making *m)
+{
+    auto_free size_t *order = schema_order(&m->ref->objects);
+
+    for (size_t i = 0; i < m->ref->databases.n; i++) {
+        const struct schema_object *o = &m->ref->databases.v[i];
+
+        if (database_is_needed(m->t, m->ref, o->database) && !schema_set_find(&m->own->databases, o->database, "") &&
+            make_database(m, o) == ASK_WAIT)
+            return STEP_WAIT;
+    }
+    for (size_t i = 0; i < m->ref->objects.n; i++) {
+        const struct schema_object *o = &m->ref->objects.v[order[i]];
+
+        if (!o->by_engine && !schema_set_find(&m->own->objects, o->database, o->name) && make_object(m, o) == ASK_WAIT)
+            return STEP_WAIT;
+    }
+    return STEP_YES;
+}
+
+static enum step_rc schema_act(struct task *t, struct err *err)
+{
+    struct schema ref = {0}, own = {0};
+    struct making m = {.t = t, .ref = &ref, .own = &own};
+    enum step_rc rc = both_sides(t, &ref, &own, err);
+
+    if (rc == STEP_YES)
+        rc = make_all(&m);
+    schema_fini(&ref);
+    schema_fini(&own);
+    if (rc != STEP_YES || m.first.kind == ERR_NONE)
+        return rc;
+    if (m.made > 0 || m.first.kind == ERR_AGAIN)
+        return not_yet(t, "WAIT_SCHEMA", "%s", m.first.msg); /* what failed may find now what it needs */
+    *err = m.first;
+    return STEP_FAIL;
+}
+
+const struct step_fns step_schema_fns[] = {
+    {.name = "schema", .kind = "chi", .probe = schema_probe, .act = schema_act},
+    {.name = NULL},
+};

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker's life: lock, facts and tasks in, requests out. One task at a time. Nothing here decides anything about
+ * a host; that is driver.c and the steps.
+ */
+#include "workers/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/frame.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "workers/protocol.h"
+#include "workers/task.h"
+
+enum { LOCK_AGAIN_MS = 50 };
+
+struct worker {
+    struct world *w;
+    struct world_chan *chan;
+    char *name, *lock_path;
+    int lock_fd;
+    struct world_timer *lock_timer;
+    bool locked;
+    uint32_t seq;
+    cJSON *facts; /* by host key */
+    char *user, *password, *ca;
+    bool insecure;
+    struct task *task;
+    cJSON *task_waits; /* came before the lock was ours */
+};
+
+uint32_t worker_send(struct worker *wk, int type, const cJSON *body)
+{
+    auto_free char *text = json_print(body);
+    uint32_t seq = ++wk->seq;
+
+    wk->w->ops->chan_send(wk->w, wk->chan, (uint16_t)type, wk->task ? wk->task->id : 0, seq, text, strlen(text));
+    return seq;
+}
+
+const cJSON *worker_facts(struct worker *wk, const char *key)
+{
+    return json_get(wk->facts, key);
+}
+
+/* ---- credentials ---- */
+
+static void forget(char **secret)
+{
+    if (*secret)
+        explicit_bzero(*secret, strlen(*secret));
+    free(*secret);
+    *secret = NULL;
+}
+
+bool worker_has_credentials(struct worker *wk, const char **user, const char **password)
+{
+    *user = wk->user;
+    *password = wk->password;
+    return wk->user != NULL;
+}
+
+void worker_forget_credentials(struct worker *wk)
+{
+    forget(&wk->user);
+    forget(&wk->password);
+}
+
+void worker_take_credentials(struct worker *wk, const cJSON *data)
+{
+    worker_forget_credentials(wk);
+    forget(&wk->ca);
+    wk->user = mem_str(json_str(data, "user", "default"));
+    wk->password = mem_str(json_str(data, "password", ""));
+    wk->ca = mem_str(json_str(data, "ca", NULL));
+    wk->insecure = json_bool(data, "insecure", false);
+}
+
+struct http_tls worker_trust(const struct worker *wk)
+{
+    return (struct http_tls){.ca = wk->ca, .insecure = wk->insecure};
+}
+
+/* ---- tasks ---- */
+
+static void done_refused(struct worker *wk, const char *why)
+{
+    auto_json cJSON *body = cJSON_CreateObject();
+
+    json_set_str(body, "outcome", "failed");
+    json_set_str(body, "text", why);
+    worker_send(wk, MSG_DONE, body);
+}
+
+static void begin_task(struct worker *wk, cJSON *json)
+{
+    struct err err = ERR_INIT;
+
+    if (wk->task) {
+        cJSON_Delete(json);
+        done_refused(wk, "a task came while another one was under way");
+        return;
+    }
+    wk->task = task_new(wk, wk->w, json, &err);
+    if (!wk->task)
+        done_refused(wk, err.msg);
+}
+
+void worker_task_over(struct worker *wk)
+{
+    task_free(wk->task);
+    wk->task = NULL;
+}
+
+static void merge_facts(struct worker *wk, const cJSON *hosts)
+{
+    const cJSON *one;
+
+    cJSON_ArrayForEach(one, hosts)
+        json_set(wk->facts, one->string, json_copy(one));
+    if (wk->task)
+        task_poke(wk->task);
+}
+
+static void answer(struct worker *wk, uint32_t seq, const cJSON *body)
+{
+    struct ask *a = wk->task ? asks_pending_msg(wk->task, seq) : NULL;
+
+    if (a)
+        ask_answered(a, body);
+}
+
+static void on_frame(void *ctx, const struct frame *f)
+{
+    struct worker *wk = ctx;
+    struct err err = ERR_INIT;
+    cJSON *body = json_parse(f->body, f->len, &err);
+
+    if (!body) {
+        log_error(wk->name, "a message of type %d is %s: the supervisor and this worker are of different builds", f->type, err.msg);
+        return;
+    }
+    switch (f->type) {
+    case MSG_TASK:
+        if (wk->locked) {
+            begin_task(wk, body);
+        } else {
+            cJSON_Delete(wk->task_waits);
+            wk->task_waits = body;
+        }
+        return;
+    case MSG_FACTS:
+        merge_facts(wk, json_get(body, "hosts"));
+        break;
+    case MSG_ANSWER:
+        answer(wk, f->seq, body);
+        break;
+    case MSG_STOP:
+        if (wk->task)
+            task_stop(wk->task, json_str(body, "why", "the supervisor asks"), json_bool(body, "now", false));
+        break;
+    default:
+        break;
+    }
+    cJSON_Delete(body);
+}
+
+static void on_closed(void *ctx, const char *why)
+{
+    struct worker *wk = ctx;
+    struct world *w = wk->w;
+
+    (void)why;
+    world_timer_stop(w, &wk->lock_timer);
+    task_free(wk->task);
+    if (wk->lock_fd >= 0)
+        close(wk->lock_fd);
+    cJSON_Delete(wk->facts);
+    cJSON_Delete(wk->task_waits);
+    worker_forget_credentials(wk);
+    forget(&wk->ca);
+    free(wk->name);
+    free(wk->lock_path);
+    free(wk);
+    w->ops->quit(w, 0);
+}
+
+/* ---- the lock: a predecessor that still lives must end first ---- */
+
+static void locked(struct worker *wk)
+{
+    cJSON *waits = wk->task_waits;
+
+    wk->locked = true;
+    wk->task_waits = NULL;
+    if (waits)
+        begin_task(wk, waits);
+}
+
+static void try_lock(void *ctx)
+{
+    struct worker *wk = ctx;
+
+    wk->lock_timer = NULL;
+    if (wk->lock_fd < 0)
+        wk->lock_fd = open(wk->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (wk->lock_fd >= 0 && flock(wk->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        locked(wk);
+        return;
+    }
+    if (wk->lock_fd < 0)
+        log_error(wk->name, "cannot open the lock %s (%s): make its folder writable", wk->lock_path, strerror(errno));
+    wk->lock_timer = world_timer(wk->w, wk->lock_fd < 0 ? 1000 : LOCK_AGAIN_MS, try_lock, wk);
+}
+
+int worker_main(struct world *w, struct world_chan *chan, const struct world_worker_args *args)
+{
+    static const struct world_chan_cbs cbs = {.frame = on_frame, .closed = on_closed};
+    struct worker *wk = mem_zero(sizeof *wk);
+
+    wk->w = w;
+    wk->chan = chan;
+    wk->name = mem_str(args->name ? args->name : "");
+    wk->lock_path = mem_str(args->lock_path ? args->lock_path : "");
+    wk->lock_fd = -1;
+    wk->facts = cJSON_CreateObject();
+    w->ops->chan_listen(w, chan, &cbs, wk);
+    if (*wk->lock_path)
+        try_lock(wk);
+    else
+        wk->locked = true;
+    return 0;
+}
