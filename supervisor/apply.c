@@ -207,6 +207,20 @@ static bool recreate(struct apply *a, const cJSON *now, const cJSON *desired)
 
 /* ---- one write ---- */
 
+static void reread_after_delete(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct apply *a = ctx;
+
+    (void)obj;
+    if (err && status != 404 && status != 409) {
+        finish(a, err);
+        return;
+    }
+    a->changed = true;
+    a->tries++;
+    again(a, ORPHAN_WAIT_MS); /* the watch tells when it is gone */
+}
+
 static void put_patch(struct apply *a, const cJSON *now, cJSON *patch)
 {
     cJSON *meta = json_need_obj(patch, "metadata");
@@ -222,6 +236,10 @@ static void write_object(struct apply *a, cJSON *desired)
 
     if (recreate(a, now, desired))
         return;
+    if (now && a->kind == KUBE_SVC && compare_must_replace(now, desired)) {
+        kube_delete(a->in->s->kube, a->kind, a->in->ns, a->name, json_uid(now), NULL, -1, reread_after_delete, a);
+        return;
+    }
     patch = compare_object(now, desired, NULL, NULL);
     if (!patch)
         next_object(a);
@@ -273,6 +291,29 @@ static void step(void *ctx)
     }
 }
 
+static void unknown_deleted(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct apply *a = ctx;
+
+    (void)obj;
+    if (err && status != 404 && status != 409) {
+        finish(a, err);
+        return;
+    }
+    a->changed = true;
+    next_object(a);
+}
+
+static void delete_unknown(struct apply *a)
+{
+    const cJSON *now = live(a);
+
+    if (now)
+        kube_delete(a->in->s->kube, a->kind, a->in->ns, a->name, json_uid(now), NULL, -1, unknown_deleted, a);
+    else
+        next_object(a);
+}
+
 static void next_object(struct apply *a)
 {
     cJSON *head = a->queue ? cJSON_DetachItemFromArray(a->queue, 0) : NULL;
@@ -290,6 +331,11 @@ static void next_object(struct apply *a)
     a->kind = (enum kube_kind)kind;
     free(a->name);
     a->name = mem_str(json_name(head));
+    if (json_bool(head, "delete", false)) {
+        cJSON_Delete(head);
+        delete_unknown(a);
+        return;
+    }
     if (json_get(head, "patch"))
         a->patch_only = cJSON_DetachItemFromObjectCaseSensitive(head, "patch");
     else
@@ -336,15 +382,16 @@ static void queue_ready(struct apply *a, const char *value)
 static void queue_annotation(struct apply *a)
 {
     char sts[300];
+    struct hostrec *rec;
     cJSON *patch;
 
     if (!hostfacts_sts(a->in, json_str(a->req, "host", ""), sts, sizeof sts))
         return;
     patch = meta_patch("annotations", json_str(a->req, "key", "chfleet.io/step"), json_str(a->req, "value", ""));
-    /* The host has run the restart of this task ID: said in the same write that says what it has loaded. */
-    if (strcmp(json_str(a->req, "key", ""), "chfleet.io/loaded") == 0 && a->in->plan && a->in->plan->execute_task_id &&
-        a->in->fleet && a->in->fleet->task_id)
-        json_set_str(json_at(patch, "metadata.annotations"), "chfleet.io/restart", a->in->fleet->task_id);
+    /* The host has had its ordered restart: said in the same write that says what it has loaded. */
+    rec = inst_host(a->in, json_str(a->req, "host", ""));
+    if (strcmp(json_str(a->req, "key", ""), RENDER_LOADED) == 0 && rec && rec->ordered && a->in->plan && a->in->plan->restart_token)
+        json_set_str(json_at(patch, "metadata.annotations"), RENDER_RESTART, a->in->plan->restart_token);
     queue_patch(a, "StatefulSet", sts, patch);
 }
 
@@ -370,6 +417,56 @@ static int queue_pvcs(struct apply *a, struct err *err)
     return 0;
 }
 
+/* Labels, annotations and Services of hosts that have nothing else to do. */
+static int queue_host_objects(struct apply *a, const struct render_ctx *c, struct err *err)
+{
+    const struct fleet *f = a->in->fleet;
+
+    for (size_t i = 0; i < f->n_hosts; i++) {
+        struct hostrec *rec = inst_host(a->in, f->hosts[i]->key);
+        cJSON *svc, *sts;
+
+        if (!rec || !rec->objects)
+            continue;
+        svc = render_host_service(f, f->hosts[i], c, err);
+        sts = svc ? render_host_statefulset(f, f->hosts[i], c, err) : NULL;
+        if (!sts) {
+            cJSON_Delete(svc);
+            return -1;
+        }
+        cJSON_AddItemToArray(a->queue, svc);
+        if (compare_statefulset(live_of(a->in, KUBE_STS, f->hosts[i]->sts), sts, NULL, NULL) == COMPARE_METADATA)
+            cJSON_AddItemToArray(a->queue, sts);
+        else
+            cJSON_Delete(sts);
+    }
+    return 0;
+}
+
+/* What the plan says is there and wanted by nothing: "Service x". */
+static void queue_unknown(struct apply *a)
+{
+    const struct plan *p = a->in->plan;
+
+    for (size_t i = 0; p && i < p->n_common; i++) {
+        const struct change *ch = &p->common[i];
+        const char *space = strchr(ch->path, ' ');
+        auto_free char *kind = NULL;
+        cJSON *q;
+
+        if (ch->to || !str_eq(ch->from, "there") || !space || strchr(space + 1, ' '))
+            continue;
+        kind = mem_strn(ch->path, (size_t)(space - ch->path));
+        if (kube_kind_by_name(kind) < 0 || kube_kind_by_name(kind) == KUBE_PVC || kube_kind_by_name(kind) == KUBE_STS)
+            continue;
+        q = cJSON_CreateObject();
+        json_set_str(q, "kind", kind);
+        json_set_str(json_set_obj(q, "metadata"), "name", space + 1);
+        json_set_bool(q, "delete", true);
+        cJSON_AddItemToArray(a->queue, q);
+    }
+}
+
 /* Fills the queue for requests of several or of fixed objects. 1: it is one; 0: a single rendered object; -1: error. */
 static int fill_queue(struct apply *a, struct err *err)
 {
@@ -393,7 +490,10 @@ static int fill_queue(struct apply *a, struct err *err)
         return queue_pvcs(a, err) < 0 ? -1 : 1;
     if (strcmp(what, "shared") == 0) {
         desired_ctx(a->in, &c);
-        return render_shared(a->in->fleet, &c, a->queue, err) < 0 ? -1 : 1;
+        if (render_shared(a->in->fleet, &c, a->queue, err) < 0 || queue_host_objects(a, &c, err) < 0)
+            return -1;
+        queue_unknown(a);
+        return 1;
     }
     return 0;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
@@ -247,11 +248,31 @@ static const char *ctx_held(void *ctx, const struct host *h)
     return cJSON_IsString(own) ? own->valuestring : in->held_old;
 }
 
+static void ctx_random(void *ctx, void *buf, size_t n)
+{
+    struct inst *in = ctx;
+    unsigned char *p = buf;
+
+    for (size_t i = 0; i < n; i++)
+        p[i] = (unsigned char)in->s->w->ops->random(in->s->w);
+}
+
+static void time_text(uint64_t wall_ms, char *buf, size_t size)
+{
+    time_t t = (time_t)(wall_ms / 1000);
+    struct tm tm;
+
+    gmtime_r(&t, &tm);
+    strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
 void desired_ctx(struct inst *in, struct render_ctx *c)
 {
     const char *pin = json_annotation(super_resource(in), "chfleet.io/render");
 
-    *c = (struct render_ctx){.config = in->s->config,
+    time_text(world_wall(in->s->w), in->now, sizeof in->now);
+    *c = (struct render_ctx){.now = in->now,
+                             .random = ctx_random,
                              .operator_ip = in->s->opt.operator_ip,
                              .render_version = pin ? (unsigned)atoi(pin) : RENDER_VERSION,
                              .listed = member_listed,

@@ -75,6 +75,7 @@ void inst_free(struct inst *in)
     world_timer_stop(in->s->w, &in->timer);
     world_timer_stop(in->s->w, &in->status_timer);
     world_timer_stop(in->s->w, &in->member_timer);
+    world_timer_stop(in->s->w, &in->soak_timer);
     fleet_free(in->fleet);
     plan_free(in->plan);
     for (size_t i = 0; i < in->n_hosts; i++) {
@@ -409,6 +410,8 @@ static void take_tasks(struct inst *in, const struct plan *p)
         h->action = p->hosts[i].action;
         h->finished = h->action == ACT_NONE;
         h->held_turn = false;
+        h->ordered = p->hosts[i].ordered;
+        h->objects = p->hosts[i].objects;
     }
 }
 
@@ -500,6 +503,7 @@ static void op_begin(struct inst *in, struct fleet *f, struct plan *p)
     in->op = rec.op = journal_next_op(in->s->j);
     in->generation = f->generation;
     in->superseding = in->kicked = false;
+    in->soak_until = in->soaked_wave = 0;
     in->state = INST_WRITING;
     in->op_started_ms = world_wall(in->s->w);
     in->s->n_ops++;
@@ -618,6 +622,56 @@ static void settle(struct inst *in)
     apply_all(in, list, settled, in);
 }
 
+static void soak_over(void *ctx)
+{
+    struct inst *in = ctx;
+
+    in->soak_timer = NULL;
+    inst_run_ready_tasks(in);
+}
+
+static const char *sick_host(struct inst *in)
+{
+    for (size_t i = 0; i < in->n_hosts; i++)
+        if (in->hosts[i].finished && in->hosts[i].action != ACT_NONE && in->hosts[i].action != ACT_REMOVE &&
+            in->hosts[i].action != ACT_STOP && !hostfacts_serves(in, in->hosts[i].key))
+            return in->hosts[i].key;
+    return NULL;
+}
+
+/* spec.chfleet.waves: the hosts of this wave must stay healthy for a while. True when the next wave may begin. The clock is
+ * monotonic and starts anew after a restart of this process: a soak never gets shorter. */
+static bool soaked(struct inst *in)
+{
+    uint64_t now = world_mono(in->s->w);
+    int64_t seconds = 0;
+    const char *sick;
+
+    for (size_t i = 0; in->plan && i < in->plan->n_soaks; i++)
+        if (in->plan->soaks[i].wave == in->wave)
+            seconds = in->plan->soaks[i].seconds;
+    if (!seconds || in->soaked_wave == in->wave)
+        return true;
+    sick = sick_host(in);
+    if (sick) {
+        in->halted = true;
+        in->halted_generation = in->generation;
+        auto_free char *why = mem_printf("%s does not serve any more while wave %u was watched", sick, in->wave);
+        op_end(in, OUT_FAILED, why);
+        return false;
+    }
+    if (!in->soak_until)
+        in->soak_until = now + (uint64_t)seconds * 1000;
+    if (now >= in->soak_until) {
+        in->soak_until = 0;
+        in->soaked_wave = in->wave;
+        return true;
+    }
+    if (!in->soak_timer)
+        in->soak_timer = world_timer(in->s->w, 1000, soak_over, in);
+    return false;
+}
+
 /* Where the operation stands: start what may start, go to the next wave, or end. */
 void inst_run_ready_tasks(struct inst *in)
 {
@@ -647,6 +701,8 @@ void inst_run_ready_tasks(struct inst *in)
         op_end(in, OUT_FAILED, failed);
     else if (in->superseding)
         op_end(in, OUT_SUPERSEDED, "a newer generation");
+    else if (later && !soaked(in))
+        return;
     else if (later)
         run_wave(in);
     else if (in->holding)
@@ -698,6 +754,8 @@ static void record_task_id(struct inst *in)
 
     if (in->plan && in->plan->execute_task_id && in->fleet->task_id)
         journal_put(in->s->j, &rec, NULL, NULL);
+    else if (in->plan && in->plan->restart_token)
+        in->restarted_generation = in->generation;
 }
 
 static void op_end(struct inst *in, enum outcome outcome, const char *why)
@@ -817,9 +875,23 @@ static void actions_from_plan(struct inst *in, const cJSON *plan)
         struct hostrec *rec = inst_host_need(in, json_str(h, "key", ""));
         const char *action = json_str(h, "action", "none");
 
+        rec->ordered = json_bool(h, "ordered", false);
+        rec->objects = json_bool(h, "objects", false);
+
         for (int a = 0; a < HOST_ACTIONS; a++)
             if (strcmp(host_action_name((enum host_action)a), action) == 0)
                 rec->action = (enum host_action)a;
+    }
+}
+
+static void soaks_from_plan(struct plan *p, const cJSON *plan)
+{
+    const cJSON *s;
+
+    cJSON_ArrayForEach(s, json_get(plan, "soaks"))
+    {
+        p->soaks = mem_grow(p->soaks, p->n_soaks + 1, sizeof *p->soaks);
+        p->soaks[p->n_soaks++] = (struct plan_soak){(unsigned)json_int(s, "wave", 0), json_int(s, "seconds", 0)};
     }
 }
 
@@ -858,9 +930,11 @@ int inst_recover(struct super *s, const struct journal_op *op)
     in->superseding = f->generation != op->generation;
     plan_free(in->plan);
     in->plan = mem_zero(sizeof *in->plan);
-    in->plan->execute_task_id = json_bool(plan, "execute_task_id", false);
-    in->holding = json_bool(plan, "hold_settings", false);
+    in->plan->restart_token = mem_str(json_str(plan, "restart", NULL));
+    in->plan->execute_task_id = in->plan->restart_token && str_starts(in->plan->restart_token, "task:");
+    in->plan->hold_settings = in->holding = json_bool(plan, "holdSettings", false);
     actions_from_plan(in, plan);
+    soaks_from_plan(in->plan, plan);
     journal_each_task(s->j, op->op, recover_task, in);
     for (size_t i = 0; i < in->n_tasks; i++)
         if (in->tasks[i].state == TASK_WAIT)

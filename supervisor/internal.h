@@ -35,6 +35,8 @@ struct hostrec {
     bool held_turn;           /* held settings: this host has got the new ones */
     bool disrupted;           /* a disruptive step is begun and the host has not joined since */
     bool finished;            /* its action of this operation is done */
+    bool ordered;             /* its restart is ordered by spec.restart: its StatefulSet gets the plan's token */
+    bool objects;             /* its Service or metadata are written with the shared objects */
     char step[48], waiting[40], text[200];
     uint64_t since_ms;        /* wall clock: since when it waits or works on this step */
     enum host_action action;
@@ -115,6 +117,11 @@ struct inst {
     struct task *tasks;
     size_t n_tasks;
     unsigned wave;
+    unsigned soaked_wave;
+    uint64_t soak_until;      /* monotonic: the wave before is being watched; 0 = no soak */
+    struct world_timer *soak_timer;
+    int64_t restarted_generation;    /* whose spec.restart without a task ID was executed, for the status */
+    char now[32];                    /* backing of render_ctx.now */
     struct hostrec *hosts;
     size_t n_hosts;
     /* membership */

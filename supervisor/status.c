@@ -134,6 +134,9 @@ static cJSON *make_status(const struct inst *in, const cJSON *old)
     push_id(st, old, "taskIDsCompleted", strcmp(status_word(in), "Completed") == 0 ? id : NULL);
     json_set_str(st, "error", in->error ? in->error : "");
     count_actions(in, st);
+    if (in->restarted_generation)
+        json_set_int(json_set_obj(st, "chfleet"), "restartedGeneration", in->restarted_generation);
+    json_set_int(st, "observedGeneration", in->fleet->generation);
     add_lists(in, st);
     add_conditions(in, st, old);
     return st;
