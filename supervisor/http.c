@@ -119,7 +119,7 @@ int http_front_open(struct event_base *base, struct super *s, const char *addres
     struct http_front *h = mem_zero(sizeof *h);
     struct evhttp_bound_socket *sock;
     char host[128];
-    unsigned short port;
+    unsigned short port = 0;
 
     if (split(address, host, sizeof host, &port, err) < 0) {
         free(h);

@@ -37,7 +37,7 @@ struct hostrec {
     bool finished;            /* its action of this operation is done */
     bool ordered;             /* its restart is ordered by spec.restart: its StatefulSet gets the plan's token */
     bool objects;             /* its Service or metadata are written with the shared objects */
-    char step[48], waiting[40], text[200];
+    char step[48], waiting[40], text[320];
     uint64_t since_ms;        /* wall clock: since when it waits or works on this step */
     enum host_action action;
     char *version;            /* what runs (annotation chfleet.io/loaded), "" unknown; backing of render_ctx.version */

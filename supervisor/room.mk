@@ -13,3 +13,8 @@ libsupervisor_a_SOURCES = \
 	supervisor/status.c \
 	supervisor/super.c supervisor/super.h \
 	supervisor/window.c supervisor/window.h
+
+bin_PROGRAMS += chfleetd
+chfleetd_SOURCES = supervisor/main.c
+chfleetd_LDADD = libsupervisor.a libworkers.a librender.a libmodel.a libjournal.a libkube.a libsql.a libkeeper.a libschema.a \
+	$(LIBS_BASE) $(YAML_LIBS) $(SQLITE_LIBS) $(XML_LIBS) $(ZK_LIBS) -lpthread
