@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A worker's life: lock, facts and tasks in, requests out. One task at a time. Nothing here decides anything about
+ * A worker's life: facts and tasks in, requests out. One task at a time. Nothing here decides anything about
  * a host; that is driver.c and the steps.
  */
 #include "workers/worker.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/frame.h"
 #include "base/json.h"
@@ -19,21 +15,15 @@
 #include "workers/protocol.h"
 #include "workers/task.h"
 
-enum { LOCK_AGAIN_MS = 50 };
-
 struct worker {
     struct world *w;
     struct world_chan *chan;
-    char *name, *lock_path;
-    int lock_fd;
-    struct world_timer *lock_timer;
-    bool locked;
+    char *name;
     uint32_t seq;
     cJSON *facts; /* by host key */
     char *user, *password, *ca;
     bool insecure;
     struct task *task;
-    cJSON *task_waits; /* came before the lock was ours */
 };
 
 uint32_t worker_send(struct worker *wk, int type, const cJSON *body)
@@ -149,12 +139,7 @@ static void on_frame(void *ctx, const struct frame *f)
     }
     switch (f->type) {
     case MSG_TASK:
-        if (wk->locked) {
-            begin_task(wk, body);
-        } else {
-            cJSON_Delete(wk->task_waits);
-            wk->task_waits = body;
-        }
+        begin_task(wk, body);
         return;
     case MSG_FACTS:
         merge_facts(wk, json_get(body, "hosts"));
@@ -178,46 +163,13 @@ static void on_closed(void *ctx, const char *why)
     struct world *w = wk->w;
 
     (void)why;
-    world_timer_stop(w, &wk->lock_timer);
     task_free(wk->task);
-    if (wk->lock_fd >= 0)
-        close(wk->lock_fd);
     cJSON_Delete(wk->facts);
-    cJSON_Delete(wk->task_waits);
     worker_forget_credentials(wk);
     forget(&wk->ca);
     free(wk->name);
-    free(wk->lock_path);
     free(wk);
     w->ops->quit(w, 0);
-}
-
-/* ---- the lock: a predecessor that still lives must end first ---- */
-
-static void locked(struct worker *wk)
-{
-    cJSON *waits = wk->task_waits;
-
-    wk->locked = true;
-    wk->task_waits = NULL;
-    if (waits)
-        begin_task(wk, waits);
-}
-
-static void try_lock(void *ctx)
-{
-    struct worker *wk = ctx;
-
-    wk->lock_timer = NULL;
-    if (wk->lock_fd < 0)
-        wk->lock_fd = open(wk->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (wk->lock_fd >= 0 && flock(wk->lock_fd, LOCK_EX | LOCK_NB) == 0) {
-        locked(wk);
-        return;
-    }
-    if (wk->lock_fd < 0)
-        log_error(wk->name, "cannot open the lock %s (%s): make its folder writable", wk->lock_path, strerror(errno));
-    wk->lock_timer = world_timer(wk->w, wk->lock_fd < 0 ? 1000 : LOCK_AGAIN_MS, try_lock, wk);
 }
 
 int worker_main(struct world *w, struct world_chan *chan, const struct world_worker_args *args)
@@ -228,13 +180,7 @@ int worker_main(struct world *w, struct world_chan *chan, const struct world_wor
     wk->w = w;
     wk->chan = chan;
     wk->name = mem_str(args->name ? args->name : "");
-    wk->lock_path = mem_str(args->lock_path ? args->lock_path : "");
-    wk->lock_fd = -1;
     wk->facts = cJSON_CreateObject();
     w->ops->chan_listen(w, chan, &cbs, wk);
-    if (*wk->lock_path)
-        try_lock(wk);
-    else
-        wk->locked = true;
     return 0;
 }
