@@ -243,11 +243,26 @@ static bool disruptive(enum host_action a)
     return a == ACT_SOFT_RESTART || a == ACT_RESTART || a == ACT_RECREATE;
 }
 
+/* Tables whose path in Keeper is made from macros look for their data in another place after the next start. */
+static void check_macros(struct planner *m, const struct host_facts *live)
+{
+    static const char *const names[] = {".macros.replica", ".macros.shard", ".macros.cluster", ".macros.installation"};
+
+    for (size_t i = 0; i < live->n_reload; i++)
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+            if (str_ends(live->reload_changes[i].path, names[k]))
+                warn(m, mem_printf("%s: macro {%s} changes (%s → %s); replicated tables that were made with it do not find their "
+                                   "data after the next start",
+                                   live->key, strrchr(names[k], '.') + 1, live->reload_changes[i].from ? live->reload_changes[i].from : "",
+                                   live->reload_changes[i].to ? live->reload_changes[i].to : ""));
+}
+
 static void plan_wanted(struct planner *m, const struct host_facts *live, struct plan_host *h)
 {
     const struct shard *s = shard_of(m, live);
 
     check_volumes(m, live);
+    check_macros(m, live);
     if (!plan_state(m, live, h))
         plan_changes(m, live, h);
     h->objects = live->n_object > 0;
@@ -499,8 +514,13 @@ static void common(struct planner *m)
 
     if (m->f->deleting)
         return;
-    for (size_t i = 0; i < live->n_common; i++)
+    for (size_t i = 0; i < live->n_common; i++) {
+        if (strstr(live->common_changes[i].path, ".chfleet.io/")) {
+            m->p->marks = true; /* our own notes: written, but nothing to tell */
+            continue;
+        }
         copy_change(m->p, live->common_changes[i].path, live->common_changes[i].from, live->common_changes[i].to);
+    }
     if (live->membership_stale)
         copy_change(m->p, "remote_servers", "another list", "the hosts that are members");
     for (size_t i = 0; i < live->n_unknown; i++) {
@@ -546,7 +566,7 @@ static bool is_empty(const struct planner *m)
     for (size_t i = 0; i < m->p->n_hosts; i++)
         if (m->p->hosts[i].action != ACT_NONE || m->p->hosts[i].objects)
             return false;
-    return m->p->n_common == 0 && !(m->f->deleting && m->p->n_hosts);
+    return m->p->n_common == 0 && !m->p->marks && !(m->f->deleting && m->p->n_hosts);
 }
 
 static void hosts(struct planner *m)

@@ -54,6 +54,7 @@ struct plan {
     bool execute_task_id;   /* rolling restart of this spec.taskID */
     char *restart_token;    /* "task:ID" or "generation:N": what orders the restart now; NULL = nothing does */
     struct plan_soak *soaks; size_t n_soaks;
+    bool marks;             /* annotations of ours on shared objects are to be written; nothing else about them */
     bool empty;             /* live equals desired */
 };
 

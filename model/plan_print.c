@@ -84,7 +84,7 @@ static void print_notes(const struct plan *p, struct str *out)
         if (!head)
             str_add(out, "left as they are\n");
         head = true;
-        str_addf(out, "  %s: %s\n", short_key(p, h->key), *h->reason ? h->reason : "labels or Service are written, the server is not touched");
+        str_addf(out, "  %s: %s\n", short_key(p, h->key), *h->reason ? h->reason : "its labels, Service or ConfigMap are written, the server is not touched");
     }
 }
 
@@ -99,6 +99,8 @@ void plan_print(const struct plan *p, struct str *out)
 
         str_addf(out, "  %s: %s → %s\n", c->path, c->from ? c->from : "(none)", c->to ? c->to : "(none)");
     }
+    if (p->marks)
+        str_add(out, "chfleet's own annotations are written on shared objects\n");
     if (p->hold_settings)
         str_add(out, "settings reach each host together with its new pod\n");
     if (p->restart_token)
@@ -159,6 +161,7 @@ cJSON *plan_json(const struct plan *p)
     json_set_str(o, "object", p->object);
     json_set_int(o, "generation", p->generation);
     json_set_bool(o, "empty", p->empty);
+    json_set_bool(o, "marks", p->marks);
     json_set_bool(o, "holdSettings", p->hold_settings);
     json_set_str(o, "restart", p->restart_token);
     list = json_set_arr(o, "hosts");

@@ -329,21 +329,21 @@ static bool metadata_differs(const cJSON *live, const cJSON *desired)
     return patch;
 }
 
-static void metadata_changes(const cJSON *patch, const cJSON *live, const char *kind, struct change **changes, size_t *n)
+static void metadata_changes(const cJSON *patch, const cJSON *live, const char *what, struct change **changes, size_t *n)
 {
     const cJSON *group, *v;
 
     cJSON_ArrayForEach(group, patch)
     {
         if (!cJSON_IsObject(group)) {
-            auto_free char *path = mem_printf("%s metadata.%s", kind, group->string);
+            auto_free char *path = mem_printf("%s metadata.%s", what, group->string);
 
             compare_add(changes, n, path, NULL, "this installation");
             continue;
         }
         cJSON_ArrayForEach(v, group)
         {
-            auto_free char *path = mem_printf("%s metadata.%s.%s", kind, group->string, v->string);
+            auto_free char *path = mem_printf("%s metadata.%s.%s", what, group->string, v->string);
 
             compare_add(changes, n, path, json_str(json_get(json_at(live, "metadata"), group->string), v->string, NULL),
                         cJSON_IsString(v) ? v->valuestring : NULL);
@@ -409,7 +409,7 @@ static void keep_claim(const cJSON *live, cJSON *spec)
 static cJSON *body_patch(const cJSON *live, const cJSON *desired, const char *key, struct change **changes, size_t *n)
 {
     auto_json cJSON *want = json_copy(desired), *have = json_copy(live);
-    auto_free char *path = mem_printf("%s %s", json_str(desired, "kind", ""), key);
+    auto_free char *path = mem_printf("%s %s %s", json_str(desired, "kind", ""), json_name(desired), key);
     struct change *found = NULL;
     size_t count = 0;
     cJSON *patch = NULL;
@@ -488,8 +488,11 @@ cJSON *compare_object(const cJSON *live, const cJSON *desired, struct change **c
     }
     v = metadata_patch(live, desired);
     if (v) {
-        if (changes)
-            metadata_changes(v, live, json_str(desired, "kind", ""), changes, n);
+        if (changes) {
+            auto_free char *what = mem_printf("%s %s", json_str(desired, "kind", ""), json_name(desired));
+
+            metadata_changes(v, live, what, changes, n);
+        }
         json_set(patch, "metadata", v);
     }
     cJSON_ArrayForEach(key, desired)

@@ -150,6 +150,9 @@ static void files(const struct gather *g, const struct host *h, const cJSON *sts
     if (ours && !loaded && out->n_restart == 0)
         compare_add(&out->restart_changes, &out->n_restart, "settings that are written but that the process has not loaded",
                     json_annotation(live, RENDER_RESTART_SINCE), NULL);
+    /* The common file has them again: the host's own copy may go. Before that it must not. */
+    if (is_held && g->settings.n == 0 && !json_get(json_get(desired, "data"), "chop-generated-settings_common.xml"))
+        compare_add(&out->object_changes, &out->n_object, "ConfigMap data.chop-generated-settings_common.xml", "(text)", NULL);
     file_lines_free(&own);
     file_lines_free(&held);
 }
@@ -261,7 +264,19 @@ static void grow(struct host_facts *out, const struct host *h, const struct volu
         out->volume_refused = mem_printf("%s: %s → %s: volumes cannot shrink; write storage: %s", path, from, to, from);
 }
 
-static void volumes(const struct gather *g, const struct host *h, const cJSON *sts, struct host_facts *out)
+/* reclaimPolicy and other labels of a claim. */
+static int claim_metadata(const struct gather *g, const struct host *h, const struct volume *v, const cJSON *claim,
+                          struct host_facts *out, struct err *err)
+{
+    auto_json cJSON *want = render_host_pvc(g->f, h, v, g->c, err);
+
+    if (!want)
+        return -1;
+    metadata(out, claim, want);
+    return 0;
+}
+
+static int volumes(const struct gather *g, const struct host *h, const cJSON *sts, struct host_facts *out, struct err *err)
 {
     bool had_data = text_set_has(&g->has_data, h->fqdn) || (sts && json_annotation(sts, RENDER_LOADED));
 
@@ -274,11 +289,14 @@ static void volumes(const struct gather *g, const struct host *h, const cJSON *s
         out->all_retained &= v->retain;
         if (claim)
             grow(out, h, v, claim);
+        if (claim && claim_metadata(g, h, v, claim, out, err) < 0)
+            return -1;
         if (!v->data || !sts)
             continue;
         if (claim ? str_eq(json_str(claim, "status.phase", NULL), "Lost") : (out->pod || had_data) && out->replicas > 0)
             out->volume_lost = true;
     }
+    return 0;
 }
 
 /* ---- the whole ---- */
@@ -312,7 +330,8 @@ int facts_wanted_host(struct gather *g, const struct host *h, struct host_facts 
     out->in_spec = !g->f->deleting;
     facts_live_host(g, sts, pod, out);
     out->listed = is_listed(g, h);
-    volumes(g, h, sts, out);
+    if (volumes(g, h, sts, out, err) < 0)
+        return -1;
     if (!sts || g->f->deleting)
         return 0;
     dropped_claims(out, h, sts);

@@ -54,16 +54,29 @@ struct walk {
     struct file_lines *out;
 };
 
-static bool hides(const char *path)
+/* Does this component of a path name something that must not be shown? display_secrets_… says how to show, not what. */
+static bool hides_component(const char *name, size_t len)
 {
-    static const char *const words[] = {"password", "secret", "identity", "token", "credential", "access_key", "private_key"};
-    auto_free char *low = mem_str(path);
+    static const char *const anywhere[] = {"password", "passwd", "credential", "access_key", "private_key", "identity", "token"};
+    auto_free char *low = mem_strn(name, len);
 
     for (char *p = low; *p; p++)
         *p = (char)tolower((unsigned char)*p);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strstr(low, words[i]))
+    for (size_t i = 0; i < sizeof anywhere / sizeof *anywhere; i++)
+        if (strstr(low, anywhere[i]))
             return true;
+    return strcmp(low, "secret") == 0 || str_ends(low, "_secret") || str_starts(low, "secret_");
+}
+
+static bool hides(const char *path)
+{
+    for (const char *p = path; *p;) {
+        size_t n = strcspn(p, "/");
+
+        if (hides_component(p, n))
+            return true;
+        p += n + (p[n] == '/');
+    }
     return false;
 }
 

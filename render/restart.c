@@ -9,6 +9,7 @@
 #include "model/config.h"
 #include "model/version.h"
 #include "render/internal.h"
+#include "render/xmldiff.h"
 
 bool render_needs_restart(const cJSON *config, const char *version, const char *path)
 {
@@ -64,6 +65,29 @@ static void add_all(struct digest *d, const char *section, const struct settings
     settings_fini(&all);
 }
 
+static void add_value(void *ctx, const char *path, const char *value, const char *unused)
+{
+    struct str *text = ctx;
+
+    (void)unused;
+    str_addf(text, " %s=%zu:%s", path, strlen(value), value);
+}
+
+/* What a file says, not how it is laid out. */
+static void add_file(struct digest *d, const struct setting *s)
+{
+    auto_free char *path = mem_printf("files/%s", s->path);
+
+    if (!render_needs_restart(d->f->config, d->rules, path))
+        return;
+    str_addf(&d->text, "%s", file_name(s->path));
+    if (s->secret_name)
+        str_addf(&d->text, " secret=%s/%s", s->secret_name, s->secret_key);
+    if (s->n_values)
+        xmldiff_walk(s->values[0], add_value, &d->text);
+    str_addc(&d->text, '\n');
+}
+
 /* Files of the installation and of the host; users' files are loaded without a restart. */
 static void add_files(struct digest *d, const struct host *h)
 {
@@ -72,10 +96,10 @@ static void add_files(struct digest *d, const struct host *h)
     section_with_addons(d->f, d->version, "files", &d->f->files, &all);
     for (size_t i = 0; i < all.n; i++)
         if (file_place(all.v[i].path, false) == FILE_COMMON)
-            add_setting(d, "files", &all.v[i]);
+            add_file(d, &all.v[i]);
     for (size_t i = 0; i < h->files.n; i++)
         if (file_place(h->files.v[i].path, true) == FILE_HOST)
-            add_setting(d, "files", &h->files.v[i]);
+            add_file(d, &h->files.v[i]);
     settings_fini(&all);
 }
 

@@ -6,3 +6,14 @@ check_PROGRAMS += test-model-takeover
 test_model_takeover_SOURCES = tests/model/test_takeover.c
 test_model_takeover_LDADD = libtestmodel.a $(LIBS_RENDER) $(CMOCKA_LIBS)
 EXTRA_DIST += tests/takeover
+
+check_PROGRAMS += test-model-plan
+test_model_plan_SOURCES = tests/model/test_plan.c
+test_model_plan_LDADD = libtestmodel.a libschema.a $(LIBS_RENDER) $(YAML_LIBS) $(CMOCKA_LIBS)
+EXTRA_DIST += tests/plan
+
+# Starts real servers.
+EXTRA_PROGRAMS += test-model-server
+SLOW_TESTS += test-model-server
+test_model_server_SOURCES = tests/model/test_server.c
+test_model_server_LDADD = libtestmodel.a libtestservers.a $(LIBS_RENDER) $(CMOCKA_LIBS)

@@ -184,8 +184,9 @@ static char *without_repeated_lines(const char *text)
     size_t last_len = 0;
 
     while (text && *text) {
-        size_t n = strcspn(text, "\n") + 1;
+        size_t n = strcspn(text, "\n");
 
+        n += text[n] == '\n';
         if (n != last_len || memcmp(text, last, n) != 0 || !strstr(text, "<ip>"))
             str_addn(&out, text, n);
         last = text;
