@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "plane/api_priv.h"
 #include "plane/custom.h"
-#include "plane/types.h"
+#include "plane/proto.h"
 
 static const char json_type[] = "application/json";
 
@@ -196,11 +196,24 @@ int call_route(struct api_call *c, int first)
     return 0;
 }
 
+static int proto_body(struct api_call *c, cJSON **out)
+{
+    struct err err = ERR_INIT;
+
+    *out = proto_parse(c->req->body ? c->req->body : "", c->req->body_len, &err);
+    if (*out)
+        return 0;
+    answer_fail(c, err.sys, err.sys == 415 ? "UnsupportedMediaType" : "BadRequest", "the body of the request: %s", err.msg);
+    return -1;
+}
+
 int call_body(struct api_call *c, cJSON **out)
 {
     const char *type = c->req->content_type ? c->req->content_type : "";
     struct err err = ERR_INIT;
 
+    if (str_starts(type, "application/vnd.kubernetes.protobuf"))
+        return proto_body(c, out);
     if (*type && !strstr(type, "json") && strcmp(type, "*/*") != 0 && !strstr(type, "urlencoded")) {
         answer_fail(c, 415, "UnsupportedMediaType", "the body of the request has the type %s: chfleet-plane reads application/json", type);
         return -1;
@@ -265,7 +278,7 @@ static cJSON *details(struct api_call *c, const char *kind)
 {
     cJSON *d = cJSON_CreateObject();
 
-    json_set_str(d, "name", c->name);
+    json_set_str(d, "name", c->name ? c->name : c->body_name);
     if (c->group && *c->group)
         json_set_str(d, "group", c->group);
     json_set_str(d, "kind", kind);

@@ -200,6 +200,7 @@ static int match_body(struct api_call *c, cJSON *obj)
     if (c->ns)
         json_set_str(meta, "namespace", c->ns);
     json_set_str(meta, "name", c->name);
+    snprintf(c->body_name, sizeof c->body_name, "%s", json_str(meta, "name", ""));
     return 0;
 }
 
@@ -313,9 +314,8 @@ static cJSON *patched(struct api_call *c, const cJSON *old, const cJSON *patch)
     } else if (str_starts(type, "application/strategic-merge-patch+json") && object_type) {
         rc = patch_strategic(&obj, patch, object_type, &err);
     } else {
-        answer_fail(c, 415, "UnsupportedMediaType", "patches of the type %s are not served%s", *type ? type : "(none)",
-                    str_starts(type, "application/apply-patch") ? ": chfleet-plane has no server-side apply; use kubectl apply without "
-                    "--server-side" : " for this kind; use application/merge-patch+json or application/json-patch+json");
+        answer_fail(c, 415, "UnsupportedMediaType", "patches of the type %s are not served for this kind; use application/merge-patch+json "
+                    "or application/json-patch+json", *type ? type : "(none)");
         cJSON_Delete(obj);
         return NULL;
     }
@@ -331,12 +331,8 @@ static cJSON *patched(struct api_call *c, const cJSON *old, const cJSON *patch)
 
 static int patch_body(struct api_call *c, cJSON **patch)
 {
-    const char *type = c->req->content_type ? c->req->content_type : "";
     struct err err = ERR_INIT;
 
-    *patch = NULL;
-    if (str_starts(type, "application/apply-patch"))
-        return 0; /* patched() refuses it, whatever it holds */
     *patch = json_parse(c->req->body ? c->req->body : "", c->req->body_len, &err);
     if (*patch)
         return 0;
@@ -352,6 +348,10 @@ static void do_patch(struct api_call *c)
     cJSON *obj;
     int rc;
 
+    if (str_starts(c->req->content_type ? c->req->content_type : "", "application/apply-patch")) {
+        answer_fail(c, 415, "UnsupportedMediaType", "chfleet-plane has no server-side apply: use kubectl apply without --server-side");
+        return;
+    }
     if (patch_body(c, &patch) < 0 || !(old = need_object(c)) || is_fixed(c))
         return;
     shown = c->events_v1 ? event_to_v1(old) : NULL;

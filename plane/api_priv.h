@@ -36,6 +36,7 @@ struct api_call {
     enum plane_kind kind;
     const char *ns, *name, *sub; /* NULL when absent */
     bool events_v1;              /* events.k8s.io/v1: the same objects in another form */
+    char body_name[256];         /* of the object in the body, for answers to POST */
     bool collection;
     enum api_form form;
     const char *include_object;  /* table rows: "Metadata", "Object", "None" */

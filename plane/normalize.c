@@ -94,7 +94,7 @@ static void print_scaled(char *buf, size_t size, bool negative, __int128 value, 
 static void print_exponent(char *buf, size_t size, const struct quantity *q)
 {
     __int128 v = q->nano;
-    char suffix[8] = "";
+    char suffix[16] = "";
     int e = -9;
 
     while (v && v % 1000 == 0) {

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # The API server's half of this room; controllers and node agent are in node.mk.
-bin_PROGRAMS += chfleet-plane
-chfleet_plane_SOURCES = plane/main.c
-chfleet_plane_LDADD = libplane.a libplanenode.a libplane.a $(LIBS_PLANE)
-
 noinst_LIBRARIES += libplane.a
 libplane_a_SOURCES = \
 	plane/api.c plane/api.h plane/api_priv.h \
@@ -24,6 +20,7 @@ libplane_a_SOURCES = \
 	plane/kinds.c plane/kinds.h \
 	plane/normalize.c \
 	plane/patch.c \
+	plane/proto.c plane/proto.h \
 	plane/selector.c plane/selector.h \
 	plane/server.c plane/server.h plane/server_priv.h \
 	plane/spdy.c plane/spdy.h \

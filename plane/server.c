@@ -124,6 +124,7 @@ static void send_response(struct conn *c)
     auto_str struct str head = STR_INIT;
     bool keep = c->keep_alive;
 
+    stream_stop(c);
     str_addf(&head, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-cache, private\r\n", c->res.status,
              status_text(c->res.status), c->res.content_type, c->res.body.len);
     str_add(&head, str_text(&c->res.headers));

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "plane/store_priv.h"
@@ -72,8 +74,10 @@ int store_db_open(const char *path, struct store_db **out, struct err *err)
     static const char setup[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
                                 "PRAGMA cache_size=-256; PRAGMA wal_autocheckpoint=250;";
     struct store_db *db = mem_zero(sizeof *db);
-    int rc;
+    int rc, fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* it holds Secrets */
 
+    if (fd >= 0)
+        close(fd);
     db->path = mem_str(path);
     rc = sqlite3_open_v2(path, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK || sqlite3_exec(db->db, setup, NULL, NULL, NULL) != SQLITE_OK)

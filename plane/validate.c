@@ -28,6 +28,7 @@ static const char *reason_text(const char *reason)
     static const char *const known[][2] = {
         {"Invalid", "Invalid value"},         {"Required", "Required value"},   {"Forbidden", "Forbidden"},
         {"Duplicate", "Duplicate value"},     {"NotSupported", "Unsupported value"}, {"TooLong", "Too long"},
+        {"TypeInvalid", "Invalid value"},
     };
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
