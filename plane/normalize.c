@@ -164,7 +164,7 @@ static void become_text(cJSON *item, const char *text)
 {
     char *copy = cJSON_malloc(strlen(text) + 1);
 
-    strcpy(copy, text);
+    memcpy(copy, text, strlen(text) + 1);
     cJSON_free(item->valuestring);
     item->valuestring = copy;
     item->type = cJSON_String | (item->type & cJSON_StringIsConst);
