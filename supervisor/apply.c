@@ -417,7 +417,25 @@ static int queue_pvcs(struct apply *a, struct err *err)
     return 0;
 }
 
-/* Labels, annotations and Services of hosts that have nothing else to do. */
+static int queue_one(struct apply *a, cJSON *desired)
+{
+    if (!desired)
+        return -1;
+    cJSON_AddItemToArray(a->queue, desired);
+    return 0;
+}
+
+/* Claims that are there: their labels say whether they may be deleted. */
+static int queue_live_claims(struct apply *a, const struct host *h, const struct render_ctx *c, struct err *err)
+{
+    for (size_t i = 0; i < h->n_volumes; i++)
+        if (live_of(a->in, KUBE_PVC, h->volumes[i].pvc_name) &&
+            queue_one(a, render_host_pvc(a->in->fleet, h, &h->volumes[i], c, err)) < 0)
+            return -1;
+    return 0;
+}
+
+/* Labels, annotations, Services, and the ConfigMap where nothing else will write it. */
 static int queue_host_objects(struct apply *a, const struct render_ctx *c, struct err *err)
 {
     const struct fleet *f = a->in->fleet;
@@ -435,6 +453,11 @@ static int queue_host_objects(struct apply *a, const struct render_ctx *c, struc
             return -1;
         }
         cJSON_AddItemToArray(a->queue, svc);
+        if ((rec->action == ACT_NONE && queue_one(a, render_host_configmap(f, f->hosts[i], c, err)) < 0) ||
+            queue_live_claims(a, f->hosts[i], c, err) < 0) {
+            cJSON_Delete(sts);
+            return -1;
+        }
         if (compare_statefulset(live_of(a->in, KUBE_STS, f->hosts[i]->sts), sts, NULL, NULL) == COMPARE_METADATA)
             cJSON_AddItemToArray(a->queue, sts);
         else
