@@ -69,23 +69,28 @@ static void record_end(struct task *t, const char *outcome, const char *detail)
 
 /* ---- progress ---- */
 
-static void report(struct task *t)
+static void say_progress(struct task *t)
 {
-    char now_said[sizeof t->said];
-    auto_json cJSON *body = NULL;
+    auto_json cJSON *body = cJSON_CreateObject();
 
-    snprintf(now_said, sizeof now_said, "%s %s", t->waiting, t->why);
-    if (!*t->why || (strcmp(now_said, t->said) == 0 && world_mono(t->w) < t->said_ms + HEARTBEAT_MS))
-        return;
-    memcpy(t->said, now_said, sizeof t->said);
-    t->said_ms = world_mono(t->w);
-    body = cJSON_CreateObject();
+    t->beat_ms = world_mono(t->w) + HEARTBEAT_MS;
     json_set_str(body, "host", row_host(t));
     json_set_str(body, "step", t->step ? t->step->name : "fence");
     json_set_str(body, "text", t->why);
     json_set_str(body, "waiting", *t->waiting ? t->waiting : NULL);
     json_set_int(body, "since_ms", (int64_t)t->why_ms);
     worker_send(t->worker, MSG_PROGRESS, body);
+}
+
+static void report(struct task *t)
+{
+    char now_said[sizeof t->said];
+
+    snprintf(now_said, sizeof now_said, "%s %s", t->waiting, t->why);
+    if (!*t->why || strcmp(now_said, t->said) == 0)
+        return;
+    memcpy(t->said, now_said, sizeof t->said);
+    say_progress(t);
 }
 
 static void nothing_to_say(struct task *t)
@@ -730,10 +735,8 @@ static bool one_move(struct task *t)
             too_late(t);
         return true;
     }
-    if (t->next_poll_ms && world_mono(t->w) < t->next_poll_ms) {
-        report(t);
+    if (t->next_poll_ms && world_mono(t->w) < t->next_poll_ms)
         return false;
-    }
     t->next_poll_ms = 0;
     asks_restart(t);
     return phases[t->phase](t);
@@ -747,11 +750,10 @@ static void arm(struct task *t)
 
     if (t->phase == PHASE_PERMIT || (t->phase == PHASE_FENCE && t->fence_all))
         at = t->next_poll_ms;
-    else if (at > t->said_ms + HEARTBEAT_MS && *t->why)
-        at = t->said_ms + HEARTBEAT_MS; /* whoever says nothing for long is taken for dead */
+    if (at == 0 || at > t->beat_ms)
+        at = t->beat_ms; /* whoever says nothing for long is taken for dead */
     world_timer_stop(t->w, &t->wake);
-    if (at)
-        t->wake = world_timer(t->w, at > now ? at - now : 0, drive, t);
+    t->wake = world_timer(t->w, at > now ? at - now : 0, drive, t);
 }
 
 static void drive(void *ctx)
@@ -761,6 +763,8 @@ static void drive(void *ctx)
     t->wake = NULL;
     while (one_move(t))
         continue;
+    if (world_mono(t->w) >= t->beat_ms)
+        say_progress(t);
     if (t->phase == PHASE_OVER)
         worker_task_over(t->worker); /* t is gone */
     else
@@ -834,6 +838,7 @@ struct task *task_new(struct worker *wk, struct world *w, cJSON *json, struct er
         return NULL;
     }
     t->fence_all = true;
+    t->beat_ms = world_mono(w) + HEARTBEAT_MS;
     enter(t, PHASE_FENCE);
     task_poke(t);
     return t;

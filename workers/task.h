@@ -95,7 +95,7 @@ struct task {
     bool fence_all;        /* PHASE_FENCE: every host this task may have spoken to, not only the one at hand */
 
     char why[400], waiting[32], said[440]; /* progress */
-    uint64_t why_ms, said_ms;
+    uint64_t why_ms, beat_ms;
     bool stop, stop_now;
     char stop_why[200];
     char undo_outcome[16]; /* what MSG_DONE says after the undo */

@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each table on scripted hosts: it gets there, and what it may not do it does not do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "tests/workers/scenes.h"
+
+#define H(i) (s.hosts[i].key)
+
+static void expect(struct script *s, const char *outcome)
+{
+    if (*s->violation)
+        fail_msg("%s\n%s", s->violation, str_text(&s->log));
+    if (!s->done || strcmp(s->outcome, outcome) != 0) {
+        char *rows = json_print(s->rows);
+
+        fail_msg("%s %s (%s)\n%s\n%s", s->done ? s->outcome : "not done", s->done_text, outcome, str_text(&s->log), rows);
+    }
+}
+
+static void restart_replaces_each_pod_once_in_order(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 2, 2, "restart");
+    scene_give(&s, 1, "restart");
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(s.hosts[i].starts, 2);
+        assert_string_equal(s.hosts[i].member, "in");
+        assert_true(s.hosts[i].label);
+        assert_true(script_row(&s, H(i), "caught-up", "done"));
+        assert_string_equal(s.hosts[i].loaded_hash, "hash-new");
+    }
+    assert_int_equal(script_count(&s, "permit-planned ns/i/c/0/0"), 1);
+    script_fini(&s);
+}
+
+static void soft_restart_sends_one_shutdown(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "soft-restart");
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "shutdown "), 1);
+    assert_int_equal(s.hosts[0].starts, 2);
+    assert_int_equal(s.hosts[0].uid, 1);
+    script_fini(&s);
+}
+
+static void soft_restart_waits_until_the_server_sees_its_new_files(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "soft-restart");
+    s.hosts[0].keeps_old_files = true;
+    assert_false(script_finish(&s, 100000));
+    assert_int_equal(script_count(&s, "shutdown "), 0);
+    assert_string_equal(s.hosts[0].member, "in"); /* it has not even left */
+    s.hosts[0].keeps_old_files = false;
+    assert_true(script_run(&s, 100000));
+    expect(&s, "done");
+    script_fini(&s);
+}
+
+static void create_copies_the_schema_and_joins_last(void **state)
+{
+    struct script s;
+    const char *made, *joined;
+
+    (void)state;
+    scene(&s, 1, 3, "none");
+    scene_give(&s, 2, "create");
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    made = strstr(s.log.s, "create-table ns/i/c/0/2");
+    joined = strstr(s.log.s, "member-in ns/i/c/0/2");
+    assert_non_null(made);
+    assert_non_null(joined);
+    assert_true(made < joined);
+    assert_int_equal(script_count(&s, "pod-stop "), 0); /* existing hosts are not restarted */
+    script_fini(&s);
+}
+
+static void the_first_hosts_of_an_installation_need_no_peer(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "create");
+    scene_give(&s, 1, "create");
+    assert_true(script_finish(&s, 60000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "member-in "), 2);
+    script_fini(&s);
+}
+
+static void entries_of_a_lost_disk_go_before_the_tables_come(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "rebuild");
+    s.hosts[0].zk_entry = true;
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "zk-delete ns/i/c/0/0"), 1);
+    assert_int_equal(script_count(&s, "delete-pvc "), 1);
+    assert_true(s.hosts[0].has_table);
+    script_fini(&s);
+}
+
+static void remove_takes_process_entries_volume_and_objects(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "none");
+    scene_give(&s, 1, "remove");
+    s.hosts[1].distributed = true;
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_false(s.hosts[1].pod || s.hosts[1].sts || s.hosts[1].claim || s.hosts[1].service || s.hosts[1].zk_entry);
+    assert_true(s.hosts[0].zk_entry);
+    assert_int_equal(script_count(&s, "detach "), 1);
+    assert_int_equal(script_count(&s, "attach "), 1);
+    script_fini(&s);
+}
+
+static void remove_keeps_a_volume_that_is_to_be_kept(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "none");
+    scene_give(&s, 1, "remove");
+    s.hosts[1].retain = true;
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_true(s.hosts[1].claim);
+    assert_false(s.hosts[1].zk_entry); /* a sibling stays: a dead entry would block its ALTERs */
+    script_fini(&s);
+}
+
+static void remove_of_the_only_copy_is_refused_and_undone(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 2, 1, "remove");
+    assert_true(script_finish(&s, 3600000));
+    expect(&s, "refused");
+    assert_non_null(strstr(s.done_text, "dataLoss: [\"c/0-0\"]"));
+    assert_true(s.hosts[0].pod && s.hosts[0].claim);
+    assert_string_equal(s.hosts[0].member, "in");
+    script_fini(&s);
+    scene(&s, 2, 1, "remove");
+    s.consent = "{\"dataLoss\":[\"c/0\"]}";
+    assert_true(script_finish(&s, 3600000));
+    expect(&s, "done");
+    assert_false(s.hosts[0].claim);
+    script_fini(&s);
+}
+
+static void remove_with_rows_that_are_not_replicated_is_refused(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "remove");
+    s.hosts[0].plain_rows = true;
+    assert_true(script_finish(&s, 3600000));
+    expect(&s, "refused");
+    assert_non_null(strstr(s.done_text, "db.local"));
+    assert_true(s.hosts[0].claim);
+    script_fini(&s);
+}
+
+static void fetched(struct script *s, struct script_host *h)
+{
+    (void)s;
+    h->missing_part = false;
+}
+
+static void remove_waits_for_parts_that_are_not_elsewhere(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "remove");
+    s.hosts[1].missing_part = true;
+    script_after(&s, 60000, fetched, &s.hosts[1]);
+    assert_false(script_finish(&s, 50000));
+    assert_true(s.hosts[0].pod);
+    assert_true(script_run(&s, 60000));
+    expect(&s, "done");
+    script_fini(&s);
+}
+
+static void an_active_entry_is_never_deleted(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "remove");
+    s.hosts[0].zk_active = true;
+    /* the pod's end does not end the session: it lives until its time-out */
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    script_fini(&s);
+}
+
+static void a_peer_that_does_not_serve_keeps_the_host_in(void **state)
+{
+    static const char *const actions[] = {"restart", "soft-restart", "recreate"};
+
+    (void)state;
+    for (int k = 0; k < 4 * 3; k++) {
+        struct script s;
+
+        scene(&s, 1, 2, actions[k / 4]);
+        s.hosts[1].readonly = k % 4 == 0;
+        s.hosts[1].delay = k % 4 == 1 ? 5000 : 0;
+        s.hosts[1].hangs = k % 4 == 2;
+        if (k % 4 == 3)
+            s.hosts[1].ready = false;
+        assert_false(script_finish(&s, 100000));
+        assert_int_equal(script_count(&s, "member-out "), 0);
+        assert_int_equal(s.hosts[0].starts, 1);
+        s.hosts[1].readonly = s.hosts[1].hangs = false;
+        s.hosts[1].delay = 0;
+        s.hosts[1].ready = true;
+        script_facts(&s, &s.hosts[1]);
+        assert_true(script_run(&s, 600000));
+        expect(&s, "done");
+        script_fini(&s);
+    }
+}
+
+static void peer_fails(struct script *s, struct script_host *h)
+{
+    h->ready = false;
+    script_facts(s, h);
+}
+
+static void peer_comes_back(struct script *s, struct script_host *h)
+{
+    h->ready = true;
+    script_facts(s, h);
+}
+
+static void a_peer_that_fails_after_the_leave_stops_the_stop(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    s.hosts[0].queries = 2;
+    s.hosts[0].queries_stay_ms = 5000;
+    script_after(&s, 3000, peer_fails, &s.hosts[1]);
+    script_after(&s, 60000, peer_comes_back, &s.hosts[1]);
+    assert_false(script_finish(&s, 50000));
+    assert_string_equal(s.hosts[0].member, "out");
+    assert_int_equal(s.hosts[0].starts, 1);
+    assert_true(script_run(&s, 600000));
+    expect(&s, "done");
+    script_fini(&s);
+}
+
+static void queries_that_outlive_the_deadline_are_killed_then(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    json_set_int(s.knobs, "drain_s", 20);
+    s.hosts[0].queries = 3;
+    assert_false(script_finish(&s, 15000));
+    assert_int_equal(script_count(&s, "kill-queries "), 0);
+    assert_true(script_run(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "kill-queries "), 1);
+    script_fini(&s);
+}
+
+static void a_single_replica_may_go_and_joins_at_once(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 1, "restart");
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(s.hosts[0].starts, 2);
+    script_fini(&s);
+}
+
+static void behind_for_a_while(struct script *s, struct script_host *h)
+{
+    (void)s;
+    h->log_pointer = 10;
+    h->delay = 0;
+}
+
+static void a_host_that_is_behind_does_not_join(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    s.hosts[0].log_pointer = 5; /* as after a kill: nothing else shows it */
+    script_after(&s, 90000, behind_for_a_while, &s.hosts[0]);
+    assert_false(script_finish(&s, 80000));
+    assert_int_equal(script_count(&s, "member-in "), 0);
+    assert_true(script_run(&s, 60000));
+    expect(&s, "done");
+    script_fini(&s);
+}
+
+static void an_image_that_does_not_come_fails_and_touches_no_sibling(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    scene_give(&s, 1, "restart");
+    s.hosts[0].broken_image = true;
+    assert_true(script_finish(&s, 3600000));
+    expect(&s, "failed");
+    assert_non_null(strstr(s.done_text, "ImagePullBackOff"));
+    assert_int_equal(s.hosts[1].starts, 1);
+    assert_string_equal(s.hosts[1].member, "in");
+    script_fini(&s);
+}
+
+static void a_refused_permit_ends_the_task_untouched(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    s.permit = 2;
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "refused");
+    assert_int_equal(script_count(&s, "member-out "), 0);
+    script_fini(&s);
+}
+
+static void nothing_happens_while_the_journal_takes_nothing(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "soft-restart");
+    s.journal_full = true;
+    assert_false(script_finish(&s, 20000));
+    assert_int_equal(s.log.len, 0);
+    s.journal_full = false;
+    assert_true(script_run(&s, 600000));
+    expect(&s, "done");
+    script_fini(&s);
+}
+
+static void membership_names_the_late_and_goes_on(void **state)
+{
+    struct script s;
+
+    (void)state;
+    script_init(&s, 2, 2);
+    for (int i = 0; i < s.n_hosts; i++)
+        s.hosts[i].peer = true;
+    s.table = "membership";
+    s.hosts[1].keeps_old_files = true;
+    s.hosts[2].hangs = true;
+    assert_true(script_finish(&s, 60000));
+    expect(&s, "done");
+    assert_int_equal(cJSON_GetArraySize(json_get(s.done_body, "late")), 2);
+    assert_int_equal(script_count(&s, "incident-LATE_MEMBERSHIP "), 2);
+    assert_int_equal(s.hosts[0].membership, 5);
+    script_fini(&s);
+}
+
+static void membership_that_loses_a_shard_is_refused(void **state)
+{
+    struct script s;
+
+    (void)state;
+    script_init(&s, 2, 1);
+    s.table = "membership";
+    s.hosts[0].peer = s.hosts[1].peer = s.hosts[1].unlisted = true;
+    assert_true(script_finish(&s, 60000));
+    expect(&s, "refused");
+    assert_int_equal(script_count(&s, "apply-common "), 0);
+    script_fini(&s);
+}
+
+static void stop_and_start_keep_volumes(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "stop");
+    scene_give(&s, 1, "stop");
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_false(s.hosts[0].pod || s.hosts[1].pod);
+    assert_true(s.hosts[0].claim && s.hosts[1].claim);
+    s.hosts[0].action = s.hosts[1].action = "start";
+    cJSON_Delete(s.rows);
+    s.rows = cJSON_CreateArray();
+    script_kill(&s);
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_true(s.hosts[0].label && s.hosts[1].label);
+    script_fini(&s);
+}
+
+static void reload_changes_nothing_but_files(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "reload");
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "member-out "), 0);
+    assert_int_equal(s.hosts[0].starts, 1);
+    script_fini(&s);
+}
+
+static void recreate_makes_the_set_anew_and_then_the_pod(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "recreate");
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(s.hosts[0].starts, 2);
+    script_fini(&s);
+}
+
+static void keeper_members_go_one_by_one_and_the_leader_last(void **state)
+{
+    struct script s;
+    const char *leader, *other;
+
+    (void)state;
+    script_init(&s, 1, 3);
+    s.kind = "chk";
+    s.table = "keeper";
+    for (int i = 0; i < 3; i++)
+        scene_give(&s, i, "restart");
+    s.hosts[0].keeper_role = "leader";
+    for (int i = 0; i < 3; i++)
+        s.hosts[i].member = "out", s.hosts[i].label = false;
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(s.hosts[i].starts, 2);
+    leader = strstr(s.log.s, "pod-stop ns/i/c/0/0");
+    other = strstr(s.log.s, "pod-stop ns/i/c/0/2");
+    assert_true(leader && other && other < leader);
+    script_fini(&s);
+}
+
+static void a_keeper_member_stays_while_another_is_down(void **state)
+{
+    struct script s;
+
+    (void)state;
+    script_init(&s, 1, 3);
+    s.kind = "chk";
+    s.table = "keeper";
+    scene_give(&s, 0, "restart");
+    s.hosts[1].keeper_role = "leader";
+    s.hosts[2].ready = false;
+    s.hosts[0].member = "out";
+    s.hosts[0].label = false;
+    assert_false(script_finish(&s, 100000));
+    assert_int_equal(script_count(&s, "pod-stop "), 0);
+    script_fini(&s);
+}
+
+static void prepare_and_finish_write_what_is_shared(void **state)
+{
+    struct script s;
+
+    (void)state;
+    script_init(&s, 1, 1);
+    s.table = "prepare";
+    assert_true(script_finish(&s, 60000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "apply-shared "), 1);
+    assert_int_equal(script_count(&s, "apply-common "), 1);
+    script_fini(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(restart_replaces_each_pod_once_in_order),
+        cmocka_unit_test(soft_restart_sends_one_shutdown),
+        cmocka_unit_test(soft_restart_waits_until_the_server_sees_its_new_files),
+        cmocka_unit_test(create_copies_the_schema_and_joins_last),
+        cmocka_unit_test(the_first_hosts_of_an_installation_need_no_peer),
+        cmocka_unit_test(entries_of_a_lost_disk_go_before_the_tables_come),
+        cmocka_unit_test(remove_takes_process_entries_volume_and_objects),
+        cmocka_unit_test(remove_keeps_a_volume_that_is_to_be_kept),
+        cmocka_unit_test(remove_of_the_only_copy_is_refused_and_undone),
+        cmocka_unit_test(remove_with_rows_that_are_not_replicated_is_refused),
+        cmocka_unit_test(remove_waits_for_parts_that_are_not_elsewhere),
+        cmocka_unit_test(an_active_entry_is_never_deleted),
+        cmocka_unit_test(a_peer_that_does_not_serve_keeps_the_host_in),
+        cmocka_unit_test(a_peer_that_fails_after_the_leave_stops_the_stop),
+        cmocka_unit_test(queries_that_outlive_the_deadline_are_killed_then),
+        cmocka_unit_test(a_single_replica_may_go_and_joins_at_once),
+        cmocka_unit_test(a_host_that_is_behind_does_not_join),
+        cmocka_unit_test(an_image_that_does_not_come_fails_and_touches_no_sibling),
+        cmocka_unit_test(a_refused_permit_ends_the_task_untouched),
+        cmocka_unit_test(nothing_happens_while_the_journal_takes_nothing),
+        cmocka_unit_test(membership_names_the_late_and_goes_on),
+        cmocka_unit_test(membership_that_loses_a_shard_is_refused),
+        cmocka_unit_test(stop_and_start_keep_volumes),
+        cmocka_unit_test(reload_changes_nothing_but_files),
+        cmocka_unit_test(recreate_makes_the_set_anew_and_then_the_pod),
+        cmocka_unit_test(keeper_members_go_one_by_one_and_the_leader_last),
+        cmocka_unit_test(a_keeper_member_stays_while_another_is_down),
+        cmocka_unit_test(prepare_and_finish_write_what_is_shared),
+    };
+
+    log_set_level(LOG_ERR);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
