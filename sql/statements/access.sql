@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Roles, quotas, row policies and settings profiles kept in this server's own folder: kind, name.
 -- since 18.1
 SELECT '', '' FROM system.one WHERE 0

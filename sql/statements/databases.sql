@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- User databases: name, engine, engine with arguments.
 -- since 18.1
 SELECT name, engine, engine FROM system.databases WHERE name NOT IN ('system', '_temporary_and_external_tables') ORDER BY name

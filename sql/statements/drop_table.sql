@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Drops a table of the host that goes.
 -- since 18.1
 DROP TABLE IF EXISTS {database:id}.{table:id}

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Functions made by SQL; servers before 21.10 have none.
 -- since 18.1
 SELECT name, '' FROM system.functions WHERE 0

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Tables, views, materialized views and dictionaries: database, name, engine, statement that makes it.
 -- since 18.1
 SELECT database, name, engine, create_table_query FROM system.tables

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Tables of simple engines that keep data on this server's disk.
 -- since 18.1
 SELECT database, name FROM system.tables WHERE database NOT IN ('system')
