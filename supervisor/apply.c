@@ -490,6 +490,39 @@ static void queue_unknown(struct apply *a)
     }
 }
 
+/* A Keeper member enters the raft list just before its objects are made, and leaves it just before it is halted for good. */
+static bool keeper_list_changes(struct apply *a, const char *what)
+{
+    struct hostrec *rec = inst_host(a->in, json_str(a->req, "host", ""));
+    bool enters = rec && rec->action != ACT_REMOVE && strcmp(what, "configmap") == 0;
+    bool leaves = rec && rec->action == ACT_REMOVE && strcmp(what, "statefulset") == 0;
+
+    if (!rec || rec->listed == enters || (!enters && !leaves))
+        return false;
+    rec->listed = enters;
+    return true;
+}
+
+static int queue_keeper_list(struct apply *a, const char *what, struct err *err)
+{
+    struct render_ctx c;
+    cJSON *common, *own;
+
+    desired_ctx(a->in, &c);
+    common = render_common_configmap(a->in->fleet, &c, err);
+    if (!common)
+        return -1;
+    cJSON_AddItemToArray(a->queue, common);
+    if (!wanted_host(a))
+        return 0;
+    own = strcmp(what, "configmap") == 0 ? render_host_configmap(a->in->fleet, wanted_host(a), &c, err)
+                                         : want_statefulset(a, wanted_host(a), &c, err);
+    if (!own)
+        return -1;
+    cJSON_AddItemToArray(a->queue, own);
+    return 0;
+}
+
 /* Fills the queue for requests of several or of fixed objects. 1: it is one; 0: a single rendered object; -1: error. */
 static int fill_queue(struct apply *a, struct err *err)
 {
@@ -509,6 +542,8 @@ static int fill_queue(struct apply *a, struct err *err)
         status_write_now(a->in);
         return 1;
     }
+    if (a->in->group == GROUP_CHK && keeper_list_changes(a, what))
+        return queue_keeper_list(a, what, err) < 0 ? -1 : 1;
     if (strcmp(what, "pvcs") == 0)
         return queue_pvcs(a, err) < 0 ? -1 : 1;
     if (strcmp(what, "shared") == 0) {

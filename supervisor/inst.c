@@ -292,6 +292,28 @@ static bool approved(struct inst *in, const struct fleet *f, const struct plan *
     return false;
 }
 
+static void log_changes(const char *key, const char *what, const struct change *v, size_t n)
+{
+    if (n)
+        log_info(key, "%s: %s: %s -> %s%s", what, v->path, v->from ? v->from : "(none)", v->to ? v->to : "(none)", n > 1 ? " and more" : "");
+}
+
+/* Why hosts are not as they should be: for people who read the log after the fact. */
+static void log_reasons(const struct facts *facts)
+{
+    log_changes("common", "differs", facts->common_changes, facts->n_common);
+    for (size_t i = 0; i < facts->n_hosts; i++) {
+        const struct host_facts *h = &facts->hosts[i];
+
+        log_changes(h->key, "restart", h->restart_changes, h->n_restart);
+        log_changes(h->key, "reload", h->reload_changes, h->n_reload);
+        log_changes(h->key, "template", h->template_changes, h->n_template);
+        log_changes(h->key, "recreate", h->recreate_changes, h->n_recreate);
+        log_changes(h->key, "metadata", h->object_changes, h->n_object);
+        log_changes(h->key, "volume", h->volume_changes, h->n_volume);
+    }
+}
+
 static void plan_now(struct inst *in, const cJSON *res)
 {
     struct fleet *f = NULL;
@@ -314,6 +336,8 @@ static void plan_now(struct inst *in, const cJSON *res)
     fleet_free(in->fleet);
     in->fleet = f;
     member_init(in, facts);
+    if (!p->empty)
+        log_reasons(facts);
     facts_free(facts);
     if (p->n_refused) {
         refuse(in, p);
@@ -488,6 +512,14 @@ static void plan_written(void *ctx, const struct err *err)
         run_wave(in);
 }
 
+static bool is_fresh(const struct inst *in)
+{
+    for (size_t i = 0; i < in->n_hosts; i++)
+        if (in->hosts[i].listed)
+            return false;
+    return true;
+}
+
 static void op_begin(struct inst *in, struct fleet *f, struct plan *p)
 {
     auto_json cJSON *plan = plan_json(p);
@@ -508,6 +540,9 @@ static void op_begin(struct inst *in, struct fleet *f, struct plan *p)
     in->op_started_ms = world_wall(in->s->w);
     in->s->n_ops++;
     take_tasks(in, p);
+    if (in->group == GROUP_CHK && is_fresh(in)) /* a first ensemble knows all its members from the start */
+        for (size_t i = 0; i < f->n_hosts; i++)
+            inst_host_need(in, f->hosts[i]->key)->listed = true;
     inst_set_error(in, NULL, NULL);
     log_note(in->key, "operation %llu, generation %lld: %zu hosts, %zu tasks", (unsigned long long)in->op,
              (long long)f->generation, p->n_hosts, p->n_tasks);

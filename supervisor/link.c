@@ -401,7 +401,7 @@ static void on_record(struct wproc *wp, uint32_t seq, const cJSON *req)
                               .attempt = (uint32_t)json_int(req, "attempt", 1),
                               .text = begin ? baseline : json_str(req, "detail", ""),
                               .outcome = begin ? OUT_NONE : outcome_parse(json_str(req, "outcome", "failed"))};
-    struct hostrec *h = *host ? inst_host_need(wp->inst, host) : NULL;
+    struct hostrec *h = *host ? inst_host(wp->inst, host) : NULL;
     struct pending *p = pending_new(wp, seq);
 
     if (!t) { /* membership lists are published again after a death: nothing to resume */

@@ -55,7 +55,10 @@ static bool in_list(char **list, size_t n, const char *key)
 bool member_listed(void *ctx, const struct host *h)
 {
     struct inst *in = ctx;
+    struct hostrec *rec = inst_host(in, h->key);
 
+    if (in->group == GROUP_CHK) /* the raft list: published with the member's own ConfigMap, one member at a time */
+        return rec && rec->listed;
     return in_list(in->member_list, in->n_member_list, h->key);
 }
 
