@@ -51,6 +51,9 @@ void facts_free(struct facts *f)
         free(f->task_ids[i]);
     for (size_t i = 0; i < f->n_unknown; i++)
         free(f->unknown[i]);
+    for (size_t i = 0; i < f->n_warnings; i++)
+        free(f->warnings[i]);
+    free(f->warnings);
     changes_free(f->common_changes, f->n_common);
     free(f->hosts);
     free(f->task_ids);

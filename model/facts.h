@@ -59,6 +59,7 @@ struct facts {
     int64_t restarted_generation; /* last generation whose spec.restart was executed (status.chfleet.restartedGeneration), 0 = none */
     char **unknown; size_t n_unknown; /* "Service x", …: objects of the installation that nothing wants any more, hosts' not counted */
     char *now;              /* as in render_ctx; "" = unknown */
+    char **warnings; size_t n_warnings; /* what only rendering finds out: files that are no XML, lists left out */
 };
 
 void facts_free(struct facts *f);

@@ -607,6 +607,8 @@ int plan_make(const struct fleet *f, const struct facts *live, struct plan **out
     m.p->generation = f->generation;
     cJSON_ArrayForEach(v, f->warnings)
         warn(&m, mem_str(v->valuestring));
+    for (size_t i = 0; i < live->n_warnings; i++)
+        warn(&m, mem_str(live->warnings[i]));
     restart_order(&m);
     keeper_warnings(&m);
     hosts(&m);

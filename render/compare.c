@@ -351,6 +351,16 @@ static void metadata_changes(const cJSON *patch, const cJSON *live, const char *
     }
 }
 
+bool compare_metadata(const cJSON *live, const cJSON *desired, struct change **changes, size_t *n)
+{
+    auto_json cJSON *patch = metadata_patch(live, desired);
+    auto_free char *what = patch ? mem_printf("%s %s", json_str(desired, "kind", ""), json_name(desired)) : NULL;
+
+    if (patch && changes)
+        metadata_changes(patch, live, what, changes, n);
+    return patch;
+}
+
 /* ---- objects ---- */
 
 static bool is_kind(const cJSON *o, const char *kind)
@@ -486,15 +496,8 @@ cJSON *compare_object(const cJSON *live, const cJSON *desired, struct change **c
         cJSON_Delete(patch);
         return json_copy(desired);
     }
-    v = metadata_patch(live, desired);
-    if (v) {
-        if (changes) {
-            auto_free char *what = mem_printf("%s %s", json_str(desired, "kind", ""), json_name(desired));
-
-            metadata_changes(v, live, what, changes, n);
-        }
-        json_set(patch, "metadata", v);
-    }
+    if (compare_metadata(live, desired, changes, n))
+        json_set(patch, "metadata", metadata_patch(live, desired));
     cJSON_ArrayForEach(key, desired)
     {
         if (strcmp(key->string, "data") == 0)

@@ -13,6 +13,9 @@
  * *n updated). `live` NULL: the object must be created, the result is a copy of desired. */
 cJSON *compare_object(const cJSON *live, const cJSON *desired, struct change **changes, size_t *n);
 
+/* Labels, annotations and owner only. Appends; true when something differs. */
+bool compare_metadata(const cJSON *live, const cJSON *desired, struct change **changes, size_t *n);
+
 /* A difference that no patch can make: a Service that becomes headless or stops being it. It must be deleted and made anew. */
 bool compare_must_replace(const cJSON *live, const cJSON *desired);
 

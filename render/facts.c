@@ -403,6 +403,55 @@ static int unknown(struct gather *g, struct err *err)
     return rc;
 }
 
+/* ---- warnings ---- */
+
+static void facts_warn(struct facts *out, char *text)
+{
+    for (size_t i = 0; i < out->n_warnings; i++)
+        if (strcmp(out->warnings[i], text) == 0) {
+            free(text);
+            return;
+        }
+    out->warnings = mem_grow(out->warnings, out->n_warnings + 1, sizeof *out->warnings);
+    out->warnings[out->n_warnings++] = text;
+}
+
+static void check_file(struct gather *g, const char *scope, const struct setting *s, bool below)
+{
+    auto_free char *complaint = NULL;
+
+    if (file_place(s->path, below) < 0) {
+        if (s->kind == SETTING_TEXT)
+            facts_warn(g->out, mem_printf("%s.files[%s]: no server gets it: the folder must be config.d, users.d or conf.d", scope,
+                                          s->path));
+        return;
+    }
+    if (s->kind != SETTING_TEXT || !s->n_values || !str_ends(s->path, ".xml"))
+        return;
+    complaint = xmldiff_complaint(s->values[0]);
+    if (complaint)
+        facts_warn(g->out, mem_printf("%s.files[%s]: is not well-formed XML (%s): a running server keeps what it had, one that starts "
+                                      "does not come up",
+                                      scope, s->path, complaint));
+}
+
+static void warnings(struct gather *g)
+{
+    for (size_t i = 0; i < g->f->files.n; i++)
+        check_file(g, "spec.configuration", &g->f->files.v[i], false);
+    for (size_t i = 0; i < g->f->n_hosts; i++) {
+        const struct host *h = g->f->hosts[i];
+        auto_free char *scope = mem_printf("spec.configuration.clusters[%s]", h->cluster->name);
+
+        for (size_t k = 0; k < h->files.n; k++)
+            check_file(g, scope, &h->files.v[k], true);
+    }
+    if (render_drops_auto_clusters(g->f, g->c))
+        facts_warn(g->out, mem_printf("%zu hosts: the clusters all-replicated, all-sharded and all-clusters are left out of "
+                                      "remote_servers, because its ConfigMap would near the limit of the API server",
+                                      g->f->n_hosts));
+}
+
 /* ---- status ---- */
 
 static void executed(struct gather *g)
@@ -431,6 +480,7 @@ static int gather_all(struct gather *g, struct err *err)
     bool any = false;
 
     executed(g);
+    warnings(g);
     if (common_maps(g, err) < 0)
         return -1;
     for (size_t i = 0; i < g->f->n_hosts; i++) {

@@ -193,14 +193,14 @@ static void statefulset(struct host_facts *out, const cJSON *live, const cJSON *
 
 static void metadata(struct host_facts *out, const cJSON *live, const cJSON *desired)
 {
-    struct change *all = NULL;
-    size_t n = 0;
-    auto_json cJSON *patch = live ? compare_object(live, desired, &all, &n) : NULL;
+    if (live)
+        compare_metadata(live, desired, &out->object_changes, &out->n_object);
+}
 
-    for (size_t i = 0; i < n; i++)
-        if (strstr(all[i].path, " metadata.") || str_starts(all[i].path, "Service "))
-            compare_add(&out->object_changes, &out->n_object, all[i].path, all[i].from, all[i].to);
-    changes_free(all, n);
+static void whole_object(struct host_facts *out, const cJSON *live, const cJSON *desired)
+{
+    auto_json cJSON *patch = live ? compare_object(live, desired, &out->object_changes, &out->n_object) : NULL;
+
     (void)patch;
 }
 
@@ -344,7 +344,7 @@ int facts_wanted_host(struct gather *g, const struct host *h, struct host_facts 
     files(g, h, sts, configmap, want_map, out);
     metadata(out, sts, want_sts);
     metadata(out, configmap, want_map);
-    metadata(out, service, want_service);
+    whole_object(out, service, want_service);
     if (!service)
         compare_add(&out->object_changes, &out->n_object, "Service", NULL, h->service);
     if (!configmap)

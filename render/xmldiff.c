@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <libxml/parser.h>
+#include <libxml/xmlerror.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -102,6 +103,24 @@ static void flatten(struct flat *f, xmlNode *n, struct str *path)
     for (; n; n = n->next)
         if (n->type == XML_ELEMENT_NODE)
             element(f, n, path);
+}
+
+char *xmldiff_complaint(const char *text)
+{
+    xmlParserCtxtPtr parser = xmlNewParserCtxt();
+    xmlDocPtr doc = xmlCtxtReadMemory(parser, text, (int)strlen(text), NULL, NULL,
+                                      XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NONET | XML_PARSE_HUGE);
+    const xmlError *e = xmlCtxtGetLastError(parser);
+    char *out = NULL;
+
+    if (!doc) {
+        auto_free char *what = trimmed(e && e->message ? e->message : "not well-formed");
+
+        out = mem_printf("line %d: %s", e ? e->line : 0, what);
+    }
+    xmlFreeDoc(doc);
+    xmlFreeParserCtxt(parser);
+    return out;
 }
 
 static int by_path(const void *a, const void *b)

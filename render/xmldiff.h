@@ -17,6 +17,9 @@ void xmldiff(const char *from, const char *to, const char *below, xmldiff_fn *fn
 /* Do two values mean the same: equal text, number or yes/no word? */
 bool xmldiff_same_value(const char *a, const char *b);
 
+/* NULL when the text is well-formed XML, else what is wrong with it ("line 3: …"). Caller frees. */
+char *xmldiff_complaint(const char *text);
+
 /* Calls fn(path, value, NULL) for each value in the file. */
 void xmldiff_walk(const char *text, xmldiff_fn *fn, void *ctx);
 

@@ -17,3 +17,8 @@ EXTRA_PROGRAMS += test-model-server
 SLOW_TESTS += test-model-server
 test_model_server_SOURCES = tests/model/test_server.c
 test_model_server_LDADD = libtestmodel.a libtestservers.a $(LIBS_RENDER) $(CMOCKA_LIBS)
+
+check_PROGRAMS += test-model-width
+test_model_width_SOURCES = tests/model/test_width.c
+test_model_width_LDADD = libtestmodel.a $(LIBS_RENDER) $(CMOCKA_LIBS)
+NO_VALGRIND += test-model-width
