@@ -105,7 +105,7 @@ const struct cli_command cli_commands[] = {
      "back.\n\n"
      "  chfleet down\n"
      "  chfleet down --keep                databases go on running, only without an operator\n"
-     "  chfleet down --purge               removes the data too, after asking",
+     "  chfleet down --purge               removes the data too; asks first on a terminal",
      down_options, 0, 0, false, cmd_down},
     {"apply", "-f FILE", "Create or change what a file describes",
      "Checks each resource first (every mistake is shown with file, line and what to write), then sends what changed and\n"

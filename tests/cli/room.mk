@@ -13,3 +13,6 @@ test_cli_options_SOURCES = tests/cli/test_options.c
 test_cli_options_LDADD = $(LIBS_CLI) $(CMOCKA_LIBS)
 test_cli_websock_SOURCES = tests/cli/test_websock.c
 test_cli_websock_LDADD = libcli.a $(LIBS_BASE) $(CMOCKA_LIBS)
+check_PROGRAMS += test-cli-status
+test_cli_status_SOURCES = tests/cli/test_status.c
+test_cli_status_LDADD = $(LIBS_CLI) $(CMOCKA_LIBS)

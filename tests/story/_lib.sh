@@ -117,7 +117,7 @@ load_end() {
 }
 
 pid_of() { # plane | operator
-    awk '{print $1; exit}' "$DATA/$1.pid"
+    awk '{print $1; exit}' "$DATA/run/$1.pid"
 }
 
 end_all() {
