@@ -21,7 +21,7 @@ static void print_topics(void)
     printf("  %-9s the operator's configuration file\n\n", "config");
     printf("%sStep tables%s (chfleet explain restart): what is done, in order\n", out_bold(), out_plain());
     for (size_t i = 0; (t = steps_at(i)); i++)
-        printf("  %-14s %s\n", t->name, t->what);
+        printf("  %-19s %s\n", t->name, t->what);
 }
 
 int cmd_explain(struct cli *c)
@@ -36,8 +36,11 @@ int cmd_explain(struct cli *c)
     }
     if (table)
         steps_print(table, &text);
-    else if (schema_explain(c->args[0], cli_flag(c, "tree"), &text, &err) < 0)
-        return cli_fail(c, &err);
+    else if (schema_explain(c->args[0], cli_flag(c, "tree"), &text, &err) < 0) {
+        cli_fail(c, &err);
+        fprintf(stderr, "chfleet explain, without a word behind it, lists resources and step tables\n");
+        return err_exit_code(&err);
+    }
     fputs(str_text(&text), stdout);
     return EXIT_DONE;
 }

@@ -78,6 +78,10 @@ static const struct cli_option exec_options[] = {
     {'c', "container", "NAME", NULL, "which container (default: the database)"},
     END_OF_OPTIONS,
 };
+static const struct cli_option explain_options[] = {
+    {0, "tree", NULL, NULL, "all levels below, as an outline"},
+    END_OF_OPTIONS,
+};
 static const struct cli_option kubeconfig_options[] = {
     {0, "raw", NULL, NULL, "print the content instead of the path"},
     END_OF_OPTIONS,
@@ -161,6 +165,15 @@ const struct cli_command cli_commands[] = {
      "  chfleet exec main/0/0 -- clickhouse-client -q 'SELECT version()'\n"
      "  chfleet exec -it main/0/0 -- sh",
      exec_options, 2, -1, true, cmd_exec},
+    {"explain", "[FIELD | TABLE]", "Explain a field, or the steps of an action",
+     "A field of a resource: its meaning, type and default. A step table: what is done to a host for an action, in order,\n"
+     "with deadlines and what must be true first.\n\n"
+     "  chfleet explain chi.spec.configuration.clusters\n"
+     "  chfleet explain chk\n"
+     "  chfleet explain restart            the steps of a restart\n"
+     "  chfleet explain chk --tree         all fields of a kind\n"
+     "  chfleet explain                    what there is",
+     explain_options, 0, 1, false, cmd_explain},
     {"kubeconfig", "", "Where the kubeconfig of this machine's plane is",
      "  export KUBECONFIG=$(chfleet kubeconfig)\n"
      "  kubectl get chi                    kubectl works on it too",

@@ -11,6 +11,7 @@ libcli_a_SOURCES = \
 	cli/target.c cli/target.h \
 	cli/websock.c cli/websock.h \
 	cli/cmd_dump.c \
+	cli/cmd_explain.c \
 	cli/cmd_get.c \
 	cli/cmd_history.c \
 	cli/cmd_kubeconfig.c \
@@ -35,7 +36,7 @@ libcli_a_SOURCES = \
 	cli/tar.c cli/tar.h \
 	cli/yaml_out.c
 
-LIBS_CLI = libcli.a libkube.a libjournal.a libschema.a $(LIBS_BASE) $(YAML_LIBS) $(SQLITE_LIBS) -lpthread
+LIBS_CLI = libcli.a libkube.a libjournal.a libmodel.a libschema.a $(LIBS_BASE) $(YAML_LIBS) $(SQLITE_LIBS) -lpthread
 
 bin_PROGRAMS += chfleet
 chfleet_SOURCES = cli/main.c

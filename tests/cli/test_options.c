@@ -74,7 +74,7 @@ static void mistakes_are_named(void **state)
     bad("get chi --output=", "--output cannot be ''");
     bad("get chi --output=table|wide", "cannot be");
     bad("get", "something is missing: chfleet get KIND");
-    bad("history a b", "'b' is one too many");
+    bad("explain a b", "'b' is one too many");
     bad("up now", "'now' is one too many");
     bad("exec host", "something is missing");
 }
