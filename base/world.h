@@ -38,7 +38,7 @@ struct http_tls {
 };
 
 enum {
-    HTTP_STREAM = 1,   /* the body goes to on_data as it comes; response.body is empty */
+    HTTP_STREAM = 1,   /* the body of a 2xx goes to on_data as it comes; another answer's is in response.body */
     HTTP_ALONE = 2,    /* a connection of its own, closed after; never re-sent on another one */
     HTTP_KEEP = 4,     /* may use and keep a pooled connection (API server) */
 };

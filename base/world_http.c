@@ -5,8 +5,9 @@
  * No callback of the user runs inside a call of libcurl (which forbids it to start or cancel transfers): what libcurl
  * hands over is kept, and delivered by pump() after libcurl has returned.
  *
- * Kept connections live in a pool (one CURLM). A transfer that timed out on one says that its connection may be dead
- * without anybody knowing, so the pool is retired: running transfers end in it, new ones get a new pool.
+ * Kept connections live in a pool (one CURLM) apart from that of single requests, whose HTTP/1.1 would make libcurl
+ * forget that the server speaks HTTP/2. A kept transfer that timed out says that its connection may be dead without
+ * anybody knowing, so its pool is retired: running transfers end in it, new ones get a new pool.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -35,7 +36,7 @@ struct http_pool {
     struct event *timer;
     TAILQ_HEAD(, world_http) ready; /* streams with bytes for their user */
     unsigned running, depth;        /* depth: pump() is at work in it */
-    bool retired;
+    bool kept, retired;
 };
 
 struct world_http {
@@ -111,7 +112,7 @@ static int want_timer(CURLM *multi, long ms, void *ctx)
     return 0;
 }
 
-static struct http_pool *pool_new(struct world_real *w)
+static struct http_pool *pool_new(struct world_real *w, bool kept)
 {
     struct http_pool *pool = mem_zero(sizeof *pool);
 
@@ -119,6 +120,7 @@ static struct http_pool *pool_new(struct world_real *w)
         curl_global_init(CURL_GLOBAL_DEFAULT); /* late: a worker that has no request to send does not pay for it */
     w->curl_ready = true;
     pool->w = w;
+    pool->kept = kept;
     pool->multi = curl_multi_init();
     if (!pool->multi)
         abort(); /* only for want of memory */
@@ -137,8 +139,8 @@ static struct http_pool *pool_new(struct world_real *w)
 static void pool_free(struct http_pool *pool)
 {
     LIST_REMOVE(pool, link);
-    if (pool->w->pool == pool)
-        pool->w->pool = NULL;
+    if (pool->w->pool[pool->kept] == pool)
+        pool->w->pool[pool->kept] = NULL;
     curl_multi_cleanup(pool->multi); /* ends kept connections: their sockets are unwatched by want_socket() */
     event_free(pool->timer);
     free(pool);
@@ -147,8 +149,8 @@ static void pool_free(struct http_pool *pool)
 static void pool_retire(struct http_pool *pool)
 {
     pool->retired = true;
-    if (pool->w->pool == pool)
-        pool->w->pool = NULL;
+    if (pool->w->pool[pool->kept] == pool)
+        pool->w->pool[pool->kept] = NULL;
 }
 
 static void pool_release(struct http_pool *pool)
@@ -164,6 +166,17 @@ static void heard(struct world_http *h)
     h->heard_ms = world_mono(&h->pool->w->w);
 }
 
+/* A refusal is not what the stream's user waits for: it comes whole, at the end. */
+static bool is_streamed(const struct world_http *h)
+{
+    long status = 0;
+
+    if (!(h->flags & HTTP_STREAM))
+        return false;
+    curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status >= 200 && status < 300;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 {
     struct world_http *h = ctx;
@@ -175,7 +188,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
         return 0;
     }
     str_addn(&h->in, data, n);
-    if ((h->flags & HTTP_STREAM) && !h->ready) {
+    if (is_streamed(h) && !h->ready) {
         h->ready = true;
         TAILQ_INSERT_TAIL(&h->pool->ready, h, ready_link);
     }
@@ -313,11 +326,11 @@ static void finish(struct world_http *h, CURLcode code, const char *override)
     struct http_response res = {.why = ERR_INIT};
     long status = 0, request_bytes = 0;
 
-    if ((h->flags & HTTP_STREAM) && !deliver(h))
+    if (is_streamed(h) && !deliver(h))
         return;
     curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(h->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
-    if (code == CURLE_OPERATION_TIMEDOUT && (h->flags & HTTP_KEEP))
+    if (code == CURLE_OPERATION_TIMEDOUT && pool->kept)
         pool_retire(pool);
     detach(h);
     res.status = code == CURLE_OK ? (int)status : 0;
@@ -398,13 +411,13 @@ static void on_idle(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- start of a transfer ---- */
 
-static struct world_http *transfer_new(struct world_real *w)
+static struct world_http *transfer_new(struct world_real *w, bool kept)
 {
     struct world_http *h = mem_zero(sizeof *h);
 
-    if (!w->pool)
-        w->pool = pool_new(w);
-    h->pool = w->pool;
+    if (!w->pool[kept])
+        w->pool[kept] = pool_new(w, kept);
+    h->pool = w->pool[kept];
     h->easy = curl_easy_init();
     if (!h->easy)
         abort();
@@ -508,7 +521,7 @@ static void set_body(struct world_http *h, const struct http_request *req)
 
 static void set_connection(struct world_http *h, const struct http_request *req)
 {
-    bool keep = (req->flags & HTTP_KEEP) && !(req->flags & HTTP_ALONE);
+    bool keep = h->pool->kept;
     const char *proxy = req->tls ? req->tls->proxy : NULL;
 
     curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(req->connect_ms ? req->connect_ms : CONNECT_MS));
@@ -531,7 +544,8 @@ static void set_connection(struct world_http *h, const struct http_request *req)
 struct world_http *world_http_start(struct world *w, const struct http_request *req, http_data_fn *on_data,
                                     http_done_fn *on_done, void *ctx)
 {
-    struct world_http *h = transfer_new(real_of(w));
+    bool keep = (req->flags & HTTP_KEEP) && !(req->flags & HTTP_ALONE);
+    struct world_http *h = transfer_new(real_of(w), keep);
     auto_free char *url = req->tls && req->tls->server_name ? rename_server(h, req->url, req->tls->server_name)
                                                             : mem_str(req->url);
 
@@ -566,7 +580,7 @@ struct world_http *world_http_start(struct world *w, const struct http_request *
 struct world_http *world_http_connect(struct world *w, const char *host, unsigned port, uint32_t total_ms,
                                       void (*done)(void *ctx, int fd, const struct err *why), void *ctx)
 {
-    struct world_http *h = transfer_new(real_of(w));
+    struct world_http *h = transfer_new(real_of(w), false);
     auto_free char *url = mem_printf(strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u", host, port);
 
     h->where = mem_printf("connect to %s port %u", host, port);

@@ -20,7 +20,7 @@ struct world_real {
     struct world w; /* first */
     struct event_base *base;
     struct world_spawner *spawner; /* NULL in everything but the supervisor */
-    struct http_pool *pool;        /* where new transfers go; made by the first one */
+    struct http_pool *pool[2]; /* where new transfers go, [1] those on kept connections; made by the first one */
     LIST_HEAD(, http_pool) pools;
     LIST_HEAD(, world_timer) timers;
     LIST_HEAD(, world_http) https;

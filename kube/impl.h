@@ -56,7 +56,7 @@ enum {
     CALL_UNREPEATED = 2, /* a lost answer is the caller's to clear up (POST) */
     CALL_URGENT = 4,     /* before the others, and not held back by the budget (lease) */
     CALL_SINGLE = 8,     /* one try */
-    CALL_STREAM = 16,    /* on_data gets the body, whatever the status; the answer has no object */
+    CALL_STREAM = 16,    /* on_data gets the body of a 2xx; that answer has no object */
     CALL_TEXT = 32,      /* the answer may be something else than a JSON object */
 };
 struct call_spec {

@@ -35,6 +35,7 @@ struct kube_call {
     uint32_t total_ms, idle_ms, give_up_ms;
     uint64_t begun_ms;
     bool asked_again; /* after a 401 */
+    bool streamed;    /* its user has got bytes: they must not come twice */
     struct kube_cred *cred;
     struct world_http *http;
     struct world_timer *timer;
@@ -214,7 +215,7 @@ static int64_t retry_after_ms(const struct http_response *res)
 
 static bool may_repeat(const struct kube_call *c, const struct http_response *res, int64_t after)
 {
-    if (c->flags & CALL_SINGLE)
+    if ((c->flags & CALL_SINGLE) || c->streamed)
         return false;
     if (res->status == 0)
         return res->why.kind == ERR_AGAIN && (!res->sent || !(c->flags & CALL_UNREPEATED));
@@ -293,6 +294,7 @@ static void on_data(void *ctx, const char *data, size_t len)
 {
     struct kube_call *c = ctx;
 
+    c->streamed = true;
     c->on_data(c->ctx, data, len);
 }
 

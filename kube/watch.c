@@ -420,8 +420,6 @@ static void on_data(void *ctx, const char *data, size_t len)
         at = (size_t)(end - c->line.s) + 1;
         if (cJSON_IsObject(json_get(event, "object")))
             on_event(c, event);
-        else if (str_eq(json_str(event, "kind", ""), "Status"))
-            on_error_event(c, event); /* the whole answer is a refusal */
     }
     if (at == c->line.len)
         str_free(&c->line);

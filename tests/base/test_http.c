@@ -362,6 +362,18 @@ static void streams_come_as_they_are_written(void **state)
     evbuffer_free(out);
 }
 
+static void a_refused_stream_comes_as_a_body(void **state)
+{
+    struct net *n = *state;
+    auto_call struct call c = {0};
+    struct http_request req = {.flags = HTTP_STREAM | HTTP_KEEP};
+
+    call(n, &c, "GET", "/busy", &req);
+    assert_int_equal(c.status, 429);
+    assert_string_equal(str_text(&c.body), "/busy ");
+    assert_int_equal(c.stream.len, 0);
+}
+
 static void a_cancelled_request_calls_nobody(void **state)
 {
     struct net *n = *state;
@@ -430,6 +442,7 @@ int main(void)
         T(time_limits_hold),
         T(after_a_timeout_a_kept_connection_is_not_trusted),
         T(streams_come_as_they_are_written),
+        T(a_refused_stream_comes_as_a_body),
         T(a_cancelled_request_calls_nobody),
         T(tls_trusts_only_the_given_authority),
     };

@@ -309,7 +309,7 @@ struct kube *script_kube(struct script *s)
 void script_answer(struct world_http *h, int status, const char *headers, const char *body)
 {
     struct http_response res = {.status = status,
-                                .body = body && !(h->flags & HTTP_STREAM) ? body : "",
+                                .body = body && !(status == 200 && (h->flags & HTTP_STREAM)) ? body : "",
                                 .headers = headers ? headers : "",
                                 .sent = true,
                                 .why = ERR_INIT};

@@ -29,10 +29,8 @@ static void serve(struct script *s, struct world_http *h)
     struct view *v = s->ctx;
 
     if (strstr(h->path, "watch=true")) {
-        if (v->watch_status) {
-            script_data(h, "{\"kind\":\"Status\",\"message\":\"pods is forbidden\"}\n");
-            script_answer(h, v->watch_status, NULL, NULL);
-        }
+        if (v->watch_status)
+            script_answer(h, v->watch_status, NULL, "{\"kind\":\"Status\",\"message\":\"pods is forbidden\"}\n");
         return; /* else it stays open */
     }
     script_answer(h, v->list_status ? v->list_status : 200, NULL, v->list);

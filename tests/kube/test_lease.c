@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "tests/kube/script.h"
+
+enum { DURATION_S = 10 };
+
+/* ---- a server with one Lease (and Events) ---- */
+
+struct server {
+    struct script *s;
+    cJSON *lease;
+    unsigned rv;
+    const char *cut_off; /* who holds this identity gets none */
+    cJSON *events;       /* name → object */
+    unsigned event_writes;
+};
+
+struct who {
+    struct server *srv;
+    struct kube *k;
+    struct kube_lease *l;
+    bool leading;
+    int changes;
+    uint64_t since;
+};
+
+static void answer_lease(struct server *srv, struct world_http *h, int status)
+{
+    auto_free char *text = NULL;
+
+    if (status == 200) {
+        char rv[16];
+
+        snprintf(rv, sizeof rv, "%u", srv->rv);
+        json_set_str(json_need_obj(srv->lease, "metadata"), "resourceVersion", rv);
+        text = json_print(srv->lease);
+    }
+    script_answer(h, status, NULL, text ? text : "{\"kind\":\"Status\"}");
+}
+
+static void serve_lease(struct server *srv, struct world_http *h)
+{
+    auto_json cJSON *body = h->body ? json_parse(h->body, strlen(h->body), NULL) : NULL;
+
+    if (str_eq(h->method, "GET")) {
+        answer_lease(srv, h, srv->lease ? 200 : 404);
+        return;
+    }
+    if (str_eq(h->method, "POST") ? srv->lease != NULL
+                                  : !srv->lease || !str_eq(json_rv(body), json_rv(srv->lease))) {
+        answer_lease(srv, h, 409);
+        return;
+    }
+    cJSON_Delete(srv->lease);
+    srv->lease = json_copy(body);
+    srv->rv++;
+    answer_lease(srv, h, 200);
+}
+
+static void serve_event(struct server *srv, struct world_http *h)
+{
+    auto_json cJSON *body = json_parse(h->body, strlen(h->body), NULL);
+    const char *slash = strrchr(h->path, '/') + 1;
+    auto_free char *name = mem_strn(slash, strcspn(slash, "?"));
+
+    srv->event_writes++;
+    if (str_eq(h->method, "POST")) {
+        cJSON_AddItemToObject(srv->events, json_name(body), json_copy(body));
+    } else {
+        cJSON *old = cJSON_DetachItemFromObject(srv->events, name);
+
+        if (!old) {
+            script_answer(h, 404, NULL, "{\"kind\":\"Status\"}");
+            return;
+        }
+        json_merge_patch(&old, body);
+        cJSON_AddItemToObject(srv->events, name, old);
+    }
+    script_answer(h, 200, NULL, h->body);
+}
+
+static void serve(struct script *s, struct world_http *h)
+{
+    struct server *srv = s->ctx;
+
+    if (srv->cut_off && h->body && strstr(h->body, srv->cut_off))
+        return;
+    if (strstr(h->path, "/leases"))
+        serve_lease(srv, h);
+    else
+        serve_event(srv, h);
+}
+
+static struct server *server_new(void)
+{
+    struct server *srv = mem_zero(sizeof *srv);
+
+    srv->s = script_new();
+    srv->s->serve = serve;
+    srv->s->ctx = srv;
+    srv->events = cJSON_CreateObject();
+    return srv;
+}
+
+static void server_free(struct server *srv)
+{
+    script_free(srv->s);
+    cJSON_Delete(srv->lease);
+    cJSON_Delete(srv->events);
+    free(srv);
+}
+
+static void on_lease(void *ctx, bool leading)
+{
+    struct who *w = ctx;
+
+    assert_true(w->leading != leading);
+    w->leading = leading;
+    w->since = w->srv->s->now;
+    w->changes++;
+}
+
+static void join(struct who *w, struct server *srv, const char *identity)
+{
+    *w = (struct who){.srv = srv, .k = script_kube(srv->s)};
+    w->l = kube_lease_start(w->k, "ops", "chfleet-leader", identity, DURATION_S, on_lease, w);
+}
+
+static void part(struct who *w)
+{
+    if (w->l)
+        kube_lease_stop(w->l);
+    kube_free(w->k);
+}
+
+static void one_leads_and_the_other_waits(void **state)
+{
+    struct server *srv = server_new();
+    struct who a, b;
+
+    (void)state;
+    join(&a, srv, "a");
+    script_run(srv->s, 100);
+    join(&b, srv, "b");
+    for (int i = 0; i < 100; i++) {
+        script_run(srv->s, 1000);
+        assert_true(kube_lease_valid(a.l));
+        assert_false(kube_lease_valid(b.l));
+    }
+    assert_int_equal(a.changes, 1);
+    assert_int_equal(b.changes, 0);
+    assert_string_equal(json_str(srv->lease, "spec.holderIdentity", ""), "a");
+    assert_int_equal(json_int(srv->lease, "spec.leaseDurationSeconds", 0), DURATION_S);
+    assert_true(strlen(json_str(srv->lease, "spec.renewTime", "")) == strlen("2006-01-02T15:04:05.000000Z"));
+    part(&a);
+    part(&b);
+    server_free(srv);
+}
+
+static void a_dead_leader_is_succeeded_within_fifteen_seconds(void **state)
+{
+    struct server *srv = server_new();
+    struct who a, b;
+    uint64_t died;
+
+    (void)state;
+    join(&a, srv, "a");
+    join(&b, srv, "b");
+    script_run(srv->s, 30000);
+    assert_true(a.leading);
+    died = srv->s->now;
+    srv->cut_off = "\"holderIdentity\":\"a\""; /* as if killed: no renewal, nothing given back */
+    script_run(srv->s, 15000);
+    assert_true(b.leading);
+    assert_in_range(b.since - died, 5000, 15000);
+    assert_int_equal(json_int(srv->lease, "spec.leaseTransitions", 0), 1);
+    part(&a);
+    part(&b);
+    server_free(srv);
+}
+
+static void a_leader_without_a_server_stops_before_another_may_begin(void **state)
+{
+    struct server *srv = server_new();
+    struct who a, b;
+    uint64_t cut;
+
+    (void)state;
+    join(&a, srv, "a");
+    script_run(srv->s, 20000);
+    join(&b, srv, "b");
+    script_run(srv->s, 5000);
+    assert_true(a.leading);
+    srv->cut_off = "\"holderIdentity\":\"a\""; /* its renewals go nowhere */
+    cut = srv->s->now;
+    while (a.leading) {
+        assert_false(b.leading);
+        script_run(srv->s, 100);
+        assert_true(srv->s->now - cut < DURATION_S * 1000);
+    }
+    assert_false(kube_lease_valid(a.l));
+    script_run(srv->s, 15000);
+    assert_true(b.leading);
+    assert_true(b.since > a.since);
+    srv->cut_off = NULL;
+    script_run(srv->s, 20000);
+    assert_false(a.leading); /* it queues up again */
+    part(&a);
+    part(&b);
+    server_free(srv);
+}
+
+static void giving_back_lets_the_next_begin_at_once(void **state)
+{
+    struct server *srv = server_new();
+    struct who a, b;
+    uint64_t at;
+
+    (void)state;
+    join(&a, srv, "a");
+    script_run(srv->s, 5000);
+    join(&b, srv, "b");
+    script_run(srv->s, 5000);
+    kube_lease_stop(a.l);
+    a.l = NULL;
+    at = srv->s->now;
+    script_run(srv->s, 4000);
+    assert_true(b.leading);
+    assert_in_range(b.since - at, 0, 3000);
+    part(&a);
+    part(&b);
+    server_free(srv);
+}
+
+static void a_lost_answer_and_a_stolen_lease_are_seen(void **state)
+{
+    struct server *srv = server_new();
+    struct who a;
+
+    (void)state;
+    join(&a, srv, "a");
+    script_run(srv->s, 5000);
+    srv->rv++; /* as if a renewal had worked whose answer was lost */
+    json_set_str(json_get(srv->lease, "metadata"), "resourceVersion", "999");
+    srv->rv = 999;
+    script_run(srv->s, 5000);
+    assert_true(kube_lease_valid(a.l));
+    assert_int_equal(a.changes, 1);
+    json_set_str(json_get(srv->lease, "spec"), "holderIdentity", "thief");
+    srv->rv = 1000;
+    json_set_str(json_get(srv->lease, "metadata"), "resourceVersion", "1000");
+    script_run(srv->s, 5000);
+    assert_false(kube_lease_valid(a.l));
+    assert_false(a.leading);
+    part(&a);
+    server_free(srv);
+}
+
+/* ---- events ---- */
+
+static void repeated_events_raise_a_count_at_a_measured_pace(void **state)
+{
+    struct server *srv = server_new();
+    struct kube *k = script_kube(srv->s);
+    auto_json cJSON *about = cJSON_CreateObject();
+    const cJSON *ev;
+
+    (void)state;
+    json_set_str(about, "kind", "ClickHouseInstallation");
+    json_set_str(about, "apiVersion", "clickhouse.altinity.com/v1");
+    json_set_str(json_set_obj(about, "metadata"), "name", "inst");
+    json_set_str(json_get(about, "metadata"), "namespace", "ns");
+    json_set_str(json_get(about, "metadata"), "uid", "u-1");
+    for (int i = 0; i < 300; i++) {
+        kube_event(k, about, true, "HostLeft", "host %d left", 7);
+        script_run(srv->s, 10);
+    }
+    script_run(srv->s, 3000);
+    assert_int_equal(cJSON_GetArraySize(srv->events), 1);
+    assert_in_range(srv->event_writes, 2, 6);
+    ev = srv->events->child;
+    assert_int_equal(json_int(ev, "count", 0), 300);
+    assert_string_equal(json_str(ev, "type", ""), "Warning");
+    assert_string_equal(json_str(ev, "message", ""), "host 7 left");
+    assert_string_equal(json_str(ev, "involvedObject.uid", ""), "u-1");
+    assert_string_equal(json_str(ev, "source.component", ""), "chfleet");
+    for (int i = 0; i < 100; i++) /* a flood of different texts about one object */
+        kube_event(k, about, false, "Noise", "line %d", i);
+    srv->event_writes = 0;
+    script_run(srv->s, 5500);
+    assert_in_range(srv->event_writes, 4, 7);
+    script_run(srv->s, 60000);
+    assert_in_range(cJSON_GetArraySize(srv->events), 10, 20);
+    script_run(srv->s, 700000); /* after ten minutes it is a new one */
+    kube_event(k, about, true, "HostLeft", "host %d left", 7);
+    script_run(srv->s, 2000);
+    assert_int_equal(json_int(cJSON_GetArrayItem(srv->events, cJSON_GetArraySize(srv->events) - 1), "count", 0), 1);
+    kube_free(k);
+    server_free(srv);
+}
+
+static void a_forgotten_event_is_made_anew(void **state)
+{
+    struct server *srv = server_new();
+    struct kube *k = script_kube(srv->s);
+    auto_json cJSON *about = cJSON_CreateObject();
+
+    (void)state;
+    json_set_str(json_set_obj(about, "metadata"), "name", "inst");
+    kube_event(k, about, false, "R", "text");
+    script_run(srv->s, 2000);
+    cJSON_DeleteItemFromObject(srv->events, srv->events->child->string); /* its time to live is over */
+    kube_event(k, about, false, "R", "text");
+    script_run(srv->s, 2000);
+    kube_event(k, about, false, "R", "text");
+    script_run(srv->s, 2000);
+    assert_int_equal(cJSON_GetArraySize(srv->events), 1);
+    assert_string_equal(json_ns(srv->events->child), "default");
+    kube_free(k);
+    server_free(srv);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_leads_and_the_other_waits),
+        cmocka_unit_test(a_dead_leader_is_succeeded_within_fifteen_seconds),
+        cmocka_unit_test(a_leader_without_a_server_stops_before_another_may_begin),
+        cmocka_unit_test(giving_back_lets_the_next_begin_at_once),
+        cmocka_unit_test(a_lost_answer_and_a_stolen_lease_are_seen),
+        cmocka_unit_test(repeated_events_raise_a_count_at_a_measured_pace),
+        cmocka_unit_test(a_forgotten_event_is_made_anew),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
