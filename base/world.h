@@ -138,7 +138,9 @@ struct world_ops {
     int (*write_file)(struct world *w, const char *path, const char *text, size_t len, unsigned mode, struct err *err);
     /* Can this 127.0.0.1 port be bound now? */
     bool (*port_free)(struct world *w, unsigned port);
-    /* Runs a program (kubeconfig exec plugins) and gives its standard output; not in the simulation. */
+    /* Runs a program (kubeconfig exec plugins) and gives its wait status and what it printed; argv[0] is looked for in
+     * PATH; env ("NAME=value", may be NULL) is added to our own. After total_ms it is killed with its process group. Not
+     * in the simulation. */
     void (*run)(struct world *w, const char *const *argv, const char *const *env, uint32_t total_ms,
                 void (*done)(void *ctx, int status, const char *out, const char *errtext), void *ctx);
     /* Ends the loop of world_run() after this round; the process exits with `code`. */

@@ -26,6 +26,7 @@ struct world_chan {
     struct event *read, *write;
     struct str in, out;
     size_t out_sent;
+    pid_t peer; /* 0 until it has greeted */
     struct world_chan_cbs cbs;
     void *ctx;
     bool greeted, broken, quit_at_end;
@@ -34,7 +35,7 @@ struct world_chan {
 
 static char *hello_text(void)
 {
-    return mem_printf("{\"protocol\":%d,\"build\":\"%s\"}", FRAME_VERSION, PACKAGE_VERSION_TEXT);
+    return mem_printf("{\"protocol\":%d,\"build\":\"%s\",\"pid\":%d}", FRAME_VERSION, PACKAGE_VERSION_TEXT, (int)getpid());
 }
 
 static void chan_break(struct world_chan *c, const char *why)
@@ -112,6 +113,7 @@ static void greet(struct world_chan *c, const struct frame *f)
     char why[sizeof c->why];
 
     c->greeted = true;
+    c->peer = (pid_t)json_int(j, "pid", 0);
     if (!j) {
         chan_break(c, "the first frame was not a greeting");
     } else if (json_int(j, "protocol", 0) != FRAME_VERSION ||
@@ -218,6 +220,11 @@ void world_chan_listen(struct world *w, struct world_chan *c, const struct world
     (void)w;
     c->cbs = *cbs;
     c->ctx = ctx;
+}
+
+pid_t world_chan_peer(const struct world_chan *c)
+{
+    return c->peer;
 }
 
 void world_chan_own(struct world_chan *c, struct world_chan **owner)

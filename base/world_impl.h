@@ -76,6 +76,7 @@ void world_chan_listen(struct world *w, struct world_chan *c, const struct world
 /* Delivers what already came, then closed(); *owner (set by world_chan_own) is cleared. From the loop only. */
 void world_chan_finish(struct world_chan *c, const char *why);
 void world_chan_own(struct world_chan *c, struct world_chan **owner); /* *owner becomes NULL when the channel ends */
+pid_t world_chan_peer(const struct world_chan *c); /* the other process; 0 until it has greeted */
 void world_chan_drain(struct world_chan *c, int wait_ms); /* blocks until what was sent is out; before the end of a worker */
 void world_chan_free(struct world_chan *c);               /* tells nobody */
 

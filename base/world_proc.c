@@ -152,16 +152,18 @@ static void link_close(struct spawner_link *l)
 {
     if (l->fd < 0)
         return;
+    /* Before the close: a spawner that was just forked may still hold a copy of the socket, which keeps a closed
+     * descriptor in the kernel's event set. */
+    if (l->read)
+        event_free(l->read);
+    if (l->write)
+        event_free(l->write);
     close(l->fd);
     if (l->pid > 0) {
         kill(l->pid, SIGKILL); /* not waited for yet, so the number is still its own */
         while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
             continue;
     }
-    if (l->read)
-        event_free(l->read);
-    if (l->write)
-        event_free(l->write);
     *l = (struct spawner_link){.fd = -1};
 }
 
@@ -195,11 +197,26 @@ static void end_workers(struct world_real *w, bool unsent_too)
     }
 }
 
+/* The spawner died before it was asked for a spare: the other end of the spare's socket is still here. */
+static void forget_clone(struct world_real *w)
+{
+    struct spawn_order *o, *next;
+
+    for (o = TAILQ_FIRST(&w->orders); o; o = next) {
+        next = TAILQ_NEXT(o, link);
+        if (o->msg.type != SPAWN_CLONE)
+            continue;
+        order_free(w, o);
+        link_close(&w->spawner->link[1]);
+    }
+}
+
 static void spawner_died(struct world_real *w)
 {
     struct spawner_link *l = w->spawner->link;
     bool none;
 
+    forget_clone(w);
     link_close(&l[0]);
     l[0] = l[1];
     l[1] = (struct spawner_link){.fd = -1};
@@ -233,9 +250,11 @@ static void on_active(evutil_socket_t fd, short what, void *ctx)
 static void on_spare(evutil_socket_t fd, short what, void *ctx)
 {
     struct world_real *w = ctx;
+    char byte;
 
-    (void)fd;
     (void)what;
+    if (recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN)
+        return;
     link_close(&w->spawner->link[1]); /* a spare says nothing: it has died */
     ask_for_spare(w);
     links_watch(w);
@@ -303,6 +322,8 @@ void world_proc_kill(struct world *w, struct world_proc *p)
 int64_t world_proc_pid(struct world *w, struct world_proc *p)
 {
     (void)w;
+    if (!p->pid && p->chan)
+        return world_chan_peer(p->chan); /* its greeting may come before the spawner's report */
     return p->pid;
 }
 

@@ -148,8 +148,13 @@ static const struct world_chan_cbs sup_cbs = {sup_frame, sup_closed};
 
 static void on_limit(void *ctx)
 {
-    (void)ctx;
+    struct sup *s = ctx;
+
     fprintf(stderr, "test: nothing came in 10 s\n");
+    for (int i = 0; i < 3; i++)
+        fprintf(stderr, "worker %d: pid %d, %d frames (last \"%s\"), closed %d (%s), exits %d, status %x\n", i,
+                s->proc[i] ? (int)s->w->ops->pid(s->w, s->proc[i]) : -1, s->job[i].frames, s->job[i].last,
+                s->job[i].closed, s->job[i].why, s->job[i].exits, (unsigned)s->job[i].status);
     abort();
 }
 
@@ -159,6 +164,13 @@ static void run(struct sup *s)
 
     world_real_run(s->w);
     world_timer_stop(s->w, &limit);
+}
+
+static void on_pause(void *ctx)
+{
+    struct world *w = ctx;
+
+    w->ops->quit(w, 0);
 }
 
 static void spawn(struct sup *s, int i, const char *name, const char *lock_path)
@@ -386,6 +398,35 @@ static void kill_9_of_the_spawner_ends_its_workers_and_the_spare_takes_over(void
     }
 }
 
+static void with_both_spawners_dead_spawn_says_so(void **state)
+{
+    struct sup *s = *state;
+    struct world_worker_args args = {"late", 1, ""};
+    auto_free char *path = mem_printf("/proc/self/task/%d/children", (int)getpid());
+    struct err err = ERR_INIT;
+    FILE *f;
+    int pid;
+
+    spawn(s, 0, "a", "");
+    wait_frames(s, 0, 1);
+    f = fopen(path, "re");
+    assert_non_null(f);
+    while (fscanf(f, "%d", &pid) == 1)
+        kill(pid, SIGKILL); /* both are children of this process, the worker is not */
+    fclose(f);
+    while (!s->job[0].exits)
+        run(s);
+    for (int i = 0; i < 100 && err.kind == ERR_NONE; i++) {
+        world_timer(s->w, 20, on_pause, s->w);
+        world_real_run(s->w);
+        s->job[1] = (struct job){.s = s, .i = 1, .quit_on_frame = true};
+        s->proc[1] = s->w->ops->spawn(s->w, &args, &sup_cbs, sup_exit, &s->job[1], &s->chan[1], &err);
+        while (s->proc[1] && !s->job[1].exits)
+            run(s);
+    }
+    assert_int_equal(err.kind, ERR_AGAIN);
+}
+
 static pid_t read_pid(int fd)
 {
     pid_t pid = 0;
@@ -457,7 +498,7 @@ static void a_world_without_spawner_refuses_to_spawn(void **state)
     world_real_free(w);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -469,10 +510,13 @@ int main(void)
         T(a_successor_waits_for_the_lock_of_its_predecessor),
         T(a_lock_that_cannot_be_taken_ends_the_worker),
         T(kill_9_of_the_spawner_ends_its_workers_and_the_spare_takes_over),
+        T(with_both_spawners_dead_spawn_says_so),
         cmocka_unit_test(kill_9_of_the_supervisor_ends_spawner_and_workers),
         cmocka_unit_test(a_world_without_spawner_refuses_to_spawn),
     };
 
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
