@@ -34,6 +34,12 @@ static int not_open(const char *what, uint64_t number, struct err *err)
     return err_set(err, ERR_BUG, 0, "%s %" PRIu64 " is not open in the journal", what, number);
 }
 
+/* Most steps are of a few tasks: those that are known to be open need not be looked up. */
+static uint32_t *known_task(struct journal_writer *w, uint32_t task)
+{
+    return &w->known[task % JOURNAL_KNOWN_TASKS];
+}
+
 static int op_begin(struct journal_writer *w, const struct journal_entry *e, struct err *err)
 {
     const struct journal_rec *r = &e->rec;
@@ -60,6 +66,8 @@ static int end_task(struct journal_writer *w, const struct journal_entry *e, uin
         return -1;
     if (!taken(w))
         return not_open("task", task, err);
+    if (*known_task(w, task) == task)
+        *known_task(w, task) = 0;
     return journal_archive_task(&w->db, task, err);
 }
 
@@ -89,18 +97,31 @@ static int op_end(struct journal_writer *w, const struct journal_entry *e, struc
     return journal_archive_trim(&w->db, (int64_t)r->op, w->keep_ops, w->keep_bytes, err);
 }
 
+static int need_open_task(struct journal_writer *w, uint32_t task, struct err *err)
+{
+    int64_t found;
+    int rc;
+
+    if (*known_task(w, task) == task && task != 0)
+        return 0;
+    rc = journal_db_int(&w->db, SQL_TASK_IS_OPEN, &found, err, (int64_t)task);
+    if (rc == 0)
+        not_open("task", task, err);
+    if (rc <= 0)
+        return -1;
+    *known_task(w, task) = task;
+    return 0;
+}
+
 static int step_begin(struct journal_writer *w, const struct journal_entry *e, struct err *err)
 {
     const struct journal_rec *r = &e->rec;
 
-    if (journal_db_run(&w->db, SQL_STEP_BEGIN, err, (int64_t)r->task, text(r->object), text(r->name),
-                       (int64_t)r->attempt, next_seq(w, e), (int64_t)e->wall_ms, (int64_t)e->mono_ms, w->boot_id,
-                       r->text) < 0)
+    if (need_open_task(w, r->task, err) < 0)
         return -1;
-    if (!taken(w))
-        return not_open("task", r->task, err);
-    return journal_db_run(&w->db, SQL_STEP_CLOSE_OTHERS, err, (int64_t)r->task, text(r->object), text(r->name),
-                          (int64_t)r->attempt, (int64_t)e->wall_ms, (int64_t)OUT_SUPERSEDED);
+    return journal_db_run(&w->db, SQL_STEP_BEGIN, err, (int64_t)r->task, text(r->object), text(r->name),
+                          (int64_t)r->attempt, next_seq(w, e), (int64_t)e->wall_ms, (int64_t)e->mono_ms, w->boot_id,
+                          r->text);
 }
 
 static int step_end(struct journal_writer *w, const struct journal_entry *e, struct err *err)
@@ -112,11 +133,11 @@ static int step_end(struct journal_writer *w, const struct journal_entry *e, str
         return -1;
     if (taken(w))
         return 0;
-    if (journal_db_run(&w->db, SQL_STEP_WHOLE, err, (int64_t)r->task, text(r->object), text(r->name),
-                       (int64_t)r->attempt, next_seq(w, e), (int64_t)e->wall_ms, (int64_t)e->mono_ms, w->boot_id,
-                       (int64_t)r->outcome, r->text) < 0)
+    if (need_open_task(w, r->task, err) < 0)
         return -1;
-    return taken(w) ? 0 : not_open("task", r->task, err);
+    return journal_db_run(&w->db, SQL_STEP_WHOLE, err, (int64_t)r->task, text(r->object), text(r->name),
+                          (int64_t)r->attempt, next_seq(w, e), (int64_t)e->wall_ms, (int64_t)e->mono_ms, w->boot_id,
+                          (int64_t)r->outcome, r->text);
 }
 
 static int task_id(struct journal_writer *w, const struct journal_entry *e, struct err *err)

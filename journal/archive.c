@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal/archive.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -9,8 +10,19 @@
 
 enum { NEAR = 32 }; /* how far back an equal text is looked for */
 
-enum task_field { TASK_TABLE, TASK_OBJECT, TASK_OUTCOME, TASK_BEGUN, TASK_MS, TASK_WHY, TASK_TEXTS, TASK_STEPS, TASK_FIELDS };
-enum step_field { STEP_HOST, STEP_NAME, STEP_TRY, STEP_AFTER, STEP_MS, STEP_BASELINE, STEP_DETAIL, STEP_FIELDS };
+/* Stored in files: append only. */
+enum task_field {
+    F_TABLE, F_OBJECT, F_OUTCOME, F_BEGUN, F_MS, F_WHY,
+    F_TEXTS,     /* baselines and details, each once */
+    F_HOSTS,     /* a host … */
+    F_NAMES,     /* … and the list of its steps in a row */
+    F_TRIES,        /* attempt * 8 + outcome */
+    F_GAPS,      /* ms from the end of the step before (first: from the beginning of the task) to the begin */
+    F_TIMES,     /* ms from begin to end; -1: it has no end (a clock set back can make other numbers negative) */
+    F_BASELINES, /* 1 + index into texts, 0: none */
+    F_DETAILS,
+    TASK_FIELDS
+};
 
 static cJSON *add_int(cJSON *array, int64_t v)
 {
@@ -69,7 +81,26 @@ static int text_index(struct texts *t, const char *text)
     return ++t->n;
 }
 
-static int add_steps(struct journal_db *d, uint32_t task, int64_t before, struct texts *texts, cJSON *rows, struct err *err)
+struct columns {
+    cJSON *of[TASK_FIELDS];
+    struct texts texts;
+    char *host; /* of the last step */
+    cJSON *names;
+};
+
+static void add_name(struct columns *c, const char *host, const char *name)
+{
+    if (!c->host || strcmp(c->host, host) != 0) {
+        add_text(c->of[F_HOSTS], host);
+        free(c->host);
+        c->host = mem_str(host);
+        c->names = cJSON_CreateArray();
+        cJSON_AddItemToArray(c->of[F_NAMES], c->names);
+    }
+    add_text(c->names, name);
+}
+
+static int add_steps(struct journal_db *d, uint32_t task, int64_t before, struct columns *c, struct err *err)
 {
     sqlite3_stmt *s = journal_db_bind(d, SQL_STEP_LIST, err, (int64_t)task);
     int rc;
@@ -79,14 +110,13 @@ static int add_steps(struct journal_db *d, uint32_t task, int64_t before, struct
     while ((rc = journal_db_next(d, s, err)) > 0) {
         int64_t begun = sqlite3_column_int64(s, 4), ended = sqlite3_column_int64(s, 5);
 
-        add_text(rows, journal_db_text(s, 0));
-        add_text(rows, journal_db_text(s, 1));
-        add_int(rows, sqlite3_column_int64(s, 2) * 8 + sqlite3_column_int64(s, 3));
-        add_int(rows, begun - before);
-        add_int(rows, ended ? ended - begun : 0);
-        add_int(rows, text_index(texts, journal_db_text(s, 6)));
-        add_int(rows, text_index(texts, journal_db_text(s, 7)));
-        before = begun;
+        add_name(c, journal_db_text(s, 0), journal_db_text(s, 1));
+        add_int(c->of[F_TRIES], sqlite3_column_int64(s, 2) * 8 + sqlite3_column_int64(s, 3));
+        add_int(c->of[F_GAPS], begun - before);
+        add_int(c->of[F_TIMES], ended ? ended - begun : -1);
+        add_int(c->of[F_BASELINES], text_index(&c->texts, journal_db_text(s, 6)));
+        add_int(c->of[F_DETAILS], text_index(&c->texts, journal_db_text(s, 7)));
+        before = ended ? ended : begun;
     }
     return rc;
 }
@@ -113,23 +143,43 @@ static int add_head(struct journal_db *d, uint32_t task, cJSON *doc, int64_t *op
     return 0;
 }
 
+static void columns_init(struct columns *c, cJSON *doc)
+{
+    *c = (struct columns){.host = NULL};
+    for (int i = F_TEXTS; i < TASK_FIELDS; i++) {
+        c->of[i] = cJSON_CreateArray();
+        cJSON_AddItemToArray(doc, c->of[i]);
+    }
+    c->texts.array = c->of[F_TEXTS];
+}
+
+static int task_doc(struct journal_db *d, uint32_t task, cJSON *doc, int64_t *op, bool *steps, struct err *err)
+{
+    struct columns c;
+    int64_t begun = 0;
+    int rc;
+
+    if (add_head(d, task, doc, op, &begun, err) < 0)
+        return -1;
+    columns_init(&c, doc);
+    rc = add_steps(d, task, begun, &c, err);
+    *steps = c.of[F_NAMES]->child != NULL;
+    texts_free(&c.texts);
+    free(c.host);
+    return rc;
+}
+
 int journal_archive_task(struct journal_db *d, uint32_t task, struct err *err)
 {
     auto_json cJSON *doc = cJSON_CreateArray();
     auto_str struct str pack = STR_INIT;
-    struct texts texts = {.array = NULL};
-    cJSON *rows = cJSON_CreateArray();
-    int64_t op = 0, begun = 0;
-    int rc = add_head(d, task, doc, &op, &begun, err);
+    int64_t op = 0;
+    bool steps = false;
 
-    texts.array = cJSON_CreateArray();
-    cJSON_AddItemToArray(doc, texts.array);
-    cJSON_AddItemToArray(doc, rows);
-    if (rc == 0)
-        rc = add_steps(d, task, begun, &texts, rows, err);
-    texts_free(&texts);
-    if (rc < 0 || !rows->child) /* a task without steps needs no row */
-        return rc;
+    if (task_doc(d, task, doc, &op, &steps, err) < 0)
+        return -1;
+    if (!steps) /* a task without steps needs no row */
+        return 0;
     if (journal_pack(doc, d, &pack, err) < 0)
         return -1;
     if (journal_db_run(d, SQL_ARCHIVE_ADD, err, op, (int64_t)task, pack.s, pack.len) < 0)
@@ -161,15 +211,14 @@ int journal_archive_op(struct journal_db *d, uint64_t op, struct str *out, struc
     cJSON_AddItemToArray(doc, tasks);
     if (rc < 0 || !(s = journal_db_bind(d, SQL_TASK_LIST, err, (int64_t)op)))
         return -1;
-    while ((rc = journal_db_next(d, s, err)) > 0) {
-        int64_t begun = sqlite3_column_int64(s, 5);
-
+    for (int64_t begun = 0, before = 0; (rc = journal_db_next(d, s, err)) > 0; before = begun) {
+        begun = sqlite3_column_int64(s, 5);
         add_int(tasks, sqlite3_column_int64(s, 0));
         add_int(tasks, sqlite3_column_int64(s, 1));
         add_text(tasks, journal_db_text(s, 2));
         add_text(tasks, journal_db_text(s, 3));
         add_int(tasks, sqlite3_column_int64(s, 4));
-        add_int(tasks, begun);
+        add_int(tasks, begun - before);
         add_int(tasks, sqlite3_column_int64(s, 6) - begun);
         add_text(tasks, journal_db_text(s, 7));
         cJSON_AddItemToArray(tasks, journal_text_value(journal_db_text(s, 8)));
@@ -251,46 +300,72 @@ static void set_text(cJSON *j, const char *key, const cJSON *texts, int64_t inde
         json_set(j, key, json_copy(text));
 }
 
-static int show_doc(uint32_t task, const cJSON *const *head, cJSON *array, struct err *err)
+/* One step along each column of numbers; false at the end of one. */
+static bool next_values(const cJSON **at, int64_t *value)
 {
-    const cJSON *f[STEP_FIELDS], *at = head[TASK_STEPS]->child;
-    int64_t begun = int_of(head[TASK_BEGUN]);
-
-    while (at) {
-        for (int i = 0; i < STEP_FIELDS; i++, at = at->next)
-            if (!(f[i] = at))
-                return err_set(err, ERR_INPUT, 0, "the archived steps of task %u are damaged", task);
-        begun += int_of(f[STEP_AFTER]);
-        struct journal_shown_step s = {
-            .task = task,
-            .table = text_of(head[TASK_TABLE]),
-            .object = text_of(f[STEP_HOST]),
-            .name = text_of(f[STEP_NAME]),
-            .attempt = int_of(f[STEP_TRY]) / 8,
-            .outcome = (int)(int_of(f[STEP_TRY]) % 8),
-            .begun_ms = begun,
-            .ended_ms = int_of(f[STEP_TRY]) % 8 ? begun + int_of(f[STEP_MS]) : 0,
-        };
-        cJSON *shown = journal_show_step(array, &s);
-        set_text(shown, "baseline", head[TASK_TEXTS], int_of(f[STEP_BASELINE]));
-        set_text(shown, "detail", head[TASK_TEXTS], int_of(f[STEP_DETAIL]));
+    for (int i = F_TRIES; i < TASK_FIELDS; i++) {
+        if (!at[i])
+            return false;
+        value[i] = int_of(at[i]);
+        at[i] = at[i]->next;
     }
-    return 0;
+    return true;
+}
+
+static void show_step(const cJSON *const *head, struct journal_shown_step *s, const int64_t *v, int64_t *time, cJSON *array)
+{
+    cJSON *shown;
+
+    s->attempt = v[F_TRIES] / 8;
+    s->outcome = (int)(v[F_TRIES] % 8);
+    s->begun_ms = *time + v[F_GAPS];
+    s->ended_ms = v[F_TIMES] == -1 ? 0 : s->begun_ms + v[F_TIMES];
+    *time = s->ended_ms ? s->ended_ms : s->begun_ms;
+    shown = journal_show_step(array, s);
+    set_text(shown, "baseline", head[F_TEXTS], v[F_BASELINES]);
+    set_text(shown, "detail", head[F_TEXTS], v[F_DETAILS]);
+}
+
+static bool show_steps(uint32_t task, const cJSON *const *head, cJSON *array)
+{
+    struct journal_shown_step s = {.task = task, .table = text_of(head[F_TABLE])};
+    const cJSON *at[TASK_FIELDS], *host = head[F_HOSTS]->child, *names, *name;
+    int64_t v[TASK_FIELDS], time = int_of(head[F_BEGUN]);
+
+    for (int i = F_TRIES; i < TASK_FIELDS; i++)
+        at[i] = head[i]->child;
+    cJSON_ArrayForEach(names, head[F_NAMES])
+    {
+        if (!host)
+            return false;
+        s.object = text_of(host);
+        host = host->next;
+        cJSON_ArrayForEach(name, names)
+        {
+            if (!next_values(at, v))
+                return false;
+            s.name = text_of(name);
+            show_step(head, &s, v, &time, array);
+        }
+    }
+    return !host && !at[F_TRIES];
 }
 
 int journal_archive_show(struct journal_db *d, uint32_t task, const void *pack, size_t len, cJSON *array, struct err *err)
 {
     auto_json cJSON *doc = journal_unpack(pack, len, d, err);
     const cJSON *head[TASK_FIELDS] = {NULL}, *at = doc ? doc->child : NULL;
-    int i;
+    bool good = doc != NULL;
 
     if (!doc)
         return -1;
-    for (i = 0; i < TASK_FIELDS && at; i++, at = at->next)
+    for (int i = 0; i < TASK_FIELDS; i++, at = at ? at->next : NULL) {
         head[i] = at;
-    if (i < TASK_FIELDS || !cJSON_IsArray(head[TASK_TEXTS]) || !cJSON_IsArray(head[TASK_STEPS]))
-        return err_set(err, ERR_INPUT, 0, "the archived steps of task %u are damaged", task);
-    return show_doc(task, head, array, err);
+        good = good && at && (i < F_TEXTS || cJSON_IsArray(at));
+    }
+    if (good && show_steps(task, head, array))
+        return 0;
+    return err_set(err, ERR_INPUT, 0, "the archived steps of task %u are damaged", task);
 }
 
 cJSON *journal_show_task(cJSON *array, const struct journal_shown_task *t)
@@ -312,21 +387,23 @@ cJSON *journal_show_task(cJSON *array, const struct journal_shown_task *t)
 
 static bool show_plan_tasks(const cJSON *at, cJSON *array)
 {
-    enum { TASK, WAVE, OBJECT, TABLE, OUTCOME, BEGUN, MS, WHY, TEXT, FIELDS };
+    enum { TASK, WAVE, OBJECT, TABLE, OUTCOME, AFTER, MS, WHY, TEXT, FIELDS };
     const cJSON *f[FIELDS];
+    int64_t begun = 0;
 
     while (at) {
         for (int i = 0; i < FIELDS; i++, at = at->next)
             if (!(f[i] = at))
                 return false;
+        begun += int_of(f[AFTER]);
         struct journal_shown_task t = {
             .task = int_of(f[TASK]),
             .wave = int_of(f[WAVE]),
             .object = text_of(f[OBJECT]),
             .table = text_of(f[TABLE]),
             .outcome = (int)int_of(f[OUTCOME]),
-            .begun_ms = int_of(f[BEGUN]),
-            .ended_ms = int_of(f[BEGUN]) + int_of(f[MS]),
+            .begun_ms = begun,
+            .ended_ms = begun + int_of(f[MS]),
             .why = cJSON_IsString(f[WHY]) ? f[WHY]->valuestring : NULL,
         };
         cJSON *shown = journal_show_task(array, &t);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ended work in few bytes. The archive row of a task is the packed array
- *   [table, object, outcome, begun, duration, why, [texts…], [host, step, attempt * 8 + outcome, ms since the step before
- *    began, duration, baseline, detail, …]]
- * where baseline and detail are 0 or 1 + an index into texts. op.pack of an ended operation is
- *   [plan, [task, wave, object, table, outcome, begun, duration, why, text, …]].
+ * Ended work in few bytes. The archive row of a task is the packed array of enum task_field (archive.c), its steps by
+ * column, since a column packs better than a row. op.pack of an ended operation is
+ *   [plan, [task, wave, object, table, outcome, ms since the task before began, duration, why, text, …]].
  * Texts that are JSON objects or arrays in compact form are stored as such. Boot ids and monotonic clocks of ended steps
  * are not kept: nothing waits for them any more.
  */

@@ -137,8 +137,7 @@ int journal_db_next(struct journal_db *d, sqlite3_stmt *s, struct err *err)
 
 void journal_db_done(sqlite3_stmt *s)
 {
-    sqlite3_reset(s);
-    sqlite3_clear_bindings(s); /* the values were borrowed */
+    sqlite3_reset(s); /* borrowed values stay bound, and are bound anew before the next run */
 }
 
 int journal_db_run(struct journal_db *d, enum journal_sql id, struct err *err, ...)

@@ -23,6 +23,8 @@ struct journal_queue {
     size_t n;
 };
 
+enum { JOURNAL_KNOWN_TASKS = 256 };
+
 /* What the writer owns: the thread, or with JOURNAL_INLINE the caller of put(). */
 struct journal_writer {
     struct journal_db db;
@@ -32,6 +34,7 @@ struct journal_writer {
     uint64_t seq;                 /* of the last step */
     uint64_t high_op, saved_op;   /* highest numbers seen and stored */
     uint32_t high_task, saved_task;
+    uint32_t known[JOURNAL_KNOWN_TASKS]; /* open tasks, by number modulo the size; 0: none */
     int64_t keep_ops, keep_bytes; /* retention */
     int64_t keep_incidents;
 };
@@ -45,15 +48,19 @@ struct journal {
     uint64_t next_op;
     uint32_t next_task;
 
+    struct journal_queue arrived; /* in this round of the loop */
+    uint64_t unacked;
+
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t wake;
     struct journal_queue waiting, done;
     bool stopping, low;
-    uint64_t commits, records, unacked;
+    uint64_t commits, records;
 
     int event_fd;
     struct event *event;       /* acks of the thread */
+    struct event *kick;        /* the round is over: the thread may take what waits */
     struct world_timer *timer; /* acks of JOURNAL_INLINE */
 };
 

@@ -122,6 +122,7 @@ static void deliver(struct journal *j)
     pthread_mutex_unlock(&j->mutex);
     for (; e; e = next) {
         next = e->next;
+        j->unacked--;
         if (e->ack)
             e->ack(e->ctx, e->err);
         entry_free(e);
@@ -138,6 +139,19 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
         deliver(j);
 }
 
+/* Runs behind the events that are active now: what their callbacks put goes into one commit. */
+static void on_kick(evutil_socket_t fd, short what, void *ctx)
+{
+    struct journal *j = ctx;
+
+    (void)fd;
+    (void)what;
+    pthread_mutex_lock(&j->mutex);
+    queue_add(&j->waiting, queue_take(&j->arrived, SIZE_MAX));
+    pthread_cond_signal(&j->wake);
+    pthread_mutex_unlock(&j->mutex);
+}
+
 static void on_timer(void *ctx)
 {
     struct journal *j = ctx;
@@ -150,15 +164,14 @@ static void on_timer(void *ctx)
 
 static void write_and_note(struct journal *j, struct journal_entry *first)
 {
-    uint64_t commits = 0, stored = 0, n = 0;
+    uint64_t commits = 0, stored = 0;
 
     journal_write_batch(&j->writer, first, &commits);
-    for (struct journal_entry *e = first; e; e = e->next, n++)
+    for (struct journal_entry *e = first; e; e = e->next)
         stored += e->err == NULL;
     pthread_mutex_lock(&j->mutex);
     j->commits += commits;
     j->records += stored;
-    j->unacked -= n;
     j->low = j->writer.low;
     queue_add(&j->done, first);
     pthread_mutex_unlock(&j->mutex);
@@ -188,14 +201,13 @@ void journal_put(struct journal *j, const struct journal_rec *rec, journal_ack_f
 {
     struct journal_entry *e = entry_new(j, rec, ack, ctx);
 
-    pthread_mutex_lock(&j->mutex);
     j->unacked++;
-    if (!j->is_inline)
-        queue_add(&j->waiting, e);
-    pthread_cond_signal(&j->wake);
-    pthread_mutex_unlock(&j->mutex);
-    if (!j->is_inline)
+    if (!j->is_inline) {
+        if (!j->arrived.head)
+            event_active(j->kick, EV_TIMEOUT, 0);
+        queue_add(&j->arrived, e);
         return;
+    }
     write_and_note(j, e);
     if (!j->timer)
         j->timer = world_timer(j->world, 0, on_timer, j);
@@ -288,7 +300,8 @@ static int start_thread(struct journal *j, struct event_base *base, struct err *
     if (j->event_fd < 0)
         return err_set(err, ERR_SYS, errno, "eventfd of the journal");
     j->event = event_new(base, j->event_fd, EV_READ | EV_PERSIST, on_event, j);
-    if (!j->event || event_add(j->event, NULL) < 0)
+    j->kick = event_new(base, -1, 0, on_kick, j);
+    if (!j->event || !j->kick || event_add(j->event, NULL) < 0)
         return err_set(err, ERR_SYS, ENOMEM, "event of the journal");
     sigfillset(&all); /* signals belong to the loop */
     pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -314,6 +327,7 @@ static struct journal *journal_new(const char *dir, struct world *w, unsigned fl
     j->writer.keep_ops = KEEP_OPS;
     j->writer.keep_bytes = KEEP_BYTES;
     j->writer.keep_incidents = KEEP_INCIDENTS;
+    queue_init(&j->arrived);
     queue_init(&j->waiting);
     queue_init(&j->done);
     pthread_mutex_init(&j->mutex, NULL);
@@ -360,6 +374,7 @@ static void stop_thread(struct journal *j)
 {
     if (j->is_inline)
         return;
+    on_kick(-1, 0, j);
     pthread_mutex_lock(&j->mutex);
     j->stopping = true;
     pthread_cond_signal(&j->wake);
@@ -378,6 +393,8 @@ void journal_close(struct journal *j)
         world_timer_stop(j->world, &j->timer);
     if (j->event)
         event_free(j->event);
+    if (j->kick)
+        event_free(j->kick);
     mem_closep(&j->event_fd);
     for (e = queue_take(&j->done, SIZE_MAX); e; e = next) {
         next = e->next;

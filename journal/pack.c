@@ -10,7 +10,8 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-/* Stored in files: append only. */
+/* Stored in files: append only. Where a string is expected, T_INT and the small integers mean its decimal digits. Strings
+ * that will hardly come again in a document (integers, T_HEX, T_UUID, T_TIME) are not counted for T_SEEN. */
 enum tag {
     T_NULL, T_FALSE, T_TRUE,
     T_INT,      /* zigzag varint */
@@ -25,15 +26,21 @@ enum tag {
     T_UUID,     /* 16 bytes */
     T_TIME,     /* varint seconds since 1970: YYYY-MM-DDThh:mm:ssZ */
     T_SPLIT,    /* varint n, n strings, joined by blanks */
+    T_INTS,     /* varint n, n zigzag varints: an array of integers */
+    T_RUNS,     /* varint n, n times zigzag varint, varint how often: an array of integers */
+    T_FORM,     /* varint id in table word, then a varint for each HOLE in its text */
+    T_LIST,     /* string: an array of strings, joined by BETWEEN */
     T_TAGS,
     T_SMALL_INT = 0x80,  /* + 0 … 63 */
     T_SMALL_SEEN = 0xc0, /* + 0 … 63 */
 };
-enum { SMALL = 64, MAX_SHAPES = 64, MAX_DEPTH = 64, MAX_WORDS = 32768, MAX_WORD = 96 };
-enum { HEX_MIN = 16, SPLIT_MAX = 64, PIECES_DEPTH = 8, MAX_TEXT = 64 << 20 };
+enum { SMALL = 64, MAX_SHAPES = 64, MAX_DEPTH = 64, MAX_WORDS = 32768, MAX_WORD = 160 };
+enum { HOLE = '\x01', BETWEEN = '\x1f', LIST_MIN = 3 };
+enum { HEX_MIN = 16, SPLIT_MAX = 64, PIECES_DEPTH = 8, MAX_TEXT = 64 << 20, MAX_ITEMS = 1 << 20 };
 
 struct shape {
-    size_t *keys, n; /* string indexes */
+    char **keys;
+    size_t n;
 };
 
 struct pack {
@@ -48,12 +55,19 @@ struct pack {
     size_t n_shapes;
 };
 
+static void shape_free(struct shape *shape)
+{
+    for (size_t i = 0; i < shape->n; i++)
+        free(shape->keys[i]);
+    free(shape->keys);
+}
+
 static void pack_free(struct pack *p)
 {
     for (size_t i = 0; i < p->n_seen; i++)
         free(p->seen[i]);
     for (size_t i = 0; i < p->n_shapes; i++)
-        free(p->shapes[i].keys);
+        shape_free(&p->shapes[i]);
     free(p->seen);
     free(p->table);
 }
@@ -108,12 +122,17 @@ static void put_tag(struct str *out, enum tag tag, uint64_t v)
     put_varint(out, v);
 }
 
+static uint64_t zigzag(int64_t v)
+{
+    return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+}
+
 static void put_int(struct str *out, int64_t v)
 {
     if (v >= 0 && v < SMALL)
         str_addc(out, (char)(T_SMALL_INT + v));
     else
-        put_tag(out, T_INT, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+        put_tag(out, T_INT, zigzag(v));
 }
 
 /* Names come back: more letters than digits, no blank. UIDs, times, counts and durations do not. */
@@ -248,33 +267,107 @@ static int put_pieces(struct pack *p, const char *s, size_t len, int depth)
     return put_string(p, s, (size_t)(end - s), depth + 1);
 }
 
-static int put_new_string(struct pack *p, const char *s, size_t len, int depth)
+static bool is_decimal(const char *s, size_t len, int64_t *v)
+{
+    if (len == 0 || len > 15 || (s[0] == '0' && len > 1))
+        return false;
+    *v = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (!isdigit((unsigned char)s[i]))
+            return false;
+        *v = *v * 10 + (s[i] - '0');
+    }
+    return true;
+}
+
+/* Forms that are not remembered. 1: done, 0: it is none of them. */
+static int put_special(struct pack *p, const char *s, size_t len, int depth)
 {
     size_t from = 0, n;
     int64_t v;
-    int rc = like_a_name(s, len) ? word_number(p, s, len, &v) : 0;
 
-    if (rc < 0)
-        return -1;
-    if (rc > 0) {
-        put_tag(p->out, T_WORD, (uint64_t)v);
-        return 0;
+    if (is_decimal(s, len, &v)) {
+        put_int(p->out, v);
+        return 1;
     }
     if (is_uuid(s, len)) {
         str_addc(p->out, T_UUID);
         put_nibbles(p->out, s, len);
-        return 0;
+        return 1;
     }
     if (is_time(s, len, &v)) {
         put_tag(p->out, T_TIME, (uint64_t)v);
-        return 0;
+        return 1;
     }
+    n = depth < PIECES_DEPTH && blanks(s, len) == 0 ? hex_run(s, len, &from) : 0;
+    if (n > 0)
+        return put_hex(p, s, len, from, n, depth) < 0 ? -1 : 1;
+    return 0;
+}
+
+/* A number that is written back as it was: digits without a leading zero. Its length, 0: there is none at s. */
+static size_t number_at(const char *s, size_t len, int64_t *v)
+{
+    size_t n = 0;
+
+    while (n < len && isdigit((unsigned char)s[n]))
+        n++;
+    return is_decimal(s, n, v) ? n : 0;
+}
+
+/* The sentence with holes for its numbers: sentences come back, numbers do not. False: too long, or of odd bytes. */
+static bool form_of(const char *s, size_t len, struct str *form, struct str *numbers)
+{
+    size_t from, letters = 0;
+    int64_t v;
+
+    if (hex_run(s, len, &from) > 0)
+        return false;
+    for (size_t i = 0, n; i < len && form->len <= MAX_WORD; i += n) {
+        n = number_at(s + i, len - i, &v);
+        if (n > 0) {
+            str_addc(form, HOLE);
+            put_varint(numbers, (uint64_t)v);
+            continue;
+        }
+        for (n = 1; isdigit((unsigned char)s[i]) && i + n < len && isdigit((unsigned char)s[i + n]); n++)
+            continue;
+        if ((unsigned char)s[i] < ' ' && s[i] != BETWEEN)
+            return false;
+        letters += isalpha((unsigned char)s[i]) != 0;
+        str_addn(form, s + i, n);
+    }
+    return letters > 1 && form->len <= MAX_WORD;
+}
+
+/* 1: done; 0: not as a form. */
+static int put_form(struct pack *p, const char *s, size_t len)
+{
+    auto_str struct str form = STR_INIT, numbers = STR_INIT;
+    int64_t id;
+    int rc = form_of(s, len, &form, &numbers) ? word_number(p, str_text(&form), form.len, &id) : 0;
+
+    if (rc <= 0)
+        return rc;
+    put_tag(p->out, numbers.len ? T_FORM : T_WORD, (uint64_t)id);
+    str_addn(p->out, str_text(&numbers), numbers.len);
+    return 1;
+}
+
+static int put_new_string(struct pack *p, const char *s, size_t len, int depth)
+{
+    int64_t id;
+    size_t n;
+    bool name = like_a_name(s, len);
+    int rc = name ? word_number(p, s, len, &id) : put_form(p, s, len);
+
+    if (rc > 0 && name)
+        put_tag(p->out, T_WORD, (uint64_t)id);
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
     n = blanks(s, len);
     if (n > 0 && n < SPLIT_MAX && depth < PIECES_DEPTH)
         return put_pieces(p, s, len, depth);
-    n = depth < PIECES_DEPTH ? hex_run(s, len, &from) : 0;
-    if (n > 0)
-        return put_hex(p, s, len, from, n, depth);
     put_tag(p->out, T_TEXT, len);
     str_addn(p->out, s, len);
     return 0;
@@ -283,6 +376,7 @@ static int put_new_string(struct pack *p, const char *s, size_t len, int depth)
 static int put_string(struct pack *p, const char *s, size_t len, int depth)
 {
     size_t i;
+    int rc;
 
     if (p->table_size && p->table[i = slot_of(p, s, len)]) {
         i = p->table[i] - 1;
@@ -292,64 +386,155 @@ static int put_string(struct pack *p, const char *s, size_t len, int depth)
             put_tag(p->out, T_SEEN, i);
         return 0;
     }
+    rc = put_special(p, s, len, depth);
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
     if (put_new_string(p, s, len, depth) < 0)
         return -1;
     remember_indexed(p, s, len);
     return 0;
 }
 
-static bool has_keys(const struct pack *p, const struct shape *shape, const cJSON *j, size_t n)
+static bool has_keys(const struct shape *shape, const cJSON *j, size_t n)
 {
     const cJSON *child = j->child;
 
     if (shape->n != n)
         return false;
     for (size_t i = 0; i < n; i++, child = child->next)
-        if (strcmp(p->seen[shape->keys[i]], child->string) != 0)
+        if (strcmp(shape->keys[i], child->string) != 0)
             return false;
     return true;
 }
 
+static void remember_shape(struct pack *p, const cJSON *j, size_t n)
+{
+    struct shape *shape = &p->shapes[p->n_shapes++];
+    const cJSON *child;
+
+    *shape = (struct shape){mem_array(n, sizeof *shape->keys), 0};
+    cJSON_ArrayForEach(child, j)
+        shape->keys[shape->n++] = mem_str(child->string);
+}
+
 static int put_shape(struct pack *p, const cJSON *j)
 {
-    size_t n = (size_t)cJSON_GetArraySize(j), i = 0;
-    struct shape new = {NULL, n};
+    size_t n = (size_t)cJSON_GetArraySize(j);
     const cJSON *child;
 
     for (size_t k = 0; k < p->n_shapes; k++)
-        if (has_keys(p, &p->shapes[k], j, n)) {
+        if (has_keys(&p->shapes[k], j, n)) {
             put_tag(p->out, T_SHAPE, k);
             return 0;
         }
     put_tag(p->out, T_OBJECT, n);
-    new.keys = mem_array(n, sizeof *new.keys);
     cJSON_ArrayForEach(child, j)
-    {
-        if (put_string(p, child->string, strlen(child->string), 0) < 0) {
-            free(new.keys);
+        if (put_string(p, child->string, strlen(child->string), 0) < 0)
             return -1;
-        }
-        new.keys[i++] = p->table[slot_of(p, child->string, strlen(child->string))] - 1;
-    }
     if (p->n_shapes < MAX_SHAPES)
-        p->shapes[p->n_shapes++] = new;
-    else
-        free(new.keys);
+        remember_shape(p, j, n);
     return 0;
+}
+
+static bool is_int(const cJSON *j)
+{
+    return cJSON_IsNumber(j) && j->valuedouble > -9e15 && j->valuedouble < 9e15 &&
+           j->valuedouble == (double)(int64_t)j->valuedouble;
 }
 
 static void put_number(struct pack *p, const cJSON *j)
 {
     auto_free char *text = NULL;
 
-    if (cJSON_IsNumber(j) && j->valuedouble > -9e15 && j->valuedouble < 9e15 &&
-        j->valuedouble == (double)(int64_t)j->valuedouble) {
+    if (is_int(j)) {
         put_int(p->out, (int64_t)j->valuedouble);
         return;
     }
     text = json_print(j);
     put_tag(p->out, T_NUMBER, strlen(text));
     str_add(p->out, text);
+}
+
+static bool all_ints(const cJSON *array)
+{
+    const cJSON *child;
+
+    cJSON_ArrayForEach(child, array)
+        if (!is_int(child))
+            return false;
+    return array->child != NULL;
+}
+
+static int put_value(struct pack *p, const cJSON *j, int depth);
+
+static size_t run_length(const cJSON *item)
+{
+    size_t n = 1;
+
+    for (const cJSON *next = item->next; next && next->valuedouble == item->valuedouble; next = next->next)
+        n++;
+    return n;
+}
+
+static const cJSON *skip_items(const cJSON *item, size_t n)
+{
+    while (n-- > 0)
+        item = item->next;
+    return item;
+}
+
+static void put_ints(struct pack *p, const cJSON *array)
+{
+    size_t n = (size_t)cJSON_GetArraySize(array), runs = 0, len;
+    const cJSON *child;
+
+    for (child = array->child; child; child = skip_items(child, run_length(child)))
+        runs++;
+    put_tag(p->out, 2 * runs < n ? T_RUNS : T_INTS, 2 * runs < n ? runs : n);
+    for (child = array->child; child; child = skip_items(child, len)) {
+        len = 2 * runs < n ? run_length(child) : 1;
+        put_varint(p->out, zigzag((int64_t)child->valuedouble));
+        if (2 * runs < n)
+            put_varint(p->out, len);
+    }
+}
+
+/* Lists of plain words, as the names of steps: the whole list is one word. */
+static bool joined_list(const cJSON *array, struct str *list)
+{
+    const cJSON *child;
+
+    if (cJSON_GetArraySize(array) < LIST_MIN)
+        return false;
+    cJSON_ArrayForEach(child, array)
+    {
+        if (!cJSON_IsString(child) || strpbrk(child->valuestring, "0123456789\x1f") || list->len > MAX_WORD)
+            return false;
+        if (child != array->child)
+            str_addc(list, BETWEEN);
+        str_add(list, child->valuestring);
+    }
+    return list->len <= MAX_WORD;
+}
+
+static int put_array(struct pack *p, const cJSON *j, int depth)
+{
+    auto_str struct str list = STR_INIT;
+    const cJSON *child;
+
+    if (all_ints(j)) {
+        put_ints(p, j);
+        return 0;
+    }
+    if (joined_list(j, &list)) {
+        str_addc(p->out, T_LIST);
+        return put_string(p, str_text(&list), list.len, 0);
+    }
+    put_tag(p->out, T_ARRAY, (uint64_t)cJSON_GetArraySize(j));
+    cJSON_ArrayForEach(child, j)
+        if (put_value(p, child, depth + 1) < 0)
+            return -1;
+    return 0;
 }
 
 static int put_value(struct pack *p, const cJSON *j, int depth)
@@ -369,8 +554,8 @@ static int put_value(struct pack *p, const cJSON *j, int depth)
         return 0;
     }
     if (cJSON_IsArray(j))
-        put_tag(p->out, T_ARRAY, (uint64_t)cJSON_GetArraySize(j));
-    else if (put_shape(p, j) < 0)
+        return put_array(p, j, depth);
+    if (put_shape(p, j) < 0)
         return -1;
     cJSON_ArrayForEach(child, j)
         if (put_value(p, child, depth + 1) < 0)
@@ -431,46 +616,67 @@ static const char *get_bytes(struct unpack *u, size_t n)
     return (const char *)from;
 }
 
-static const char *get_string(struct unpack *u, int depth);
-
-static void add_hex(struct str *text, const unsigned char *bytes, size_t n)
+static int64_t get_zigzag(struct unpack *u)
 {
-    for (size_t i = 0; i < n; i++)
-        str_addf(text, "%02x", bytes[i]);
+    uint64_t v = get_varint(u);
+
+    return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
 }
 
-static void add_seen_hex(struct unpack *u, struct str *text, int depth)
-{
-    const char *part = get_string(u, depth + 1);
-    size_t n;
+static void add_string(struct unpack *u, struct str *out, int depth);
 
-    if (u->bad)
-        return;
-    str_add(text, part);
-    n = get_count(u);
-    part = get_bytes(u, n);
-    if (u->bad)
-        return;
-    add_hex(text, (const unsigned char *)part, n);
-    part = get_string(u, depth + 1);
-    if (!u->bad)
-        str_add(text, part);
+static void add_hex_bytes(struct unpack *u, struct str *out, size_t n)
+{
+    const char *bytes = get_bytes(u, n);
+
+    for (size_t i = 0; bytes && i < n; i++)
+        str_addf(out, "%02x", (unsigned char)bytes[i]);
 }
 
-static void add_uuid(struct unpack *u, struct str *text)
+static void add_hex(struct unpack *u, struct str *out, int depth)
+{
+    add_string(u, out, depth + 1);
+    add_hex_bytes(u, out, get_count(u));
+    add_string(u, out, depth + 1);
+}
+
+static void add_uuid(struct unpack *u, struct str *out)
 {
     static const unsigned char groups[] = {4, 2, 2, 2, 6};
 
     for (size_t i = 0; i < sizeof groups; i++) {
-        const char *bytes = get_bytes(u, groups[i]);
-        if (!bytes)
-            return;
-        str_add(text, i ? "-" : "");
-        add_hex(text, (const unsigned char *)bytes, groups[i]);
+        str_add(out, i ? "-" : "");
+        add_hex_bytes(u, out, groups[i]);
     }
 }
 
-static void add_word(struct unpack *u, struct str *text)
+static void add_time(struct unpack *u, struct str *out)
+{
+    char text[32];
+
+    time_text((int64_t)get_varint(u), text);
+    str_add(out, text);
+}
+
+static void add_text(struct unpack *u, struct str *out)
+{
+    size_t n = get_count(u);
+    const char *bytes = get_bytes(u, n);
+
+    if (bytes)
+        str_addn(out, bytes, n);
+}
+
+static void add_filled(struct unpack *u, struct str *out, const char *form)
+{
+    for (; *form; form++)
+        if (*form == HOLE)
+            str_addf(out, "%llu", (unsigned long long)get_varint(u));
+        else
+            str_addc(out, *form);
+}
+
+static void add_word(struct unpack *u, struct str *out)
 {
     sqlite3_stmt *s = journal_db_bind(u->dict.words, SQL_WORD_TEXT, NULL, (int64_t)get_varint(u));
 
@@ -478,113 +684,111 @@ static void add_word(struct unpack *u, struct str *text)
         u->bad = true;
         return;
     }
-    str_add(text, journal_db_text(s, 0));
+    add_filled(u, out, journal_db_text(s, 0));
     journal_db_done(s);
 }
 
-static void add_pieces(struct unpack *u, struct str *text, int depth)
+static void add_pieces(struct unpack *u, struct str *out, int depth)
 {
     size_t n = get_count(u);
 
     for (size_t i = 0; i < n && !u->bad; i++) {
-        const char *part = get_string(u, depth + 1);
-        if (u->bad)
-            return;
-        str_add(text, i ? " " : "");
-        str_add(text, part);
-        u->bad |= text->len > MAX_TEXT; /* damaged bytes could refer to themselves for ever */
+        str_add(out, i ? " " : "");
+        add_string(u, out, depth + 1);
     }
 }
 
-static void add_new_string(struct unpack *u, unsigned char tag, struct str *text, int depth)
+static void add_seen(struct unpack *u, struct str *out, uint64_t i)
 {
-    const char *bytes;
-    char when[32];
-    size_t n;
-
-    switch (tag) {
-    case T_TEXT:
-        n = get_count(u);
-        bytes = get_bytes(u, n);
-        if (bytes)
-            str_addn(text, bytes, n);
-        return;
-    case T_WORD:
-        add_word(u, text);
-        return;
-    case T_HEX:
-        add_seen_hex(u, text, depth);
-        return;
-    case T_UUID:
-        add_uuid(u, text);
-        return;
-    case T_TIME:
-        time_text((int64_t)get_varint(u), when);
-        str_add(text, when);
-        return;
-    case T_SPLIT:
-        add_pieces(u, text, depth);
-        return;
-    default:
-        u->bad = true;
-    }
-}
-
-/* Borrowed from the dictionary; NULL when bad. */
-static const char *get_string(struct unpack *u, int depth)
-{
-    auto_str struct str text = STR_INIT;
-    const char *tag = get_bytes(u, 1);
-    unsigned char t = tag ? (unsigned char)*tag : T_NULL;
-
-    if (t >= T_SMALL_SEEN || t == T_SEEN) {
-        uint64_t i = t == T_SEEN ? get_varint(u) : (uint64_t)(t - T_SMALL_SEEN);
-        if (i < u->dict.n_seen)
-            return u->dict.seen[i];
-        u->bad = true;
-        return NULL;
-    }
-    if (depth > MAX_DEPTH)
-        u->bad = true;
+    if (i < u->dict.n_seen)
+        str_add(out, u->dict.seen[i]);
     else
-        add_new_string(u, t, &text, depth);
-    if (u->bad)
-        return NULL;
-    remember(&u->dict, str_take(&text));
-    return u->dict.seen[u->dict.n_seen - 1];
+        u->bad = true;
 }
 
-static size_t seen_index(const struct unpack *u, const char *s)
+/* Strings that the packer did not remember either. */
+static bool add_special(struct unpack *u, unsigned char tag, struct str *out, int depth)
 {
-    for (size_t i = u->dict.n_seen; i-- > 0;)
-        if (u->dict.seen[i] == s)
-            return i;
-    return 0;
-}
-
-/* Reads the keys of an object into *shape; the caller frees shape->keys unless it went into the dictionary. */
-static bool get_shape(struct unpack *u, unsigned char tag, struct shape *shape)
-{
-    size_t n;
-
-    if (tag == T_SHAPE) {
-        uint64_t i = get_varint(u);
-        if (u->bad || i >= u->dict.n_shapes)
-            u->bad = true;
-        else
-            *shape = u->dict.shapes[i];
+    if (tag >= T_SMALL_SEEN)
+        add_seen(u, out, tag - T_SMALL_SEEN);
+    else if (tag >= T_SMALL_INT)
+        str_addf(out, "%d", tag - T_SMALL_INT);
+    else if (tag == T_SEEN)
+        add_seen(u, out, get_varint(u));
+    else if (tag == T_INT)
+        str_addf(out, "%lld", (long long)get_zigzag(u));
+    else if (tag == T_HEX)
+        add_hex(u, out, depth);
+    else if (tag == T_UUID)
+        add_uuid(u, out);
+    else if (tag == T_TIME)
+        add_time(u, out);
+    else
         return false;
+    return true;
+}
+
+static void add_remembered(struct unpack *u, unsigned char tag, struct str *out, int depth)
+{
+    size_t from = out->len;
+
+    if (tag == T_TEXT)
+        add_text(u, out);
+    else if (tag == T_WORD || tag == T_FORM)
+        add_word(u, out);
+    else if (tag == T_SPLIT)
+        add_pieces(u, out, depth);
+    else
+        u->bad = true;
+    if (!u->bad)
+        remember(&u->dict, mem_strn(str_text(out) + from, out->len - from));
+}
+
+static void add_string(struct unpack *u, struct str *out, int depth)
+{
+    const char *tag = get_bytes(u, 1);
+
+    if (!tag || depth > MAX_DEPTH || out->len > MAX_TEXT) { /* damaged bytes could repeat themselves without end */
+        u->bad = true;
+        return;
     }
-    n = get_count(u);
-    shape->keys = mem_array(n, sizeof *shape->keys);
-    for (shape->n = 0; shape->n < n && !u->bad; shape->n++) {
-        const char *key = get_string(u, 0);
-        shape->keys[shape->n] = u->bad ? 0 : seen_index(u, key);
+    if (!add_special(u, (unsigned char)*tag, out, depth))
+        add_remembered(u, (unsigned char)*tag, out, depth);
+}
+
+static void get_keys(struct unpack *u, struct shape *shape)
+{
+    size_t n = get_count(u);
+
+    *shape = (struct shape){mem_array(n, sizeof *shape->keys), 0};
+    while (shape->n < n && !u->bad) {
+        struct str key = STR_INIT;
+
+        add_string(u, &key, 0);
+        shape->keys[shape->n++] = str_take(&key);
     }
-    if (u->bad || u->dict.n_shapes == MAX_SHAPES)
-        return true;
-    u->dict.shapes[u->dict.n_shapes++] = *shape;
-    return false;
+}
+
+/* The shape of the next object, borrowed; *own: not in the dictionary, the caller frees it. */
+static struct shape get_shape(struct unpack *u, unsigned char tag, bool *own)
+{
+    struct shape shape = {NULL, 0};
+    uint64_t i;
+
+    *own = false;
+    if (tag == T_OBJECT) {
+        get_keys(u, &shape);
+        *own = u->dict.n_shapes == MAX_SHAPES;
+        if (!*own)
+            u->dict.shapes[u->dict.n_shapes++] = shape;
+        return shape;
+    }
+    i = get_varint(u);
+    if (u->bad || i >= u->dict.n_shapes) {
+        u->bad = true;
+        return shape;
+    }
+    return u->dict.shapes[i];
 }
 
 static cJSON *get_value(struct unpack *u, int depth);
@@ -592,14 +796,14 @@ static cJSON *get_value(struct unpack *u, int depth);
 static cJSON *get_object(struct unpack *u, unsigned char tag, int depth)
 {
     cJSON *j = cJSON_CreateObject(), *v;
-    struct shape shape = {NULL, 0};
-    bool own = get_shape(u, tag, &shape);
+    bool own;
+    struct shape shape = get_shape(u, tag, &own);
 
     for (size_t i = 0; i < shape.n && !u->bad; i++)
         if ((v = get_value(u, depth + 1)))
-            cJSON_AddItemToObject(j, u->dict.seen[shape.keys[i]], v);
+            cJSON_AddItemToObject(j, shape.keys[i], v);
     if (own)
-        free(shape.keys);
+        shape_free(&shape);
     return j;
 }
 
@@ -611,6 +815,39 @@ static cJSON *get_array(struct unpack *u, int depth)
     for (size_t i = 0; i < n && !u->bad; i++)
         if ((v = get_value(u, depth + 1)))
             cJSON_AddItemToArray(j, v);
+    return j;
+}
+
+static cJSON *get_ints(struct unpack *u, bool runs)
+{
+    size_t n = get_count(u), total = 0;
+    cJSON *j = cJSON_CreateArray();
+
+    for (size_t i = 0; i < n && !u->bad; i++) {
+        double v = (double)get_zigzag(u);
+        uint64_t times = runs ? get_varint(u) : 1;
+
+        u->bad |= times > MAX_ITEMS || (total += times) > MAX_ITEMS;
+        for (uint64_t k = 0; k < times && !u->bad; k++)
+            cJSON_AddItemToArray(j, cJSON_CreateNumber(v));
+    }
+    return j;
+}
+
+static cJSON *get_list(struct unpack *u)
+{
+    auto_str struct str list = STR_INIT;
+    cJSON *j = cJSON_CreateArray();
+    char *at, *end;
+
+    add_string(u, &list, 0);
+    if (u->bad)
+        return j;
+    for (at = list.s ? list.s : ""; (end = strchr(at, BETWEEN)); at = end + 1) {
+        *end = '\0';
+        json_add_str(j, at);
+    }
+    json_add_str(j, at);
     return j;
 }
 
@@ -629,8 +866,6 @@ static cJSON *get_number(struct unpack *u)
 
 static cJSON *get_plain(struct unpack *u, unsigned char tag)
 {
-    uint64_t v;
-
     switch (tag) {
     case T_NULL:
         return cJSON_CreateNull();
@@ -638,8 +873,7 @@ static cJSON *get_plain(struct unpack *u, unsigned char tag)
     case T_TRUE:
         return cJSON_CreateBool(tag == T_TRUE);
     case T_INT:
-        v = get_varint(u);
-        return cJSON_CreateNumber((double)((int64_t)(v >> 1) ^ -(int64_t)(v & 1)));
+        return cJSON_CreateNumber((double)get_zigzag(u));
     case T_NUMBER:
         return get_number(u);
     default:
@@ -647,9 +881,16 @@ static cJSON *get_plain(struct unpack *u, unsigned char tag)
     }
 }
 
+static cJSON *get_text(struct unpack *u)
+{
+    auto_str struct str text = STR_INIT;
+
+    add_string(u, &text, 0);
+    return cJSON_CreateString(str_text(&text));
+}
+
 static cJSON *get_value(struct unpack *u, int depth)
 {
-    const char *text;
     unsigned char tag;
 
     if (u->at == u->end || depth > MAX_DEPTH) {
@@ -657,15 +898,17 @@ static cJSON *get_value(struct unpack *u, int depth)
         return NULL;
     }
     tag = *u->at;
-    if (tag >= T_SMALL_SEEN || (tag >= T_TEXT && tag < T_TAGS)) {
-        text = get_string(u, 0);
-        return text ? cJSON_CreateString(text) : NULL;
-    }
+    if (tag >= T_SMALL_SEEN || (tag >= T_TEXT && tag <= T_SPLIT) || tag == T_FORM)
+        return get_text(u);
     u->at++;
     if (tag == T_ARRAY)
         return get_array(u, depth);
     if (tag == T_OBJECT || tag == T_SHAPE)
         return get_object(u, tag, depth);
+    if (tag == T_INTS || tag == T_RUNS)
+        return get_ints(u, tag == T_RUNS);
+    if (tag == T_LIST)
+        return get_list(u);
     if (tag >= T_TAGS && tag < T_SMALL_INT) {
         u->bad = true;
         return NULL;

@@ -25,3 +25,8 @@ EXTRA_DIST += journal/embed.awk $(JOURNAL_SQL)
 
 journal/sql_text.h: $(srcdir)/journal/embed.awk $(JOURNAL_SQL)
 	$(AM_V_GEN)$(MKDIR_P) journal && $(AWK) -f $(srcdir)/journal/embed.awk $(JOURNAL_SQL) > $@.new && mv $@.new $@
+
+noinst_PROGRAMS += bench-journal
+bench_journal_SOURCES = bench/bench_journal.c
+bench_journal_CFLAGS = $(AM_CFLAGS) -O2
+bench_journal_LDADD = $(LIBS_JOURNAL) $(LIBS_BASE)

@@ -55,6 +55,15 @@ CREATE TABLE step (
     PRIMARY KEY (task, object, name, attempt)
 ) STRICT, WITHOUT ROWID;
 
+-- A host is in one step of a task at a time: a step that was left open when a later one began has been superseded (5).
+CREATE VIEW step_now AS
+SELECT task, object, name, attempt, seq, begun_ms, mono_ms, boot, ended_ms, baseline, detail,
+    CASE
+        WHEN outcome = 0 AND EXISTS (SELECT 1 FROM step l WHERE l.task = s.task AND l.object = s.object AND l.seq > s.seq)
+        THEN 5 ELSE outcome
+    END AS outcome
+FROM step s;
+
 -- One row per ended task: its steps, packed (archive.h, pack.h). Rows are only appended, so pages are full.
 CREATE TABLE archive (id INTEGER PRIMARY KEY, op INTEGER NOT NULL, task INTEGER NOT NULL, pack BLOB NOT NULL) STRICT;
 CREATE INDEX archive_op ON archive (op);

@@ -35,6 +35,8 @@ SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 FROM op WHERE op = ?2 AND outcome = 0
 UPDATE task SET ended_ms = ?3, outcome = ?4, why = ?5 WHERE task = ?1 AND op = ?2 AND outcome = 0
 --: task_get i
 SELECT op, object, name, begun_ms, ended_ms, outcome, why FROM task WHERE task = ?1
+--: task_is_open i
+SELECT task FROM task WHERE task = ?1 AND outcome = 0
 --: task_open_of i
 SELECT task FROM task WHERE op = ?1 AND outcome = 0 ORDER BY task LIMIT 1
 --: task_list i
@@ -45,21 +47,17 @@ DELETE FROM task WHERE op = ?1
 -- The same attempt begun again: it is open again, from now on.
 --: step_begin issiiiiss
 INSERT INTO step (task, object, name, attempt, seq, begun_ms, mono_ms, boot, baseline)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM task WHERE task = ?1 AND outcome = 0
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 ON CONFLICT DO UPDATE SET seq = excluded.seq, begun_ms = excluded.begun_ms, mono_ms = excluded.mono_ms,
     boot = excluded.boot, baseline = excluded.baseline, ended_ms = NULL, outcome = 0, detail = NULL
--- A host is in one step at a time: what was left open before has been superseded.
---: step_close_others issiii
-UPDATE step SET outcome = ?6, ended_ms = ?5, detail = 'a later step began'
-WHERE task = ?1 AND object = ?2 AND outcome = 0 AND NOT (name = ?3 AND attempt = ?4)
 --: step_end issiiis
 UPDATE step SET ended_ms = ?5, outcome = ?6, detail = ?7 WHERE task = ?1 AND object = ?2 AND name = ?3 AND attempt = ?4
 -- A step that was true already has an end without a begin.
 --: step_whole issiiiisis
 INSERT INTO step (task, object, name, attempt, seq, begun_ms, mono_ms, boot, ended_ms, outcome, detail)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?6, ?9, ?10 FROM task WHERE task = ?1 AND outcome = 0
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?6, ?9, ?10)
 --: step_list i
-SELECT object, name, attempt, outcome, begun_ms, ended_ms, baseline, detail FROM step WHERE task = ?1 ORDER BY seq
+SELECT object, name, attempt, outcome, begun_ms, ended_ms, baseline, detail FROM step_now WHERE task = ?1 ORDER BY seq
 --: step_delete i
 DELETE FROM step WHERE task = ?1
 --: archive_add iib
@@ -99,7 +97,7 @@ SELECT op, object, kind, generation, plan FROM op WHERE outcome = 0 ORDER BY op
 -- With one max() the other columns are those of the row that has it.
 --: newest_steps i
 SELECT t.op, s.object, s.name, max(s.attempt), s.begun_ms, s.mono_ms, s.boot, s.outcome, s.baseline, s.detail, s.seq
-FROM task t CROSS JOIN step s ON s.task = t.task
+FROM task t CROSS JOIN step_now s ON s.task = t.task
 WHERE t.task = ?1 AND t.outcome = 0 GROUP BY s.object, s.name ORDER BY s.seq
 
 -- Readers. A prefix is compared by its length, so that % and _ in names are plain characters.
@@ -110,7 +108,7 @@ WHERE substr(object, 1, length(?1)) = ?1 ORDER BY op DESC LIMIT ?2
 SELECT plan, pack FROM op WHERE op = ?1
 --: read_steps i
 SELECT t.task, t.name, s.object, s.name, s.attempt, s.outcome, s.begun_ms, s.ended_ms, s.baseline, s.detail
-FROM task t CROSS JOIN step s ON s.task = t.task WHERE t.op = ?1
+FROM task t CROSS JOIN step_now s ON s.task = t.task WHERE t.op = ?1
 --: read_archive i
 SELECT task, pack FROM archive WHERE op = ?1 ORDER BY id
 --: read_decisions s

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Group commit, and what happens when the disk is full. */
 #include <errno.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -66,6 +67,7 @@ static int write_once(struct journal_writer *w, struct journal_entry *first, con
         sqlite3_exec(w->db.db, "ROLLBACK", NULL, NULL, NULL);
     w->high_op = op;
     w->high_task = task;
+    memset(w->known, 0, sizeof w->known);
     return -1;
 }
 
