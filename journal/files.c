@@ -12,6 +12,8 @@
 
 #include "base/mem.h"
 
+enum { GIVE_BYTES = 64 << 10 };
+
 static int refuse_second(const char *dir, int fd, struct err *err)
 {
     char text[32] = "";
@@ -47,13 +49,6 @@ int journal_lock(const char *dir, int *fd, struct err *err)
     return 0;
 }
 
-bool journal_ballast_there(const char *dir)
-{
-    auto_free char *path = mem_printf("%s/ballast", dir);
-
-    return access(path, F_OK) == 0;
-}
-
 int journal_ballast_make(const char *dir, size_t bytes, struct err *err)
 {
     auto_free char *path = mem_printf("%s/ballast", dir);
@@ -81,14 +76,17 @@ int journal_ballast_make(const char *dir, size_t bytes, struct err *err)
     return journal_sync_dir(dir, err);
 }
 
-bool journal_ballast_drop(const char *dir)
+bool journal_ballast_give(const char *dir)
 {
     auto_free char *path = mem_printf("%s/ballast", dir);
+    int64_t size = journal_file_size(path);
 
+    if (size > GIVE_BYTES)
+        return truncate(path, (off_t)(size - GIVE_BYTES)) == 0;
     if (unlink(path) < 0)
         return false;
     journal_sync_dir(dir, NULL); /* some file systems free the blocks only then */
-    return true;
+    return size > 0;
 }
 
 int64_t journal_file_size(const char *path)

@@ -280,7 +280,7 @@ static int open_database(struct journal *j, struct err *err)
     uint64_t op = 0, task = 0;
     int rc = journal_store_open(&w->db, w->dir, now, err);
 
-    if (rc < 0 && err->kind == ERR_SYS && err->sys == ENOSPC && journal_ballast_drop(w->dir))
+    while (rc < 0 && err->kind == ERR_SYS && err->sys == ENOSPC && journal_ballast_give(w->dir))
         rc = journal_store_open(&w->db, w->dir, now, err); /* a full disk must not keep us from starting */
     if (rc < 0 || load_number(&w->db, "op", &op, err) < 0 || load_number(&w->db, "task", &task, err) < 0 ||
         give_back_pages(&w->db, err) < 0)

@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-/* Stored in files: append only. Where a string is expected, T_INT and the small integers mean its decimal digits. Strings
+/* Stored in files: append only. In a part of a string, T_INT and the small integers mean decimal digits. Strings
  * that will hardly come again in a document (integers, T_HEX, T_UUID, T_TIME) are not counted for T_SEEN. */
 enum tag {
     T_NULL, T_FALSE, T_TRUE,
@@ -286,7 +286,7 @@ static int put_special(struct pack *p, const char *s, size_t len, int depth)
     size_t from = 0, n;
     int64_t v;
 
-    if (is_decimal(s, len, &v)) {
+    if (depth > 0 && is_decimal(s, len, &v)) { /* as a value of its own it would be read as a number */
         put_int(p->out, v);
         return 1;
     }

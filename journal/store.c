@@ -16,7 +16,7 @@
 #include "journal/sql_text.h"
 
 /* A file up to this size is checked at every start; a larger one only when its last writer did not close it. */
-enum { SMALL_BYTES = 4 << 20 };
+enum { SMALL_BYTES = 4 << 20, HEAD_BYTES = 100 };
 
 static int migrate_one(struct journal_db *d, const char *sql, int version, int64_t now_ms, struct err *err)
 {
@@ -43,13 +43,36 @@ int journal_migrate(struct journal_db *d, const char *const *schema, int version
     return 0;
 }
 
-/* Is the file of this name ours? Read as it is, without its WAL: nothing in a foreign file is touched. */
+/* The first bytes of the file, through SQLite's own descriptor. Not through SQLite's pages: while a WAL is being copied into
+ * the file the power may go, and the file alone is then nothing whole. */
+static int read_head(const char *path, unsigned char head[HEAD_BYTES], struct err *err)
+{
+    struct journal_db d;
+    sqlite3_file *file = NULL;
+    int rc;
+
+    if (journal_db_open(&d, path, DB_READ_ONLY | DB_IMMUTABLE, err) < 0)
+        return err_ctx(err, "%s", path);
+    rc = sqlite3_file_control(d.db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (rc == SQLITE_OK && file)
+        rc = file->pMethods->xRead(file, head, HEAD_BYTES, 0); /* what is not there reads as 0 */
+    journal_db_close(&d);
+    if (rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ)
+        return 0;
+    return err_set(err, ERR_SYS, EIO, "read %s", path);
+}
+
+static uint32_t big_endian(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Is the file of this name ours? Nothing in a foreign file is touched. Our files are made under another name and renamed when
+ * complete: one of this name is whole, or not ours. */
 static int look(const char *path, bool *there, struct err *err)
 {
     auto_free char *wal = mem_printf("%s-wal", path);
-    struct journal_db d;
-    int64_t id = 0;
-    int rc;
+    unsigned char head[HEAD_BYTES] = {0};
 
     *there = journal_file_size(path) >= 0;
     if (!*there && journal_file_size(wal) > 0)
@@ -57,14 +80,12 @@ static int look(const char *path, bool *there, struct err *err)
                        "away to start with an empty journal", path);
     if (!*there)
         return 0;
-    if (journal_db_open(&d, path, DB_READ_ONLY | DB_IMMUTABLE, err) < 0)
-        return err_ctx(err, "%s", path);
-    rc = journal_db_pragma(&d, "PRAGMA application_id", &id, NULL);
-    journal_db_close(&d);
-    if (rc < 0 || id == 0)
+    if (read_head(path, head, err) < 0)
+        return -1;
+    if (memcmp(head, "SQLite format 3", 16) != 0 || big_endian(head + 68) == 0)
         return err_set(err, ERR_INPUT, 0, "%s is not a journal of chfleet, or is damaged at its beginning: move it away, "
                        "or use another data directory", path);
-    if (id != JOURNAL_APPLICATION_ID)
+    if (big_endian(head + 68) != JOURNAL_APPLICATION_ID)
         return err_set(err, ERR_INPUT, 0, "%s is a database of another program: move it away, or use another data "
                        "directory", path);
     return 0;

@@ -87,11 +87,12 @@ static void refill(struct journal_writer *w)
 
 static bool give_ballast(struct journal_writer *w)
 {
-    if (!w->ballast_bytes || !journal_ballast_drop(w->dir))
+    if (!w->ballast_bytes || !journal_ballast_give(w->dir))
         return false;
+    if (!w->low)
+        log_warn(w->dir, "the disk is full: the journal uses its reserve of %zu KiB to finish what has begun; free some "
+                 "space, new work waits for it", w->ballast_bytes / 1024);
     w->low = true;
-    log_warn(w->dir, "the disk is full: the journal gives up its reserve of %zu KiB to finish what has begun; free some "
-             "space, new work waits for it", w->ballast_bytes / 1024);
     return true;
 }
 
@@ -101,7 +102,7 @@ static int write_range(struct journal_writer *w, struct journal_entry *first, co
     struct err err = ERR_INIT;
     int rc = write_once(w, first, end, &err);
 
-    if (rc < 0 && is_full(&err) && give_ballast(w))
+    while (rc < 0 && is_full(&err) && give_ballast(w))
         rc = write_once(w, first, end, &err);
     if (rc == 0) {
         ++*commits;
