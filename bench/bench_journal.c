@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench-journal DIR [steps|recovery|archive N]: durable steps per second against SQLite alone with the same rows and
- * batches, opening and walking 100,000 steps, bytes of N archived rollouts of 300 shards × 2 hosts. DIR is on the disk to be
- * measured; what is made there is removed.
+ * batches, opening and walking 100,000 steps, bytes of N archived rollouts of 300 shards × 2 hosts. DIR is on the disk
+ * to be measured; what is made there is removed.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -89,8 +89,8 @@ static void open_journal(struct bench *b)
 
 static void remove_files(const char *dir)
 {
-    static const char *const names[] = {"journal.db", "journal.db-wal", "journal.db-shm", "journal.lock", "ballast",
-                                        "raw.db", "raw.db-wal", "raw.db-shm"};
+    static const char *const names[] = {"journal.db", "journal.db-wal", "journal.db-shm", "journal.lock",
+                                        "ballast",    "raw.db",         "raw.db-wal",     "raw.db-shm"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         auto_free char *path = mem_printf("%s/%s", dir, names[i]);
@@ -139,8 +139,13 @@ static const char baseline[] = "{\"podUID\":\"6ba7b810-9dad-11d1-80b4-00c04fd430
 
 static struct journal_rec step_rec(int i, enum journal_type type)
 {
-    struct journal_rec r = {.type = type, .op = 1, .task = 1 + (uint32_t)(i / STEPS_PER_TASK), .object = "ns/inst/c/0/0",
-                            .name = "stop", .attempt = (uint32_t)i, .text = baseline};
+    struct journal_rec r = {.type = type,
+                            .op = 1,
+                            .task = 1 + (uint32_t)(i / STEPS_PER_TASK),
+                            .object = "ns/inst/c/0/0",
+                            .name = "stop",
+                            .attempt = (uint32_t)i,
+                            .text = baseline};
 
     if (type == JRN_STEP_END) {
         r.outcome = OUT_DONE;
@@ -149,18 +154,26 @@ static struct journal_rec step_rec(int i, enum journal_type type)
     return r;
 }
 
-static void begin_tasks(struct bench *b, int steps)
+static void begin_tasks(struct bench *b, uint64_t op, uint32_t task, int steps)
 {
-    put(b, (struct journal_rec){.type = JRN_OP_BEGIN, .op = 1, .object = "ns/inst", .kind = "ClickHouseInstallation",
-                                .generation = 1, .text = "{}"});
+    put(b, (struct journal_rec){.type = JRN_OP_BEGIN,
+                                .op = op,
+                                .object = "ns/inst",
+                                .kind = "ClickHouseInstallation",
+                                .generation = 1,
+                                .text = "{}"});
     for (int t = 0; t <= steps / STEPS_PER_TASK; t++)
-        put(b, (struct journal_rec){.type = JRN_TASK, .op = 1, .task = 1 + (uint32_t)t, .object = "ns/inst/c/0",
-                                    .name = "shard", .text = "{}"});
+        put(b, (struct journal_rec){.type = JRN_TASK,
+                                    .op = op,
+                                    .task = task + (uint32_t)t,
+                                    .object = "ns/inst/c/0",
+                                    .name = "shard",
+                                    .text = "{}"});
     wait_for(b, 0);
 }
 
-/* With `alone` nothing is put until the batch is acknowledged; else one batch is put while the one before is being written,
- * as records of many workers are. */
+/* With `alone` nothing is put until the batch is acknowledged; else one batch is put while the one before is being
+ * written, as records of many workers are. */
 static void put_batch(struct bench *b, int from, int to, enum journal_type type, int steps, bool alone)
 {
     if (from >= steps)
@@ -177,7 +190,7 @@ static double journal_steps(struct bench *b, int steps, int batch, bool alone)
 
     mkdir(b->dir, 0700);
     open_journal(b);
-    begin_tasks(b, steps);
+    begin_tasks(b, 1, 1, steps);
     from = seconds();
     for (int i = 0; i < steps; i += 2 * batch) {
         put_batch(b, i, i + batch, JRN_STEP_BEGIN, steps, alone);
@@ -225,11 +238,13 @@ static void raw_row(sqlite3 *db, sqlite3_stmt *s, const struct journal_rec *r)
 
 static double raw_steps(const char *dir, int steps, int batch)
 {
-    static const char schema[] =
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE step (task INTEGER NOT NULL, object TEXT NOT "
-        "NULL, name TEXT NOT NULL, attempt INTEGER NOT NULL, seq INTEGER NOT NULL, begun_ms INTEGER NOT NULL, mono_ms INTEGER "
-        "NOT NULL, boot TEXT NOT NULL, ended_ms INTEGER, outcome INTEGER NOT NULL DEFAULT 0, baseline TEXT, detail TEXT, "
-        "PRIMARY KEY (task, object, name, attempt)) STRICT, WITHOUT ROWID";
+    static const char schema[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE step (task "
+                                 "INTEGER NOT NULL, object TEXT NOT "
+                                 "NULL, name TEXT NOT NULL, attempt INTEGER NOT NULL, seq INTEGER NOT NULL, begun_ms "
+                                 "INTEGER NOT NULL, mono_ms INTEGER "
+                                 "NOT NULL, boot TEXT NOT NULL, ended_ms INTEGER, outcome INTEGER NOT NULL DEFAULT 0, "
+                                 "baseline TEXT, detail TEXT, "
+                                 "PRIMARY KEY (task, object, name, attempt)) STRICT, WITHOUT ROWID";
     auto_free char *path = mem_printf("%s/raw.db", dir);
     sqlite3_stmt *s[4];
     sqlite3 *db;
@@ -241,8 +256,9 @@ static double raw_steps(const char *dir, int steps, int batch)
     s[0] = prepare(db, "BEGIN IMMEDIATE");
     s[1] = prepare(db, "COMMIT");
     s[2] = prepare(db, "INSERT INTO step VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?8, NULL, 0, ?7, NULL)");
-    s[3] = prepare(db, "UPDATE step SET ended_ms = ?5, outcome = ?6, detail = ?7 WHERE task = ?1 AND object = ?2 AND name = ?3 "
-                       "AND attempt = ?4");
+    s[3] = prepare(
+        db, "UPDATE step SET ended_ms = ?5, outcome = ?6, detail = ?7 WHERE task = ?1 AND object = ?2 AND name = ?3 "
+            "AND attempt = ?4");
     from = seconds();
     for (int i = 0; i < steps; i += batch)
         for (int end = 0; end < 2; end++) {
@@ -336,8 +352,11 @@ static void measure_open(struct bench *b, const char *what)
     w.j = b->j;
     journal_each_open_op(b->j, walk_op, &w);
     walked = seconds();
-    printf("%-28s open %6.1f ms, first step at %6.1f ms, all %" PRIu64 " steps at %6.1f ms\n", what, (opened - from) * 1e3,
-           (w.first - from) * 1e3, w.steps, (walked - from) * 1e3);
+    printf("%-38s open %5.1f ms", what, (opened - from) * 1e3);
+    if (w.steps)
+        printf(", first step at %5.1f ms, all %" PRIu64 " at %5.1f ms", (w.first - from) * 1e3, w.steps,
+               (walked - from) * 1e3);
+    puts("");
     journal_close(b->j);
 }
 
@@ -362,7 +381,7 @@ static void fill_steps(struct bench *b, int tasks_open)
 {
     int tasks = RECOVERY_STEPS / STEPS_PER_TASK;
 
-    begin_tasks(b, RECOVERY_STEPS);
+    begin_tasks(b, 1, 1, RECOVERY_STEPS);
     for (int i = 0; i < RECOVERY_STEPS; i++) {
         char host[64], name[32];
         struct journal_rec r = step_rec(i, JRN_STEP_BEGIN);
@@ -385,25 +404,31 @@ static void fill_steps(struct bench *b, int tasks_open)
     wait_for(b, 0);
 }
 
-static void recovery_case(struct bench *b, int tasks_open, const char *what)
+/* As a kill leaves it: the WAL not yet in the file. */
+static void measure_killed(struct bench *b, const char *what)
 {
     auto_free char *crashed = mem_printf("%s-crashed", b->dir);
-    auto_free char *clean = mem_printf("%s, closed", what), *killed = mem_printf("%s, killed", what);
-    char *dir = b->dir;
+    struct bench killed = *b;
 
-    mkdir(dir, 0700);
     mkdir(crashed, 0700);
+    copy_file(b->dir, crashed, "journal.db");
+    copy_file(b->dir, crashed, "journal.db-wal");
+    killed.dir = crashed;
+    measure_open(&killed, what);
+    remove_files(crashed);
+}
+
+static void recovery_case(struct bench *b, int tasks_open, const char *what)
+{
+    auto_free char *clean = mem_printf("%s, closed", what), *killed = mem_printf("%s, killed", what);
+
+    mkdir(b->dir, 0700);
     open_journal(b);
     fill_steps(b, tasks_open);
-    copy_file(dir, crashed, "journal.db"); /* as a kill leaves it: the WAL not yet in the file */
-    copy_file(dir, crashed, "journal.db-wal");
+    measure_killed(b, killed);
     journal_close(b->j);
     measure_open(b, clean);
-    b->dir = crashed;
-    measure_open(b, killed);
-    b->dir = dir;
-    remove_files(crashed);
-    remove_files(dir);
+    remove_files(b->dir);
 }
 
 static void bench_recovery(struct bench *b)
@@ -414,8 +439,8 @@ static void bench_recovery(struct bench *b)
 
 /* ---- size of archived rollouts ---- */
 
-static const char *const host_steps[] = {"settings", "leave", "propagate", "drain", "identity", "stop", "start", "ping",
-                                         "loaded", "catch-up", "join", "verify"};
+static const char *const host_steps[] = {"settings", "leave", "propagate", "drain",    "identity", "stop",
+                                         "start",    "ping",  "loaded",    "catch-up", "join",     "verify"};
 enum { N_STEPS = sizeof host_steps / sizeof *host_steps };
 
 static void random_hex(struct bench *b, char *out, size_t n)
@@ -435,9 +460,11 @@ static char *identity(struct bench *b)
     random_hex(b, uid, 32);
     random_hex(b, id, 64);
     gmtime_r(&t, &tm);
-    return mem_printf("{\"podUID\":\"%.8s-%.4s-%.4s-%.4s-%.12s\",\"containerID\":\"containerd://%s\",\"startedAt\":\"%04d-%02d-"
-                      "%02dT%02d:%02d:%02dZ\"}", uid, uid + 8, uid + 12, uid + 16, uid + 20, id, tm.tm_year + 1900,
-                      tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    return mem_printf(
+        "{\"podUID\":\"%.8s-%.4s-%.4s-%.4s-%.12s\",\"containerID\":\"containerd://%s\",\"startedAt\":\"%04d-%02d-"
+        "%02dT%02d:%02d:%02dZ\"}",
+        uid, uid + 8, uid + 12, uid + 16, uid + 20, id, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+        tm.tm_min, tm.tm_sec);
 }
 
 static char *detail(struct bench *b, int step)
@@ -466,8 +493,15 @@ static void host_rollout(struct bench *b, uint64_t op, uint32_t task, int shard,
     snprintf(host, sizeof host, "prod/events/main/%d/%d", shard, replica);
     for (int i = 0; i < N_STEPS; i++) {
         auto_free char *text = detail(b, i);
-        struct journal_rec r = {.type = JRN_STEP_BEGIN, .op = op, .task = task, .object = host, .name = host_steps[i],
-                                .attempt = 1, .text = i == 4 || i == 5 ? before : i > 5 ? after : NULL};
+        struct journal_rec r = {.type = JRN_STEP_BEGIN,
+                                .op = op,
+                                .task = task,
+                                .object = host,
+                                .name = host_steps[i],
+                                .attempt = 1,
+                                .text = i == 4 || i == 5 ? before
+                                        : i > 5          ? after
+                                                         : NULL};
         put(b, r);
         b->world.ahead_ms += rnd(b, i == 8 ? 60000 : 6000);
         r.type = JRN_STEP_END;
@@ -484,12 +518,15 @@ static char *plan_text(void)
 
     str_add(&s, "{\"object\":\"prod/events\",\"generation\":7,\"hosts\":[");
     for (int i = 0; i < SHARDS * HOSTS; i++)
-        str_addf(&s, "%s{\"key\":\"prod/events/main/%d/%d\",\"action\":\"restart\",\"reason\":\"spec.configuration.settings."
-                     "max_concurrent_queries: 100 → 150 (and 2 more)\",\"wave\":%d}", i ? "," : "", i / HOSTS, i % HOSTS, i % 8);
+        str_addf(
+            &s,
+            "%s{\"key\":\"prod/events/main/%d/%d\",\"action\":\"restart\",\"reason\":\"spec.configuration.settings."
+            "max_concurrent_queries: 100 → 150 (and 2 more)\",\"wave\":%d}",
+            i ? "," : "", i / HOSTS, i % HOSTS, i % 8);
     str_add(&s, "],\"tasks\":[");
     for (int i = 0; i < SHARDS; i++)
-        str_addf(&s, "%s{\"table\":\"shard\",\"object\":\"prod/events/main/%d\",\"wave\":%d,\"hosts\":[%d,%d]}", i ? "," : "", i,
-                 i / 40, 2 * i, 2 * i + 1);
+        str_addf(&s, "%s{\"table\":\"shard\",\"object\":\"prod/events/main/%d\",\"wave\":%d,\"hosts\":[%d,%d]}",
+                 i ? "," : "", i, i / 40, 2 * i, 2 * i + 1);
     str_add(&s, "]}");
     return str_take(&s);
 }
@@ -498,17 +535,26 @@ static void rollout(struct bench *b, const char *plan)
 {
     uint64_t op = journal_next_op(b->j);
 
-    put(b, (struct journal_rec){.type = JRN_OP_BEGIN, .op = op, .object = "prod/events", .kind = "ClickHouseInstallation",
-                                .generation = (int64_t)op, .text = plan});
+    put(b, (struct journal_rec){.type = JRN_OP_BEGIN,
+                                .op = op,
+                                .object = "prod/events",
+                                .kind = "ClickHouseInstallation",
+                                .generation = (int64_t)op,
+                                .text = plan});
     for (int shard = 0; shard < SHARDS; shard++) {
         char object[64], text[128];
         uint32_t task = journal_next_task(b->j);
 
         snprintf(object, sizeof object, "prod/events/main/%d", shard);
-        snprintf(text, sizeof text, "{\"table\":\"shard\",\"object\":\"%s\",\"wave\":%d,\"hosts\":[%d,%d]}", object, shard / 40,
-                 2 * shard, 2 * shard + 1);
-        put(b, (struct journal_rec){.type = JRN_TASK, .op = op, .task = task, .wave = (uint32_t)shard / 40, .object = object,
-                                    .name = "shard", .text = text});
+        snprintf(text, sizeof text, "{\"table\":\"shard\",\"object\":\"%s\",\"wave\":%d,\"hosts\":[%d,%d]}", object,
+                 shard / 40, 2 * shard, 2 * shard + 1);
+        put(b, (struct journal_rec){.type = JRN_TASK,
+                                    .op = op,
+                                    .task = task,
+                                    .wave = (uint32_t)shard / 40,
+                                    .object = object,
+                                    .name = "shard",
+                                    .text = text});
         for (int replica = 0; replica < HOSTS; replica++)
             host_rollout(b, op, task, shard, replica);
         put(b, (struct journal_rec){.type = JRN_TASK_END, .op = op, .task = task, .outcome = OUT_DONE});
@@ -537,10 +583,12 @@ static void bench_archive(struct bench *b, int n)
         rollout(b, plan);
     wait_for(b, 0);
     from = seconds() - from;
+    begin_tasks(b, journal_next_op(b->j), journal_next_task(b->j), RECOVERY_STEPS / 100);
+    measure_killed(b, "all of that, killed");
     journal_close(b->j);
     size = file_size(b->dir, "journal.db");
-    printf("%d rollouts of %d shards x %d, %d steps each host: %.1f MiB, %.1f KiB each, %.0f bytes per task, %.0f s\n", n,
-           SHARDS, HOSTS, N_STEPS, (double)size / 1048576, (double)size / n / 1024, (double)size / n / SHARDS, from);
+    printf("%d rollouts of %d shards x %d, %d steps each host: %.1f MiB, %.1f KiB each, %.0f bytes per task, %.0f s\n",
+           n, SHARDS, HOSTS, N_STEPS, (double)size / 1048576, (double)size / n / 1024, (double)size / n / SHARDS, from);
     remove_files(b->dir);
 }
 

@@ -210,8 +210,10 @@ static int refuse(const struct journal_writer *w, const struct journal_entry *e,
     if (types[e->rec.type].ends && e->rec.outcome == OUT_NONE)
         return err_set(err, ERR_BUG, 0, "an end without outcome");
     if (types[e->rec.type].begins && w->low)
-        return err_set(err, ERR_SYS, ENOSPC, "%s: only what has begun is finished on the last of the disk; free some "
-                       "space, new work then goes on by itself", w->dir);
+        return err_set(err, ERR_SYS, ENOSPC,
+                       "%s: only what has begun is finished on the last of the disk; free some "
+                       "space, new work then goes on by itself",
+                       w->dir);
     return 0;
 }
 

@@ -8,15 +8,23 @@
 #include "journal/journal.h"
 #include "journal/pack.h"
 
-enum { NEAR = 32 }; /* how far back an equal text is looked for */
+enum {
+    NEAR = 32,         /* how far back an equal text is looked for */
+    PAGES_FREE = 1024, /* of 4 KiB, kept for new rows */
+};
 
 /* Stored in files: append only. */
 enum task_field {
-    F_TABLE, F_OBJECT, F_OUTCOME, F_BEGUN, F_MS, F_WHY,
+    F_TABLE,
+    F_OBJECT,
+    F_OUTCOME,
+    F_BEGUN,
+    F_MS,
+    F_WHY,
     F_TEXTS,     /* baselines and details, each once */
     F_HOSTS,     /* a host … */
     F_NAMES,     /* … and the list of its steps in a row */
-    F_TRIES,        /* attempt * 8 + outcome */
+    F_TRIES,     /* attempt * 8 + outcome */
     F_GAPS,      /* ms from the end of the step before (first: from the beginning of the task) to the begin */
     F_TIMES,     /* ms from begin to end; -1: it has no end (a clock set back can make other numbers negative) */
     F_BASELINES, /* 1 + index into texts, 0: none */
@@ -236,6 +244,17 @@ static int delete_op(struct journal_db *d, int64_t op, bool *gone, struct err *e
     return *gone ? journal_db_run(d, SQL_ARCHIVE_DELETE, err, op) : 0;
 }
 
+/* Space of rows that went is used by new rows; what is far too much goes back to the file system, in small parts, since
+ * somebody may be waiting for an ack. */
+static int give_back_pages(struct journal_db *d, struct err *err)
+{
+    int64_t pages = 0;
+
+    if (journal_db_pragma(d, "PRAGMA freelist_count", &pages, err) < 0)
+        return -1;
+    return pages > PAGES_FREE ? journal_db_exec(d, "PRAGMA incremental_vacuum(256)", err) : 0;
+}
+
 static int64_t bytes_in_use(struct journal_db *d)
 {
     int64_t pages = 0, free_pages = 0, size = 0;
@@ -260,7 +279,7 @@ int journal_archive_trim(struct journal_db *d, int64_t ended, int64_t keep, int6
             break;
         rc = delete_op(d, op, &gone, err);
     }
-    return rc < 0 ? -1 : 0;
+    return rc < 0 ? -1 : give_back_pages(d, err);
 }
 
 /* ---- readers ---- */
@@ -312,7 +331,8 @@ static bool next_values(const cJSON **at, int64_t *value)
     return true;
 }
 
-static void show_step(const cJSON *const *head, struct journal_shown_step *s, const int64_t *v, int64_t *time, cJSON *array)
+static void show_step(const cJSON *const *head, struct journal_shown_step *s, const int64_t *v, int64_t *time,
+                      cJSON *array)
 {
     cJSON *shown;
 
@@ -351,7 +371,8 @@ static bool show_steps(uint32_t task, const cJSON *const *head, cJSON *array)
     return !host && !at[F_TRIES];
 }
 
-int journal_archive_show(struct journal_db *d, uint32_t task, const void *pack, size_t len, cJSON *array, struct err *err)
+int journal_archive_show(struct journal_db *d, uint32_t task, const void *pack, size_t len, cJSON *array,
+                         struct err *err)
 {
     auto_json cJSON *doc = journal_unpack(pack, len, d, err);
     const cJSON *head[TASK_FIELDS] = {NULL}, *at = doc ? doc->child : NULL;

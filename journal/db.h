@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One SQLite connection of the journal with its prepared statements. The statements are named in statements.sql together
- * with the types of their parameters; everything here takes the values after `err`: int64_t for 'i', const char * (NULL
- * allowed) for 's', const void * and size_t for 'b'. A connection belongs to one thread at a time.
+ * One SQLite connection of the journal with its prepared statements. The statements are named in statements.sql
+ * together with the types of their parameters; everything here takes the values after `err`: int64_t for 'i', const
+ * char * (NULL allowed) for 's', const void * and size_t for 'b'. A connection belongs to one thread at a time.
  */
 #ifndef JOURNAL_DB_H
 #define JOURNAL_DB_H

@@ -21,8 +21,10 @@ static int refuse_second(const char *dir, int fd, struct err *err)
 
     text[n > 0 ? n : 0] = '\0';
     text[strspn(text, "0123456789")] = '\0';
-    return err_set(err, ERR_REFUSED, 0, "data directory %s is in use by process %s: stop that one first, or use another "
-                   "directory", dir, *text ? text : "(unknown)");
+    return err_set(err, ERR_REFUSED, 0,
+                   "data directory %s is in use by process %s: stop that one first, or use another "
+                   "directory",
+                   dir, *text ? text : "(unknown)");
 }
 
 int journal_lock(const char *dir, int *fd, struct err *err)

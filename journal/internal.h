@@ -29,13 +29,13 @@ enum { JOURNAL_KNOWN_TASKS = 256 };
 struct journal_writer {
     struct journal_db db;
     char *dir, *boot_id;
-    size_t ballast_bytes;         /* 0: none is kept */
-    bool low;                     /* the ballast is gone: nothing new is begun */
-    uint64_t seq;                 /* of the last step */
-    uint64_t high_op, saved_op;   /* highest numbers seen and stored */
+    size_t ballast_bytes;       /* 0: none is kept */
+    bool low;                   /* the ballast is gone: nothing new is begun */
+    uint64_t seq;               /* of the last step */
+    uint64_t high_op, saved_op; /* highest numbers seen and stored */
     uint32_t high_task, saved_task;
     uint32_t known[JOURNAL_KNOWN_TASKS]; /* open tasks, by number modulo the size; 0: none */
-    int64_t keep_ops, keep_bytes; /* retention */
+    int64_t keep_ops, keep_bytes;        /* retention */
     int64_t keep_incidents;
 };
 
@@ -67,7 +67,8 @@ struct journal {
 /* Takes up to a batch of records through one commit; each entry gets its err. Blocks. *commits counts. */
 void journal_write_batch(struct journal_writer *w, struct journal_entry *first, uint64_t *commits);
 
-/* One record in the open transaction. ERR_BUG, ERR_REFUSED, ERR_CONFLICT and ENOSPC for want of the ballast are about this record alone (*alone). */
+/* One record in the open transaction. ERR_BUG, ERR_REFUSED, ERR_CONFLICT and ENOSPC for want of the ballast are about
+ * this record alone (*alone). */
 int journal_apply(struct journal_writer *w, const struct journal_entry *e, bool *alone, struct err *err);
 
 #endif

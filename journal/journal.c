@@ -17,19 +17,19 @@
 #include "journal/store.h"
 
 enum {
-    BATCH_MAX = 4096,       /* records of one commit, so that an ack never waits for a whole flood */
+    BATCH_MAX = 4096, /* records of one commit, so that an ack never waits for a whole flood */
     BALLAST_BYTES = 8 << 20,
     KEEP_OPS = 1000,        /* ended operations of one object */
     KEEP_BYTES = 256 << 20, /* of all; then the oldest ended operations go */
     KEEP_INCIDENTS = 10000,
-    PAGES_FREE = 1024,      /* free pages given back to the file system at start when there are more */
 };
 
 const char *outcome_name(enum outcome o)
 {
     static const char *const names[] = {
-        [OUT_NONE] = "open",     [OUT_DONE] = "done",     [OUT_ALREADY] = "already so",       [OUT_FAILED] = "failed",
-        [OUT_UNDONE] = "undone", [OUT_SUPERSEDED] = "superseded", [OUT_REFUSED] = "refused",
+        [OUT_NONE] = "open",       [OUT_DONE] = "done",     [OUT_ALREADY] = "already so",
+        [OUT_FAILED] = "failed",   [OUT_UNDONE] = "undone", [OUT_SUPERSEDED] = "superseded",
+        [OUT_REFUSED] = "refused",
     };
     return (unsigned)o < sizeof names / sizeof *names ? names[o] : "unknown";
 }
@@ -262,16 +262,6 @@ static int load_number(struct journal_db *d, const char *name, uint64_t *out, st
     return 0;
 }
 
-/* Space that retention freed goes back to the file system at starts, when nobody waits for an ack. */
-static int give_back_pages(struct journal_db *d, struct err *err)
-{
-    int64_t pages = 0;
-
-    if (journal_db_pragma(d, "PRAGMA freelist_count", &pages, err) < 0)
-        return -1;
-    return pages > PAGES_FREE ? journal_db_exec(d, "PRAGMA incremental_vacuum", err) : 0;
-}
-
 static int open_database(struct journal *j, struct err *err)
 {
     struct journal_writer *w = &j->writer;
@@ -282,8 +272,7 @@ static int open_database(struct journal *j, struct err *err)
 
     while (rc < 0 && err->kind == ERR_SYS && err->sys == ENOSPC && journal_ballast_give(w->dir))
         rc = journal_store_open(&w->db, w->dir, now, err); /* a full disk must not keep us from starting */
-    if (rc < 0 || load_number(&w->db, "op", &op, err) < 0 || load_number(&w->db, "task", &task, err) < 0 ||
-        give_back_pages(&w->db, err) < 0)
+    if (rc < 0 || load_number(&w->db, "op", &op, err) < 0 || load_number(&w->db, "task", &task, err) < 0)
         return -1;
     w->high_op = w->saved_op = op;
     w->high_task = w->saved_task = (uint32_t)task;

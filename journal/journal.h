@@ -34,11 +34,12 @@ enum journal_type {
     JRN_STEP_BEGIN, /* op, task, object = host key, name = step, attempt, text = baseline JSON */
     JRN_STEP_END,   /* op, task, object, name, attempt, outcome, text = detail */
     JRN_TASK_END,   /* op, task, outcome, text; its steps are packed into one archive row */
-    JRN_TASK_ID,    /* object = "ns/installation", name = spec.taskID, op: this task ID is executed by op; unique for ever */
-    JRN_DECISION,   /* op, task, object, name = reason code (WAIT_PEER …), text: why something waits or was refused;
-                       NULL name = the wait is over. One row per object, the newest */
-    JRN_INCIDENT,   /* op, object, name = code, text */
-    JRN_KV,         /* name = key, text = value (NULL deletes): small durable facts (epoch, ports, …) */
+    JRN_TASK_ID,  /* object = "ns/installation", name = spec.taskID, op: this task ID is executed by op; unique for ever
+                   */
+    JRN_DECISION, /* op, task, object, name = reason code (WAIT_PEER …), text: why something waits or was refused;
+                     NULL name = the wait is over. One row per object, the newest */
+    JRN_INCIDENT, /* op, object, name = code, text */
+    JRN_KV,       /* name = key, text = value (NULL deletes): small durable facts (epoch, ports, …) */
 };
 
 enum outcome { OUT_NONE, OUT_DONE, OUT_ALREADY, OUT_FAILED, OUT_UNDONE, OUT_SUPERSEDED, OUT_REFUSED };
@@ -71,16 +72,16 @@ uint32_t journal_next_task(struct journal *j);
 /* Numbers up to these are taken (seen in annotations when the journal is empty): the next ones are higher. */
 void journal_skip_numbers(struct journal *j, uint64_t op, uint32_t task);
 
-/* ack may be NULL. An ack may put, but not close. A record that contradicts the journal is refused alone, the rest of its
- * commit stands: ERR_BUG (task or operation not open, an end without outcome), ERR_CONFLICT (number used already),
+/* ack may be NULL. An ack may put, but not close. A record that contradicts the journal is refused alone, the rest of
+ * its commit stands: ERR_BUG (task or operation not open, an end without outcome), ERR_CONFLICT (number used already),
  * ERR_REFUSED (task ID executed by another operation). A step that was true already has an end without a begin; a step
  * that begins closes what was open on its host as superseded; the end of an operation ends its open tasks. */
 void journal_put(struct journal *j, const struct journal_rec *rec, journal_ack_fn *ack, void *ctx);
 
 /* For /metrics. waiting: records without a result yet. */
 void journal_stats(struct journal *j, uint64_t *commits, uint64_t *records, uint64_t *waiting);
-/* The disk was full and the ballast is in use: what has begun can be finished, JRN_OP_BEGIN and JRN_TASK are refused with
- * ENOSPC until there is space again (noticed by itself at the next record). */
+/* The disk was full and the ballast is in use: what has begun can be finished, JRN_OP_BEGIN and JRN_TASK are refused
+ * with ENOSPC until there is space again (noticed by itself at the next record). */
 bool journal_low(struct journal *j);
 
 /* ---- recovery, right after open, before the first put; blocks. ---- */
@@ -103,9 +104,9 @@ struct journal_step {
     const char *boot_id;
     enum outcome outcome; /* OUT_NONE: begun and not ended */
 };
-/* Strings are valid during the call only. A callback that returns non-zero ends the walk; that value is returned; -1 also
- * when the journal cannot be read (logged). Walks of different kinds may be nested. Steps come in the order in which
- * they began. All may be used later too, on the same thread: they see what has been acknowledged. */
+/* Strings are valid during the call only. A callback that returns non-zero ends the walk; that value is returned; -1
+ * also when the journal cannot be read (logged). Walks of different kinds may be nested. Steps come in the order in
+ * which they began. All may be used later too, on the same thread: they see what has been acknowledged. */
 int journal_each_open_op(struct journal *j, int (*fn)(void *ctx, const struct journal_op *), void *ctx);
 int journal_each_task(struct journal *j, uint64_t op, int (*fn)(void *ctx, const struct journal_task *), void *ctx);
 /* Newest row per (host, step) of an unended task; at most one row per host has outcome OUT_NONE. */

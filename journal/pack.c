@@ -13,23 +13,25 @@
 /* Stored in files: append only. In a part of a string, T_INT and the small integers mean decimal digits. Strings
  * that will hardly come again in a document (integers, T_HEX, T_UUID, T_TIME) are not counted for T_SEEN. */
 enum tag {
-    T_NULL, T_FALSE, T_TRUE,
-    T_INT,      /* zigzag varint */
-    T_NUMBER,   /* varint length, text */
-    T_ARRAY,    /* varint n, values */
-    T_OBJECT,   /* varint n, n keys (strings), values: a new shape */
-    T_SHAPE,    /* varint shape, values */
-    T_TEXT,     /* varint length, bytes */
-    T_WORD,     /* varint id in table word */
-    T_SEEN,     /* varint index of an earlier string of the document */
-    T_HEX,      /* string before, varint bytes, bytes, string after */
-    T_UUID,     /* 16 bytes */
-    T_TIME,     /* varint seconds since 1970: YYYY-MM-DDThh:mm:ssZ */
-    T_SPLIT,    /* varint n, n strings, joined by blanks */
-    T_INTS,     /* varint n, n zigzag varints: an array of integers */
-    T_RUNS,     /* varint n, n times zigzag varint, varint how often: an array of integers */
-    T_FORM,     /* varint id in table word, then a varint for each HOLE in its text */
-    T_LIST,     /* string: an array of strings, joined by BETWEEN */
+    T_NULL,
+    T_FALSE,
+    T_TRUE,
+    T_INT,    /* zigzag varint */
+    T_NUMBER, /* varint length, text */
+    T_ARRAY,  /* varint n, values */
+    T_OBJECT, /* varint n, n keys (strings), values: a new shape */
+    T_SHAPE,  /* varint shape, values */
+    T_TEXT,   /* varint length, bytes */
+    T_WORD,   /* varint id in table word */
+    T_SEEN,   /* varint index of an earlier string of the document */
+    T_HEX,    /* string before, varint bytes, bytes, string after */
+    T_UUID,   /* 16 bytes */
+    T_TIME,   /* varint seconds since 1970: YYYY-MM-DDThh:mm:ssZ */
+    T_SPLIT,  /* varint n, n strings, joined by blanks */
+    T_INTS,   /* varint n, n zigzag varints: an array of integers */
+    T_RUNS,   /* varint n, n times zigzag varint, varint how often: an array of integers */
+    T_FORM,   /* varint id in table word, then a varint for each HOLE in its text */
+    T_LIST,   /* string: an array of strings, joined by BETWEEN */
     T_TAGS,
     T_SMALL_INT = 0x80,  /* + 0 … 63 */
     T_SMALL_SEEN = 0xc0, /* + 0 … 63 */
@@ -413,8 +415,7 @@ static void remember_shape(struct pack *p, const cJSON *j, size_t n)
     const cJSON *child;
 
     *shape = (struct shape){mem_array(n, sizeof *shape->keys), 0};
-    cJSON_ArrayForEach(child, j)
-        shape->keys[shape->n++] = mem_str(child->string);
+    cJSON_ArrayForEach(child, j) shape->keys[shape->n++] = mem_str(child->string);
 }
 
 static int put_shape(struct pack *p, const cJSON *j)
@@ -428,9 +429,7 @@ static int put_shape(struct pack *p, const cJSON *j)
             return 0;
         }
     put_tag(p->out, T_OBJECT, n);
-    cJSON_ArrayForEach(child, j)
-        if (put_string(p, child->string, strlen(child->string), 0) < 0)
-            return -1;
+    cJSON_ArrayForEach(child, j) if (put_string(p, child->string, strlen(child->string), 0) < 0) return -1;
     if (p->n_shapes < MAX_SHAPES)
         remember_shape(p, j, n);
     return 0;
@@ -459,9 +458,7 @@ static bool all_ints(const cJSON *array)
 {
     const cJSON *child;
 
-    cJSON_ArrayForEach(child, array)
-        if (!is_int(child))
-            return false;
+    cJSON_ArrayForEach(child, array) if (!is_int(child)) return false;
     return array->child != NULL;
 }
 
@@ -531,9 +528,7 @@ static int put_array(struct pack *p, const cJSON *j, int depth)
         return put_string(p, str_text(&list), list.len, 0);
     }
     put_tag(p->out, T_ARRAY, (uint64_t)cJSON_GetArraySize(j));
-    cJSON_ArrayForEach(child, j)
-        if (put_value(p, child, depth + 1) < 0)
-            return -1;
+    cJSON_ArrayForEach(child, j) if (put_value(p, child, depth + 1) < 0) return -1;
     return 0;
 }
 
@@ -557,9 +552,7 @@ static int put_value(struct pack *p, const cJSON *j, int depth)
         return put_array(p, j, depth);
     if (put_shape(p, j) < 0)
         return -1;
-    cJSON_ArrayForEach(child, j)
-        if (put_value(p, child, depth + 1) < 0)
-            return -1;
+    cJSON_ArrayForEach(child, j) if (put_value(p, child, depth + 1) < 0) return -1;
     return 0;
 }
 

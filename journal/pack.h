@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A small binary form of JSON for rows that are kept for years and read seldom. Strings that look like names are numbers
- * of the table `word`; a string or an object shape seen before in the same document is a back reference; integers are
- * variable-length; UUIDs, long hexadecimal runs and RFC 3339 seconds are stored as what they are. Lossless.
+ * A small binary form of JSON for rows that are kept for years and read seldom. Strings that look like names are
+ * numbers of the table `word`; a string or an object shape seen before in the same document is a back reference;
+ * integers are variable-length; UUIDs, long hexadecimal runs and RFC 3339 seconds are stored as what they are.
+ * Lossless.
  */
 #ifndef JOURNAL_PACK_H
 #define JOURNAL_PACK_H

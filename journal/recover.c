@@ -6,7 +6,8 @@
 #include "journal/internal.h"
 
 /* A journal that cannot be read must not look like one in which nothing is open. */
-static int each(struct journal *j, sqlite3_stmt *s, const struct err *bind_err, int (*row)(sqlite3_stmt *, void *), void *arg)
+static int each(struct journal *j, sqlite3_stmt *s, const struct err *bind_err, int (*row)(sqlite3_stmt *, void *),
+                void *arg)
 {
     struct err err = *bind_err;
     int rc, stop = 0;

@@ -23,6 +23,9 @@ BUILT_SOURCES += journal/sql_text.h
 CLEANFILES += journal/sql_text.h
 EXTRA_DIST += journal/embed.awk $(JOURNAL_SQL)
 
+# BUILT_SOURCES covers all and check; this is for one target alone.
+$(libjournal_a_OBJECTS): journal/sql_text.h
+
 journal/sql_text.h: $(srcdir)/journal/embed.awk $(JOURNAL_SQL)
 	$(AM_V_GEN)$(MKDIR_P) journal && $(AWK) -f $(srcdir)/journal/embed.awk $(JOURNAL_SQL) > $@.new && mv $@.new $@
 

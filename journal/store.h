@@ -5,11 +5,12 @@
 
 #include "journal/db.h"
 
-/* For the process that holds the lock. Anything that is not a sound journal of this version or an older one is ERR_INPUT
- * and stays as it is. */
+/* For the process that holds the lock. Anything that is not a sound journal of this version or an older one is
+ * ERR_INPUT and stays as it is. */
 int journal_store_open(struct journal_db *d, const char *dir, int64_t now_ms, struct err *err);
 
-/* For readers. *immutable: nobody writes just now, the file is read without locks; the reader checks that it stayed so. */
+/* For readers. *immutable: nobody writes just now, the file is read without locks; the reader checks that it stayed so.
+ */
 int journal_store_read(struct journal_db *d, const char *dir, bool *immutable, struct err *err);
 
 /* Brings the open database to `version` by the texts schema[user_version … version - 1], one transaction each. */

@@ -25,8 +25,7 @@ static int store_numbers(struct journal_writer *w, struct err *err)
 {
     if (w->high_op > w->saved_op && journal_db_run(&w->db, SQL_NUMBER_SET, err, "op", (int64_t)w->high_op) < 0)
         return -1;
-    if (w->high_task > w->saved_task &&
-        journal_db_run(&w->db, SQL_NUMBER_SET, err, "task", (int64_t)w->high_task) < 0)
+    if (w->high_task > w->saved_task && journal_db_run(&w->db, SQL_NUMBER_SET, err, "task", (int64_t)w->high_task) < 0)
         return -1;
     return 0;
 }
@@ -90,8 +89,10 @@ static bool give_ballast(struct journal_writer *w)
     if (!w->ballast_bytes || !journal_ballast_give(w->dir))
         return false;
     if (!w->low)
-        log_warn(w->dir, "the disk is full: the journal uses its reserve of %zu KiB to finish what has begun; free some "
-                 "space, new work waits for it", w->ballast_bytes / 1024);
+        log_warn(w->dir,
+                 "the disk is full: the journal uses its reserve of %zu KiB to finish what has begun; free some "
+                 "space, new work waits for it",
+                 w->ballast_bytes / 1024);
     w->low = true;
     return true;
 }

@@ -47,7 +47,11 @@ static void timer_stop(struct world *w, struct world_timer *t)
 }
 
 static const struct world_ops ops = {
-    .mono_ms = mono, .wall_ms = wall, .boot_id = boot_id, .timer = timer, .timer_stop = timer_stop,
+    .mono_ms = mono,
+    .wall_ms = wall,
+    .boot_id = boot_id,
+    .timer = timer,
+    .timer_stop = timer_stop,
 };
 
 void kit_world_init(struct kit_world *w)
@@ -133,10 +137,14 @@ enum err_kind kit_put(struct journal *j, struct kit_world *w, struct journal_rec
 
 void kit_begin(struct journal *j, struct kit_world *w, uint64_t op, uint32_t task)
 {
-    struct journal_rec begin = {.type = JRN_OP_BEGIN, .op = op, .object = "ns/a", .kind = "ClickHouseInstallation",
-                                .generation = 3, .text = "{}"};
-    struct journal_rec t = {.type = JRN_TASK, .op = op, .task = task, .object = "ns/a/c/0", .name = "shard",
-                            .text = "{\"hosts\":[0,1]}"};
+    struct journal_rec begin = {.type = JRN_OP_BEGIN,
+                                .op = op,
+                                .object = "ns/a",
+                                .kind = "ClickHouseInstallation",
+                                .generation = 3,
+                                .text = "{}"};
+    struct journal_rec t = {
+        .type = JRN_TASK, .op = op, .task = task, .object = "ns/a/c/0", .name = "shard", .text = "{\"hosts\":[0,1]}"};
 
     assert_int_equal(kit_put(j, w, begin), ERR_NONE);
     assert_int_equal(kit_put(j, w, t), ERR_NONE);

@@ -14,6 +14,8 @@ check_PROGRAMS += test-journal-store
 test_journal_store_SOURCES = tests/journal/test_store.c $(JOURNAL_TEST_KIT)
 test_journal_store_LDADD = $(JOURNAL_TEST_LIBS)
 
+# Thousands of commits: minutes under valgrind; the sanitizers see them.
+NO_VALGRIND += test-journal-crash
 check_PROGRAMS += test-journal-crash
 test_journal_crash_SOURCES = tests/journal/test_crash.c tests/journal/lossy_vfs.c tests/journal/lossy_vfs.h $(JOURNAL_TEST_KIT)
 test_journal_crash_LDADD = $(JOURNAL_TEST_LIBS)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Power cuts. A seeded load runs on a disk that forgets what was not synced; after each cut the journal that is left must
- * be exactly the state after all acknowledged records, or after those and the one that was under way. The state is
+ * Power cuts. A seeded load runs on a disk that forgets what was not synced; after each cut the journal that is left
+ * must be exactly the state after all acknowledged records, or after those and the one that was under way. The state is
  * compared with that of a journal that got the same records and lived.
  */
 #include "tests/journal/kit.h"
@@ -33,8 +33,11 @@ static void random_step(struct load *l, int i, uint64_t *seed, uint32_t task)
     snprintf(l->text[i][0], sizeof l->text[i][0], "ns/a/c/%u/%d", task, (int)(kit_random(seed) % 2));
     snprintf(l->text[i][1], sizeof l->text[i][1], "step-%d", (int)(kit_random(seed) % 4));
     snprintf(l->text[i][2], sizeof l->text[i][2], "{\"n\":%d}", (int)(kit_random(seed) % 1000));
-    *r = (struct journal_rec){.type = kit_random(seed) % 2 ? JRN_STEP_BEGIN : JRN_STEP_END, .task = task,
-                              .object = l->text[i][0], .name = l->text[i][1], .text = l->text[i][2],
+    *r = (struct journal_rec){.type = kit_random(seed) % 2 ? JRN_STEP_BEGIN : JRN_STEP_END,
+                              .task = task,
+                              .object = l->text[i][0],
+                              .name = l->text[i][1],
+                              .text = l->text[i][2],
                               .attempt = 1 + (uint32_t)(kit_random(seed) % 2)};
     if (r->type == JRN_STEP_END)
         r->outcome = kit_random(seed) % 4 ? OUT_DONE : OUT_FAILED;
@@ -48,13 +51,16 @@ static void random_note(struct load *l, int i, uint64_t *seed)
     snprintf(l->text[i][0], sizeof l->text[i][0], "ns/a/c/%d", (int)(kit_random(seed) % 5));
     snprintf(l->text[i][1], sizeof l->text[i][1], "NAME_%d", (int)(kit_random(seed) % 6));
     snprintf(l->text[i][2], sizeof l->text[i][2], "value %d", (int)(kit_random(seed) % 1000));
-    *r = (struct journal_rec){.type = types[kit_random(seed) % 4], .object = l->text[i][0], .name = l->text[i][1],
+    *r = (struct journal_rec){.type = types[kit_random(seed) % 4],
+                              .object = l->text[i][0],
+                              .name = l->text[i][1],
                               .text = kit_random(seed) % 5 ? l->text[i][2] : NULL};
     if (r->type == JRN_DECISION && kit_random(seed) % 4 == 0)
         r->name = NULL;
 }
 
-/* Numbers of operations and tasks run along; some records contradict what is there, and are refused in both journals. */
+/* Numbers of operations and tasks run along; some records contradict what is there, and are refused in both journals.
+ */
 static void load_make(struct load *l, uint64_t seed)
 {
     uint64_t op = 0;
@@ -74,8 +80,8 @@ static void load_make(struct load *l, uint64_t seed)
         else if (task == 0 || what < 4)
             *r = (struct journal_rec){.type = JRN_TASK, .task = ++task, .object = "ns/a/c/0", .name = "shard"};
         else if (what < 6)
-            *r = (struct journal_rec){.type = JRN_TASK_END, .outcome = OUT_DONE,
-                                      .task = task - (uint32_t)(kit_random(&seed) % 2)};
+            *r = (struct journal_rec){
+                .type = JRN_TASK_END, .outcome = OUT_DONE, .task = task - (uint32_t)(kit_random(&seed) % 2)};
         else if (what == 6)
             *r = (struct journal_rec){.type = JRN_OP_END, .outcome = OUT_DONE};
         else if (what < 15)
@@ -147,7 +153,7 @@ struct run {
     struct lossy *lossy;
     struct kit_world world;
     struct load load;
-    char *dir, *steady_dir;  /* steady: the journal that lives */
+    char *dir, *steady_dir; /* steady: the journal that lives */
     struct journal *steady;
     int at;                  /* records in the steady one */
     struct event_base *base; /* with the thread; NULL: JOURNAL_INLINE */
@@ -302,13 +308,21 @@ static void run_init(struct run *r)
     r->lossy = lossy_new();
 }
 
+/* SEED of the environment moves all seeds, for long runs. */
+static uint64_t first_seed(void)
+{
+    const char *text = getenv("SEED");
+
+    return text ? strtoull(text, NULL, 10) * 1000 : 1;
+}
+
 static void acknowledged_records_survive_every_power_cut(void **state)
 {
     struct run *r = mem_zero(sizeof *r);
 
     (void)state;
     run_init(r);
-    for (uint64_t seed = 1; seed <= SEEDS; seed++)
+    for (uint64_t seed = first_seed(); seed < first_seed() + SEEDS; seed++)
         one_run(r, seed, CUTS);
     lossy_free(r->lossy);
     free(r);
@@ -321,7 +335,7 @@ static void a_commit_of_many_records_is_there_whole_or_not_at_all(void **state)
     (void)state;
     run_init(r);
     r->base = event_base_new();
-    for (uint64_t seed = 1001; seed <= 1000 + SEEDS / 2; seed++)
+    for (uint64_t seed = first_seed(); seed < first_seed() + SEEDS / 2; seed++)
         one_run(r, seed, CUTS);
     event_base_free(r->base);
     lossy_free(r->lossy);

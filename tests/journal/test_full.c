@@ -127,7 +127,8 @@ static void a_full_disk_refuses_and_stores_nothing(void **state)
 static void the_ballast_lets_begun_work_end_and_nothing_new_begin(void **state)
 {
     struct fixture *f = *state;
-    struct journal_rec join = {.type = JRN_STEP_BEGIN, .op = 1, .task = 1, .object = "ns/a/c/0/0", .name = "join", .attempt = 1};
+    struct journal_rec join = {
+        .type = JRN_STEP_BEGIN, .op = 1, .task = 1, .object = "ns/a/c/0/0", .name = "join", .attempt = 1};
     struct journal_rec task = {.type = JRN_TASK, .op = 1, .task = 2, .object = "ns/a/c/1", .name = "shard"};
     struct journal_rec op = {.type = JRN_OP_BEGIN, .op = 2, .object = "ns/b", .kind = "k", .text = "{}"};
 
@@ -219,7 +220,7 @@ static bool small_disk(const char *dir)
 {
     if (unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
         return false;
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+    if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
         return false;
     return mount("tmpfs", dir, "tmpfs", 0, "size=24m") == 0;
 }
@@ -234,12 +235,12 @@ static void eat(const char *dir)
         continue;
 }
 
-#define MUST(x) \
-    do { \
-        if (!(x)) { \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #x); \
-            _exit(1); \
-        } \
+#define MUST(x)                                                                                                        \
+    do {                                                                                                               \
+        if (!(x)) {                                                                                                    \
+            fprintf(stderr, "line %d: %s\n", __LINE__, #x);                                                            \
+            _exit(1);                                                                                                  \
+        }                                                                                                              \
     } while (0)
 
 static enum err_kind child_put(struct journal *j, struct kit_world *w, struct journal_rec rec)
@@ -270,6 +271,7 @@ static void child_on_a_full_disk(const char *dir)
     struct journal_rec op = {.type = JRN_OP_BEGIN, .op = 1, .object = "ns/a", .kind = "k", .text = "{}"};
     struct kit_world w;
     struct journal *j;
+    char *value;
 
     kit_world_init(&w);
     if (!small_disk(dir))
@@ -296,8 +298,9 @@ static void child_on_a_full_disk(const char *dir)
     MUST(!journal_low(j));
     journal_close(j);
     j = child_open(&w, dir);
-    auto_free char *value = journal_kv(j, "k99");
+    value = journal_kv(j, "k99");
     MUST(value && strcmp(value, "value") == 0);
+    free(value);
     journal_close(j);
     _exit(0);
 }
@@ -324,10 +327,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(a_full_disk_refuses_and_stores_nothing),
-        T(the_ballast_lets_begun_work_end_and_nothing_new_begin),
-        T(a_restart_on_a_full_disk_stays_careful),
-        T(a_large_record_does_not_take_the_small_ones_with_it),
+        T(a_full_disk_refuses_and_stores_nothing), T(the_ballast_lets_begun_work_end_and_nothing_new_begin),
+        T(a_restart_on_a_full_disk_stays_careful), T(a_large_record_does_not_take_the_small_ones_with_it),
         T(a_real_full_disk_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,12 +70,41 @@ static size_t text_back_and_forth(struct fixture *f, const char *text)
 static void every_kind_of_string_comes_back(void **state)
 {
     static const char *const texts[] = {
-        "", " ", "a", "ab", "0", "00", "7", "63", "64", "007", "18446744073709551615", "999999999999999", "1000000000000000",
-        "-5", "3.05 s", "x 007 y 08", "ns/inst/c/0/1", "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
-        "6BA7B810-9dad-11d1-80b4-00c04fd430c8", "2026-01-02T03:04:05Z", "2026-02-30T03:04:05Z", "2026-01-02T03:04:05.1Z",
-        "1969-01-02T03:04:05Z", "containerd://9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "abcdefabcdefabcdefabc", "xabcdefabcdefabcdefy0123456789abcdef0123z", "größer „als“ gedacht", "line\nbreak\ttab", "\x01\x1f",
-        "a\x1f" "b c", "two  blanks ", " 12 of 13 ", "{\"not\":json", "99999999999999999999 of 3",
+        "",
+        " ",
+        "a",
+        "ab",
+        "0",
+        "00",
+        "7",
+        "63",
+        "64",
+        "007",
+        "18446744073709551615",
+        "999999999999999",
+        "1000000000000000",
+        "-5",
+        "3.05 s",
+        "x 007 y 08",
+        "ns/inst/c/0/1",
+        "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+        "6BA7B810-9dad-11d1-80b4-00c04fd430c8",
+        "2026-01-02T03:04:05Z",
+        "2026-02-30T03:04:05Z",
+        "2026-01-02T03:04:05.1Z",
+        "1969-01-02T03:04:05Z",
+        "containerd://9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "abcdefabcdefabcdefabc",
+        "xabcdefabcdefabcdefy0123456789abcdef0123z",
+        "größer „als“ gedacht",
+        "line\nbreak\ttab",
+        "\x01\x1f",
+        "a\x1f"
+        "b c",
+        "two  blanks ",
+        " 12 of 13 ",
+        "{\"not\":json",
+        "99999999999999999999 of 3",
         "killed query chfleet-12-40-stop-1 of 9f86d081884c7d659a2feaa0c55ad015 after 3 s",
     };
     struct fixture *f = *state;
@@ -101,8 +130,9 @@ static void long_strings_of_many_parts_come_back(void **state)
 
 static void numbers_keep_their_text(void **state)
 {
-    static const char text[] = "[0,1,-1,63,64,-64,1e+300,0.5,-0.25,9007199254740993,18446744073709551615,-9223372036854775808,"
-                               "[1,1,1,1,1,1,2,2,2,2,2],[5],[],[-3,-3],{\"a\":[null,true,false]}]";
+    static const char text[] =
+        "[0,1,-1,63,64,-64,1e+300,0.5,-0.25,9007199254740993,18446744073709551615,-9223372036854775808,"
+        "[1,1,1,1,1,1,2,2,2,2,2],[5],[],[-3,-3],{\"a\":[null,true,false]}]";
     struct fixture *f = *state;
     struct err err = ERR_INIT;
     auto_json cJSON *j = json_parse(text, sizeof text - 1, &err);
@@ -114,8 +144,19 @@ static void numbers_keep_their_text(void **state)
 
 static cJSON *random_value(uint64_t *seed, int depth)
 {
-    static const char *const words[] = {"leave", "drain", "stop", "ns/a/c/0/1", "12 of 13 peers", "", "x y", "0", "77",
-                                        "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "2026-01-02T03:04:05Z", "é", "a0123456789abcdef0123"};
+    static const char *const words[] = {"leave",
+                                        "drain",
+                                        "stop",
+                                        "ns/a/c/0/1",
+                                        "12 of 13 peers",
+                                        "",
+                                        "x y",
+                                        "0",
+                                        "77",
+                                        "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+                                        "2026-01-02T03:04:05Z",
+                                        "é",
+                                        "a0123456789abcdef0123"};
     uint64_t what = kit_random(seed) % (depth > 5 ? 5 : 8);
     int n = (int)(kit_random(seed) % 6);
     cJSON *j;
@@ -199,11 +240,12 @@ static void damaged_bytes_are_refused_or_read_but_never_harm(void **state)
 
 static void a_rollout_of_two_hosts_is_small(void **state)
 {
-    static const char doc[] = "[\"shard\",\"ns/a/c/0\",1,1700000000000,91000,null,[\"500 of 599 peers have loaded generation 12\","
-                              "\"17 queries ended, 0 left\"],[\"ns/a/c/0/0\",\"ns/a/c/0/1\"],[[\"leave\",\"drain\",\"stop\",\"start\","
-                              "\"join\"],[\"leave\",\"drain\",\"stop\",\"start\",\"join\"]],[9,9,9,9,9,9,9,9,9,9],"
-                              "[0,5,2,1,2,4,5,1,1,2],[900,4000,3200,5100,60,900,4000,3200,5100,60],[0,0,0,0,0,0,0,0,0,0],"
-                              "[1,2,0,0,0,1,2,0,0,0]]";
+    static const char doc[] =
+        "[\"shard\",\"ns/a/c/0\",1,1700000000000,91000,null,[\"500 of 599 peers have loaded generation 12\","
+        "\"17 queries ended, 0 left\"],[\"ns/a/c/0/0\",\"ns/a/c/0/1\"],[[\"leave\",\"drain\",\"stop\",\"start\","
+        "\"join\"],[\"leave\",\"drain\",\"stop\",\"start\",\"join\"]],[9,9,9,9,9,9,9,9,9,9],"
+        "[0,5,2,1,2,4,5,1,1,2],[900,4000,3200,5100,60,900,4000,3200,5100,60],[0,0,0,0,0,0,0,0,0,0],"
+        "[1,2,0,0,0,1,2,0,0,0]]";
     struct fixture *f = *state;
     struct err err = ERR_INIT;
     auto_json cJSON *j = json_parse(doc, sizeof doc - 1, &err);
@@ -220,7 +262,13 @@ static void finish_op(struct fixture *f, uint64_t op, const char *object)
     struct journal_rec recs[] = {
         {.type = JRN_OP_BEGIN, .op = op, .object = object, .kind = "k", .text = "{}"},
         {.type = JRN_TASK, .op = op, .task = (uint32_t)op, .object = "s", .name = "shard"},
-        {.type = JRN_STEP_END, .op = op, .task = (uint32_t)op, .object = "h", .name = "x", .attempt = 1, .outcome = OUT_DONE},
+        {.type = JRN_STEP_END,
+         .op = op,
+         .task = (uint32_t)op,
+         .object = "h",
+         .name = "x",
+         .attempt = 1,
+         .outcome = OUT_DONE},
         {.type = JRN_TASK_END, .op = op, .task = (uint32_t)op, .outcome = OUT_DONE},
         {.type = JRN_OP_END, .op = op, .outcome = OUT_DONE},
     };
@@ -270,13 +318,34 @@ static void the_oldest_operations_go_when_the_file_is_too_large(void **state)
     assert_true(count(f, "SELECT page_count * 4096 FROM pragma_page_count") <= f->j->writer.keep_bytes + 8 * 4096);
 }
 
+static void free_pages_go_back_to_the_file_system_bit_by_bit(void **state)
+{
+    struct fixture *f = *state;
+    int64_t before, after;
+
+    assert_int_equal(journal_db_exec(&f->j->writer.db,
+                                     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
+                                     "2000) INSERT INTO kv SELECT 'k' || i, hex(zeroblob(1900)) FROM n",
+                                     NULL),
+                     0);
+    assert_int_equal(journal_db_exec(&f->j->writer.db, "DELETE FROM kv", NULL), 0);
+    before = count(f, "SELECT page_count FROM pragma_page_count");
+    finish_op(f, 1, "ns/a");
+    after = count(f, "SELECT page_count FROM pragma_page_count");
+    assert_in_range(before - after, 200, 260);
+    for (uint64_t op = 2; op < 12; op++)
+        finish_op(f, op, "ns/a");
+    assert_in_range(count(f, "SELECT freelist_count FROM pragma_freelist_count"), 700, 1024);
+}
+
 static void incidents_are_bounded(void **state)
 {
     struct fixture *f = *state;
 
     f->j->writer.keep_incidents = 20;
     for (int i = 0; i < 50; i++)
-        assert_int_equal(kit_put(f->j, &f->world, (struct journal_rec){.type = JRN_INCIDENT, .object = "o", .name = "C"}), ERR_NONE);
+        assert_int_equal(
+            kit_put(f->j, &f->world, (struct journal_rec){.type = JRN_INCIDENT, .object = "o", .name = "C"}), ERR_NONE);
     assert_int_equal(count(f, "SELECT count(*) FROM incident"), 20);
     assert_int_equal(count(f, "SELECT max(id) FROM incident"), 50);
 }
@@ -294,6 +363,7 @@ int main(void)
         T(a_rollout_of_two_hosts_is_small),
         T(the_newest_operations_of_each_object_are_kept),
         T(the_oldest_operations_go_when_the_file_is_too_large),
+        T(free_pages_go_back_to_the_file_system_bit_by_bit),
         T(incidents_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

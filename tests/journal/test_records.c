@@ -50,11 +50,17 @@ static enum err_kind put(struct fixture *f, struct journal_rec rec)
     return kit_put(f->j, &f->world, rec);
 }
 
-static enum err_kind step(struct fixture *f, enum journal_type type, const char *host, const char *name, uint32_t attempt,
-                          enum outcome outcome, const char *text)
+static enum err_kind step(struct fixture *f, enum journal_type type, const char *host, const char *name,
+                          uint32_t attempt, enum outcome outcome, const char *text)
 {
-    return put(f, (struct journal_rec){.type = type, .op = 1, .task = 1, .object = host, .name = name, .attempt = attempt,
-                                       .outcome = outcome, .text = text});
+    return put(f, (struct journal_rec){.type = type,
+                                       .op = 1,
+                                       .task = 1,
+                                       .object = host,
+                                       .name = name,
+                                       .attempt = attempt,
+                                       .outcome = outcome,
+                                       .text = text});
 }
 
 static int op_line(void *ctx, const struct journal_op *op)
@@ -179,7 +185,8 @@ static void an_ended_task_is_packed_and_reads_the_same(void **state)
     before = steps(f, 1);
     assert_int_equal(cJSON_GetArraySize(before), 3);
     assert_string_equal(json_str(before, "0.step", ""), "join"); /* newest first */
-    assert_int_equal(put(f, (struct journal_rec){.type = JRN_TASK_END, .op = 1, .task = 1, .outcome = OUT_DONE}), ERR_NONE);
+    assert_int_equal(put(f, (struct journal_rec){.type = JRN_TASK_END, .op = 1, .task = 1, .outcome = OUT_DONE}),
+                     ERR_NONE);
     after = steps(f, 1);
     assert_true(json_same(before, after));
     walk_is(f, "op 1 ns/a ClickHouseInstallation gen 3 {}\n"
@@ -193,13 +200,15 @@ static void an_ended_operation_keeps_its_plan_and_tasks(void **state)
     auto_json cJSON *open_plan = NULL, *plan = NULL, *ops = NULL, *left = NULL;
 
     kit_begin(f->j, &f->world, 1, 1);
-    put(f, (struct journal_rec){.type = JRN_TASK, .op = 1, .task = 2, .wave = 1, .object = "ns/a/c/1", .name = "shard"});
+    put(f,
+        (struct journal_rec){.type = JRN_TASK, .op = 1, .task = 2, .wave = 1, .object = "ns/a/c/1", .name = "shard"});
     step(f, JRN_STEP_BEGIN, "h", "x", 1, OUT_NONE, NULL);
     assert_int_equal(journal_read_open(&f->r, f->dir, &err), 0);
     open_plan = journal_read_plan(f->r, 1, &err);
     assert_int_equal(cJSON_GetArraySize(json_get(open_plan, "tasks")), 2);
-    assert_int_equal(put(f, (struct journal_rec){.type = JRN_OP_END, .op = 1, .outcome = OUT_SUPERSEDED, .text = "gen 4"}),
-                     ERR_NONE);
+    assert_int_equal(
+        put(f, (struct journal_rec){.type = JRN_OP_END, .op = 1, .outcome = OUT_SUPERSEDED, .text = "gen 4"}),
+        ERR_NONE);
     walk_is(f, "");
     plan = journal_read_plan(f->r, 1, &err);
     assert_non_null(plan);
@@ -220,13 +229,18 @@ static void a_record_that_contradicts_the_journal_is_refused_alone(void **state)
     struct fixture *f = *state;
 
     kit_begin(f->j, &f->world, 1, 1);
-    assert_int_equal(put(f, (struct journal_rec){.type = JRN_OP_BEGIN, .op = 1, .object = "ns/b", .kind = "k"}), ERR_CONFLICT);
-    assert_int_equal(put(f, (struct journal_rec){.type = JRN_TASK, .op = 9, .task = 5, .object = "x", .name = "t"}), ERR_BUG);
-    assert_int_equal(put(f, (struct journal_rec){.type = JRN_TASK, .op = 1, .task = 1, .object = "x", .name = "t"}), ERR_CONFLICT);
+    assert_int_equal(put(f, (struct journal_rec){.type = JRN_OP_BEGIN, .op = 1, .object = "ns/b", .kind = "k"}),
+                     ERR_CONFLICT);
+    assert_int_equal(put(f, (struct journal_rec){.type = JRN_TASK, .op = 9, .task = 5, .object = "x", .name = "t"}),
+                     ERR_BUG);
+    assert_int_equal(put(f, (struct journal_rec){.type = JRN_TASK, .op = 1, .task = 1, .object = "x", .name = "t"}),
+                     ERR_CONFLICT);
     assert_int_equal(put(f, (struct journal_rec){.type = JRN_TASK_END, .op = 1, .task = 1}), ERR_BUG); /* no outcome */
-    assert_int_equal(put(f, (struct journal_rec){.type = JRN_TASK_END, .op = 2, .task = 1, .outcome = OUT_DONE}), ERR_BUG);
+    assert_int_equal(put(f, (struct journal_rec){.type = JRN_TASK_END, .op = 2, .task = 1, .outcome = OUT_DONE}),
+                     ERR_BUG);
     assert_int_equal(put(f, (struct journal_rec){.type = JRN_OP_END, .op = 2, .outcome = OUT_DONE}), ERR_BUG);
-    assert_int_equal(put(f, (struct journal_rec){.type = JRN_TASK_END, .op = 1, .task = 1, .outcome = OUT_DONE}), ERR_NONE);
+    assert_int_equal(put(f, (struct journal_rec){.type = JRN_TASK_END, .op = 1, .task = 1, .outcome = OUT_DONE}),
+                     ERR_NONE);
     assert_int_equal(step(f, JRN_STEP_BEGIN, "h", "x", 1, OUT_NONE, NULL), ERR_BUG); /* late, after the task's end */
     assert_int_equal(step(f, JRN_STEP_END, "h", "x", 1, OUT_DONE, NULL), ERR_BUG);
     assert_int_equal(put(f, (struct journal_rec){.type = (enum journal_type)99}), ERR_BUG);

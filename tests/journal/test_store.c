@@ -80,7 +80,12 @@ static void fill(struct fixture *f, int records)
     kit_begin(j, &f->world, 1, 1);
     for (int i = 0; i < records; i++) {
         char host[64];
-        struct journal_rec rec = {.type = JRN_STEP_BEGIN, .op = 1, .task = 1, .object = host, .name = "step", .attempt = 1,
+        struct journal_rec rec = {.type = JRN_STEP_BEGIN,
+                                  .op = 1,
+                                  .task = 1,
+                                  .object = host,
+                                  .name = "step",
+                                  .attempt = 1,
                                   .text = "{\"uid\":\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\",\"n\":[1,2,3]}"};
         snprintf(host, sizeof host, "ns/a/c/0/%d", i);
         assert_int_equal(kit_put(j, &f->world, rec), ERR_NONE);
@@ -116,7 +121,8 @@ static void is_refused(struct fixture *f, const char *word)
     assert_int_equal(err.kind, ERR_INPUT);
     if (!strstr(err.msg, word) || !strstr(err.msg, f->path))
         fail_msg("\"%s\" does not say %s", err.msg, word);
-    if (journal_read_open(&r, f->dir, &read_err) == 0) { /* a reader may be luckier with half a file, but never harms it */
+    if (journal_read_open(&r, f->dir, &read_err) ==
+        0) { /* a reader may be luckier with half a file, but never harms it */
         cJSON_Delete(journal_read_ops(r, "", 10, &read_err));
         cJSON_Delete(journal_read_steps(r, 1, &read_err));
         journal_read_close(r);
@@ -140,8 +146,9 @@ static void a_text_file_is_not_a_journal(void **state)
 {
     struct fixture *f = *state;
 
-    write_file(f->path, "this is the diary of somebody, and it is long enough to look like a header of one hundred bytes, "
-                        "or a little more than that");
+    write_file(f->path,
+               "this is the diary of somebody, and it is long enough to look like a header of one hundred bytes, "
+               "or a little more than that");
     is_refused(f, "not a journal");
 }
 
@@ -157,7 +164,8 @@ static void a_database_of_another_program_is_recognised(void **state)
 {
     struct fixture *f = *state;
 
-    sql(f->path, "PRAGMA journal_mode = WAL; PRAGMA application_id = 77; CREATE TABLE op (x); INSERT INTO op VALUES (1)");
+    sql(f->path,
+        "PRAGMA journal_mode = WAL; PRAGMA application_id = 77; CREATE TABLE op (x); INSERT INTO op VALUES (1)");
     is_refused(f, "another program");
 }
 
@@ -223,7 +231,8 @@ static void garbage_over_pages_is_refused(void **state)
     fill(f, 400);
     kit_copy(f->path, good);
     for (int round = 0; round < 150; round++) {
-        off_t size = (off_t)journal_file_size(good), at = (off_t)(kit_random(&seed) % (uint64_t)(size - (off_t)sizeof garbage));
+        off_t size = (off_t)journal_file_size(good),
+              at = (off_t)(kit_random(&seed) % (uint64_t)(size - (off_t)sizeof garbage));
         int fd;
 
         kit_copy(good, f->path);
@@ -246,15 +255,48 @@ static void a_large_file_that_was_closed_is_not_read_through_at_start(void **sta
     sqlite3 *db;
     fill(f, 1);
     assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) INSERT "
-                                      "INTO step SELECT 1, 'ns/a/c/1/' || i, 'x', 1, i, i, i, 'b', i, 1, NULL, 'some detail' "
-                                      "FROM n", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) INSERT "
+                     "INTO step SELECT 1, 'ns/a/c/1/' || i, 'x', 1, i, i, i, 'b', i, 1, NULL, 'some detail' "
+                     "FROM n",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
     sqlite3_close(db);
     clock_gettime(CLOCK_MONOTONIC, &from);
     j = kit_open(&f->world, f->dir);
     clock_gettime(CLOCK_MONOTONIC, &to);
     journal_close(j);
     assert_true((to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000 < 200);
+}
+
+static void what_recovery_needs_of_a_large_file_is_checked_after_a_crash(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *copy = mem_printf("%s.copy", f->wal);
+    char garbage[4096];
+    int64_t page = 0;
+    struct journal_db d;
+    struct err err = ERR_INIT;
+    struct journal *j;
+    int fd;
+
+    fill(f, 300);
+    sql(f->path, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) "
+                 "INSERT INTO archive SELECT i, 99, i, zeroblob(1000000) FROM n");
+    assert_int_equal(journal_db_open(&d, f->path, DB_READ_ONLY, &err), 0);
+    assert_int_equal(journal_db_pragma(&d, "SELECT rootpage FROM sqlite_schema WHERE name = 'step'", &page, &err), 0);
+    journal_db_close(&d);
+    j = kit_open(&f->world, f->dir);
+    assert_int_equal(kit_put(j, &f->world, (struct journal_rec){.type = JRN_KV, .name = "a", .text = "1"}), ERR_NONE);
+    kit_copy(f->wal, copy);
+    journal_close(j);
+    assert_int_equal(rename(copy, f->wal), 0);
+    memset(garbage, 0x55, sizeof garbage);
+    fd = open(f->path, O_WRONLY);
+    assert_int_equal(pwrite(fd, garbage, sizeof garbage, (page - 1) * 4096), sizeof garbage);
+    close(fd);
+    is_refused(f, "damaged");
 }
 
 /* ---- migrations ---- */
@@ -319,8 +361,10 @@ static void a_new_journal_is_private_and_marked(void **state)
     assert_int_equal(journal_db_open(&d, f->path, DB_READ_ONLY, &err), 0);
     assert_int_equal(journal_db_pragma(&d, "PRAGMA application_id", &v, &err), 0);
     assert_int_equal(v, JOURNAL_APPLICATION_ID);
-    assert_int_equal(journal_db_pragma(&d, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE '%STRICT%'",
-                                       &v, &err), 0);
+    assert_int_equal(
+        journal_db_pragma(&d, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE '%STRICT%'", &v,
+                          &err),
+        0);
     assert_int_equal(v, 0);
     journal_db_close(&d);
 }
@@ -334,7 +378,8 @@ static void the_writer_syncs_each_commit(void **state)
 
     assert_int_equal(journal_db_pragma(&j->writer.db, "PRAGMA synchronous", &v, &err), 0);
     assert_int_equal(v, 2);
-    assert_int_equal(journal_db_pragma(&j->writer.db, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", &v, &err), 0);
+    assert_int_equal(journal_db_pragma(&j->writer.db, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", &v, &err),
+                     0);
     assert_int_equal(v, 1);
     journal_close(j);
 }
@@ -472,6 +517,7 @@ int main(void)
         T(a_cut_file_is_refused),
         T(garbage_over_pages_is_refused),
         T(a_large_file_that_was_closed_is_not_read_through_at_start),
+        T(what_recovery_needs_of_a_large_file_is_checked_after_a_crash),
         T(migrations_run_once_in_order_and_are_written_down),
         T(a_migration_that_fails_changes_nothing),
         T(a_new_journal_is_private_and_marked),
