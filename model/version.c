@@ -17,10 +17,12 @@ struct number {
 
 char *version_of_image(const char *image)
 {
-    const char *slash = strrchr(image, '/'), *tag = strchr(slash ? slash : image, ':');
+    const char *digest = strchr(image, '@'), *slash = strrchr(image, '/'), *tag = strchr(slash ? slash : image, ':');
 
+    if (tag && digest && tag > digest)
+        tag = NULL;
     if (!tag || strcmp(tag, ":latest") == 0)
-        return mem_str(strchr(image, '@') ? "" : VERSION_LATEST);
+        return mem_str(digest ? "" : VERSION_LATEST);
     for (const char *p = tag + 1; *p && *p != '@'; p++) {
         size_t n = strspn(p, "0123456789.");
         const char *dot = memchr(p, '.', n);

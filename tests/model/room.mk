@@ -22,3 +22,7 @@ check_PROGRAMS += test-model-width
 test_model_width_SOURCES = tests/model/test_width.c
 test_model_width_LDADD = libtestmodel.a $(LIBS_RENDER) $(CMOCKA_LIBS)
 NO_VALGRIND += test-model-width
+
+check_PROGRAMS += test-model-values
+test_model_values_SOURCES = tests/model/test_values.c
+test_model_values_LDADD = $(LIBS_MODEL) $(CMOCKA_LIBS)

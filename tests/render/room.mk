@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+check_PROGRAMS += test-render-compare
+test_render_compare_SOURCES = tests/render/test_compare.c
+test_render_compare_LDADD = $(LIBS_RENDER) $(CMOCKA_LIBS)
