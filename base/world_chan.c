@@ -35,7 +35,8 @@ struct world_chan {
 
 static char *hello_text(void)
 {
-    return mem_printf("{\"protocol\":%d,\"build\":\"%s\",\"pid\":%d}", FRAME_VERSION, PACKAGE_VERSION_TEXT, (int)getpid());
+    return mem_printf("{\"protocol\":%d,\"build\":\"%s\",\"pid\":%d}", FRAME_VERSION, PACKAGE_VERSION_TEXT,
+                      (int)getpid());
 }
 
 static void chan_break(struct world_chan *c, const char *why)
@@ -86,8 +87,8 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
     chan_flush(ctx);
 }
 
-void world_chan_send(struct world *w, struct world_chan *c, uint16_t type, uint32_t task, uint32_t seq, const char *body,
-                     size_t len)
+void world_chan_send(struct world *w, struct world_chan *c, uint16_t type, uint32_t task, uint32_t seq,
+                     const char *body, size_t len)
 {
     (void)w;
     if (c->broken)
@@ -116,9 +117,9 @@ static void greet(struct world_chan *c, const struct frame *f)
     c->peer = (pid_t)json_int(j, "pid", 0);
     if (!j) {
         chan_break(c, "the first frame was not a greeting");
-    } else if (json_int(j, "protocol", 0) != FRAME_VERSION ||
-               !str_eq(json_str(j, "build", ""), PACKAGE_VERSION_TEXT)) {
-        snprintf(why, sizeof why, "the other side is build %.40s with protocol %d, this one is build %s with protocol %d",
+    } else if (json_int(j, "protocol", 0) != FRAME_VERSION || !str_eq(json_str(j, "build", ""), PACKAGE_VERSION_TEXT)) {
+        snprintf(why, sizeof why,
+                 "the other side is build %.40s with protocol %d, this one is build %s with protocol %d",
                  json_str(j, "build", "?"), (int)json_int(j, "protocol", 0), PACKAGE_VERSION_TEXT, FRAME_VERSION);
         chan_break(c, why);
     }

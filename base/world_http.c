@@ -9,6 +9,7 @@
  * forget that the server speaks HTTP/2. A kept transfer that timed out says that its connection may be dead without
  * anybody knowing, so its pool is retired: running transfers end in it, new ones get a new pool.
  */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -16,7 +17,6 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <fcntl.h>
 
 #include "base/mem.h"
 #include "base/world_impl.h"
@@ -546,8 +546,8 @@ struct world_http *world_http_start(struct world *w, const struct http_request *
 {
     bool keep = (req->flags & HTTP_KEEP) && !(req->flags & HTTP_ALONE);
     struct world_http *h = transfer_new(real_of(w), keep);
-    auto_free char *url = req->tls && req->tls->server_name ? rename_server(h, req->url, req->tls->server_name)
-                                                            : mem_str(req->url);
+    auto_free char *url =
+        req->tls && req->tls->server_name ? rename_server(h, req->url, req->tls->server_name) : mem_str(req->url);
 
     h->where = describe(req->method, req->url);
     h->flags = on_data ? req->flags : req->flags & ~(unsigned)HTTP_STREAM;

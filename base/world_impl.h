@@ -20,7 +20,7 @@ struct world_real {
     struct world w; /* first */
     struct event_base *base;
     struct world_spawner *spawner; /* NULL in everything but the supervisor */
-    struct http_pool *pool[2]; /* where new transfers go, [1] those on kept connections; made by the first one */
+    struct http_pool *pool[2];     /* where new transfers go, [1] those on kept connections; made by the first one */
     LIST_HEAD(, http_pool) pools;
     LIST_HEAD(, world_timer) timers;
     LIST_HEAD(, world_http) https;
@@ -42,7 +42,8 @@ static inline struct world_real *real_of(struct world *w)
 }
 
 /* world_real.c */
-struct event *world_event(struct world_real *w, int fd, short what, event_callback_fn fn, void *ctx); /* not added yet */
+struct event *world_event(struct world_real *w, int fd, short what, event_callback_fn fn,
+                          void *ctx);                     /* not added yet */
 void world_event_in(struct event *ev, uint64_t delay_ms); /* adds it with a time-out */
 
 /* world_http.c */
@@ -58,7 +59,8 @@ struct world_http *world_http_connect(struct world *w, const char *host, unsigne
 /* world_tcp.c */
 struct world_tcp *world_tcp_start(struct world *w, const char *host, unsigned port, const char *text, size_t limit,
                                   uint32_t total_ms,
-                                  void (*done)(void *ctx, const char *text, size_t len, const struct err *err), void *ctx);
+                                  void (*done)(void *ctx, const char *text, size_t len, const struct err *err),
+                                  void *ctx);
 void world_tcp_cancel(struct world *w, struct world_tcp *t);
 void world_tcp_close(struct world_real *w);
 
@@ -70,15 +72,16 @@ void world_run_close(struct world_real *w);
 /* world_chan.c: takes fd. With `quit_at_end` the world's loop ends when the other side is gone (a worker's channel). */
 struct world_chan *world_chan_new(struct world_real *w, int fd, const struct world_chan_cbs *cbs, void *ctx,
                                   bool quit_at_end);
-void world_chan_send(struct world *w, struct world_chan *c, uint16_t type, uint32_t task, uint32_t seq, const char *body,
-                     size_t len);
+void world_chan_send(struct world *w, struct world_chan *c, uint16_t type, uint32_t task, uint32_t seq,
+                     const char *body, size_t len);
 void world_chan_listen(struct world *w, struct world_chan *c, const struct world_chan_cbs *cbs, void *ctx);
 /* Delivers what already came, then closed(); *owner (set by world_chan_own) is cleared. From the loop only. */
 void world_chan_finish(struct world_chan *c, const char *why);
 void world_chan_own(struct world_chan *c, struct world_chan **owner); /* *owner becomes NULL when the channel ends */
-pid_t world_chan_peer(const struct world_chan *c); /* the other process; 0 until it has greeted */
-void world_chan_drain(struct world_chan *c, int wait_ms); /* blocks until what was sent is out; before the end of a worker */
-void world_chan_free(struct world_chan *c);               /* tells nobody */
+pid_t world_chan_peer(const struct world_chan *c);                    /* the other process; 0 until it has greeted */
+void world_chan_drain(struct world_chan *c,
+                      int wait_ms);         /* blocks until what was sent is out; before the end of a worker */
+void world_chan_free(struct world_chan *c); /* tells nobody */
 
 /* world_proc.c: supervisor's side of workers */
 struct world_proc *world_proc_spawn(struct world *w, const struct world_worker_args *args,

@@ -316,7 +316,8 @@ struct world_proc *world_proc_spawn(struct world *world, const struct world_work
 
 void world_proc_kill(struct world *w, struct world_proc *p)
 {
-    order(real_of(w), SPAWN_KILL, p->id, NULL, -1); /* by the parent, which knows whether the pid is still the worker's */
+    order(real_of(w), SPAWN_KILL, p->id, NULL,
+          -1); /* by the parent, which knows whether the pid is still the worker's */
 }
 
 int64_t world_proc_pid(struct world *w, struct world_proc *p)

@@ -162,8 +162,8 @@ static void zk_absent_done(void *ctx)
     free(z);
 }
 
-static struct world_zk *real_zk(struct world *w, const char *servers, enum zk_op op, const char *path, uint32_t total_ms,
-                                zk_done_fn *done, void *ctx)
+static struct world_zk *real_zk(struct world *w, const char *servers, enum zk_op op, const char *path,
+                                uint32_t total_ms, zk_done_fn *done, void *ctx)
 {
     struct zk_absent *z;
 

@@ -14,15 +14,16 @@
 struct event_base;
 struct world_spawner;
 
-/* Forks the spawner and a spare. The spawner forks a worker per request that comes over its socket (SCM_RIGHTS gives the
- * worker's channel), runs `worker_main` in it, and reports exits. It ends, and its workers with it, when this process ends.
- * If the spawner dies, all its workers die (closed()/on_exit come for each), the spare takes over, and forks the next
- * spare. Only when both died at once spawn() returns ERR_AGAIN: then chfleetd exits 75 and is started again by its caller.
+/* Forks the spawner and a spare. The spawner forks a worker per request that comes over its socket (SCM_RIGHTS gives
+ * the worker's channel), runs `worker_main` in it, and reports exits. It ends, and its workers with it, when this
+ * process ends. If the spawner dies, all its workers die (closed()/on_exit come for each), the spare takes over, and
+ * forks the next spare. Only when both died at once spawn() returns ERR_AGAIN: then chfleetd exits 75 and is started
+ * again by its caller.
  *
- * `worker_main` returns 0 to have its loop run, else the worker's exit code. Spawner and workers ignore SIGINT, SIGTERM and
- * SIGHUP, which a terminal or service manager sends to the whole group: the supervisor decides. A worker whose channel
- * ends leaves with code 70; one that cannot take its lock leaves with 71. What workers need registered (world_real_set_zk)
- * is registered before this call. */
+ * `worker_main` returns 0 to have its loop run, else the worker's exit code. Spawner and workers ignore SIGINT, SIGTERM
+ * and SIGHUP, which a terminal or service manager sends to the whole group: the supervisor decides. A worker whose
+ * channel ends leaves with code 70; one that cannot take its lock leaves with 71. What workers need registered
+ * (world_real_set_zk) is registered before this call. */
 int world_real_spawner(world_worker_main *worker_main, struct world_spawner **out, struct err *err);
 
 /* `spawner` may be NULL (plane, CLI, exporter). Takes the spawner. */

@@ -19,7 +19,8 @@ struct world_run {
     LIST_ENTRY(world_run) link;
     struct world_real *w;
     pid_t pid;
-    int pidfd, pipe[2]; /* [0] its standard output, [1] its standard error: our ends */
+    int pidfd, pipe[2]; /* [0] its standard output, [1] its standard error: our ends; pidfd -1: a kernel without */
+    int open;           /* pipes that may still bring something */
     struct event *exit_ev, *read_ev[2], *limit_ev;
     struct str text[2];
     void (*done)(void *ctx, int status, const char *out, const char *errtext);
@@ -57,24 +58,11 @@ static int run_read(struct world_run *r, int i)
     return n ? 1 : -1;
 }
 
-static void on_output(evutil_socket_t fd, short what, void *ctx)
-{
-    struct world_run *r = ctx;
-    int i = fd == r->pipe[1];
-
-    (void)what;
-    if (run_read(r, i) < 0)
-        event_del(r->read_ev[i]);
-}
-
 /* What the program's own children still print is not waited for. */
-static void on_exit_event(evutil_socket_t fd, short what, void *ctx)
+static void run_end(struct world_run *r)
 {
-    struct world_run *r = ctx;
     int status = 0;
 
-    (void)fd;
-    (void)what;
     for (int i = 0; i < 2; i++)
         while (run_read(r, i) > 0)
             continue;
@@ -84,6 +72,26 @@ static void on_exit_event(evutil_socket_t fd, short what, void *ctx)
     run_free(r);
 }
 
+static void on_output(evutil_socket_t fd, short what, void *ctx)
+{
+    struct world_run *r = ctx;
+    int i = fd == r->pipe[1];
+
+    (void)what;
+    if (run_read(r, i) >= 0)
+        return;
+    event_del(r->read_ev[i]);
+    if (--r->open == 0 && r->pidfd < 0)
+        run_end(r); /* nobody else tells its exit */
+}
+
+static void on_exit_event(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    run_end(ctx);
+}
+
 static void on_limit(evutil_socket_t fd, short what, void *ctx)
 {
     struct world_run *r = ctx;
@@ -91,7 +99,7 @@ static void on_limit(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     str_add(&r->text[1], "\nended by chfleet: it took too long");
-    kill(-r->pid, SIGKILL); /* its exit is reported by on_exit_event */
+    kill(-r->pid, SIGKILL); /* on_exit_event() or on_output() goes on */
 }
 
 static void on_not_started(evutil_socket_t fd, short what, void *ctx)
@@ -172,11 +180,8 @@ static int run_open(struct world_run *r, const char *const *argv, const char *co
     rc = run_spawn(r, argv, env, ends);
     close(out[1]);
     close(errs[1]);
-    if (rc == 0 && (r->pidfd = pidfd_open(r->pid, 0)) < 0) {
-        rc = errno;
-        kill(-r->pid, SIGKILL);
-        waitpid(r->pid, NULL, 0);
-    }
+    if (rc == 0)
+        r->pidfd = pidfd_open(r->pid, 0);
     return rc;
 }
 
@@ -202,8 +207,11 @@ void world_run_start(struct world *w, const char *const *argv, const char *const
         r->read_ev[i] = world_event(r->w, r->pipe[i], EV_READ | EV_PERSIST, on_output, r);
         event_add(r->read_ev[i], NULL);
     }
-    r->exit_ev = world_event(r->w, r->pidfd, EV_READ, on_exit_event, r);
-    event_add(r->exit_ev, NULL);
+    r->open = 2;
+    if (r->pidfd >= 0) {
+        r->exit_ev = world_event(r->w, r->pidfd, EV_READ, on_exit_event, r);
+        event_add(r->exit_ev, NULL);
+    }
     r->limit_ev = world_event(r->w, -1, 0, on_limit, r);
     world_event_in(r->limit_ev, total_ms ? total_ms : RUN_MS);
 }
@@ -213,7 +221,7 @@ void world_run_close(struct world_real *w)
     while (!LIST_EMPTY(&w->runs)) {
         struct world_run *r = LIST_FIRST(&w->runs);
 
-        if (r->pidfd >= 0) {
+        if (r->pid > 0) {
             kill(-r->pid, SIGKILL);
             waitpid(r->pid, NULL, 0);
         }

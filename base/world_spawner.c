@@ -45,7 +45,8 @@ static void spawner_loop(struct spawner *s);
 
 int spawn_send(int sock, const struct spawn_msg *msg, const char *name, const char *lock_path, int fd, int flags)
 {
-    struct iovec iov[3] = {{(void *)msg, sizeof *msg}, {(void *)name, msg->name_len}, {(void *)lock_path, msg->lock_len}};
+    struct iovec iov[3] = {
+        {(void *)msg, sizeof *msg}, {(void *)name, msg->name_len}, {(void *)lock_path, msg->lock_len}};
     union {
         struct cmsghdr align;
         char room[CMSG_SPACE(sizeof(int))];
@@ -184,7 +185,8 @@ static _Noreturn void worker_run(world_worker_main *worker_main, const struct wo
     int code;
 
     if (take_lock(args->lock_path) < 0) {
-        log_error(args->name, "worker: cannot take the lock %s: %s; make its folder writable and free space on its disk",
+        log_error(args->name,
+                  "worker: cannot take the lock %s: %s; make its folder writable and free space on its disk",
                   args->lock_path, strerror(errno));
         _exit(NO_LOCK_CODE);
     }

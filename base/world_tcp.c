@@ -139,7 +139,8 @@ static void on_limit(evutil_socket_t fd, short what, void *ctx)
 
 struct world_tcp *world_tcp_start(struct world *w, const char *host, unsigned port, const char *text, size_t limit,
                                   uint32_t total_ms,
-                                  void (*done)(void *ctx, const char *text, size_t len, const struct err *err), void *ctx)
+                                  void (*done)(void *ctx, const char *text, size_t len, const struct err *err),
+                                  void *ctx)
 {
     struct world_tcp *t = mem_zero(sizeof *t);
 

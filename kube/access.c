@@ -13,7 +13,12 @@ struct access {
 
 struct kube_call *kube_stream(struct kube *k, const char *path, http_data_fn *on_data, kube_done_fn *done, void *ctx)
 {
-    struct call_spec spec = {.method = "GET", .path = path, .what = path, .flags = CALL_STREAM, .on_data = on_data, .done = done,
+    struct call_spec spec = {.method = "GET",
+                             .path = path,
+                             .what = path,
+                             .flags = CALL_STREAM,
+                             .on_data = on_data,
+                             .done = done,
                              .ctx = ctx};
 
     return kube_call_start(k, &spec);

@@ -163,8 +163,9 @@ static int exec_parse(struct kube_auth *a, const char *out, struct err *err)
     if (!j)
         return err_ctx(err, "the exec plugin %s printed no ExecCredential", e->argv[0]);
     if (!str_eq(json_str(j, "apiVersion", ""), e->api_version) || !str_eq(json_str(j, "kind", ""), "ExecCredential"))
-        return err_set(err, ERR_REFUSED, 0, "the exec plugin %s printed %s %s, the kubeconfig asks for %s ExecCredential",
-                       e->argv[0], json_str(j, "apiVersion", "?"), json_str(j, "kind", "?"), e->api_version);
+        return err_set(err, ERR_REFUSED, 0,
+                       "the exec plugin %s printed %s %s, the kubeconfig asks for %s ExecCredential", e->argv[0],
+                       json_str(j, "apiVersion", "?"), json_str(j, "kind", "?"), e->api_version);
     token = json_str(j, "status.token", NULL);
     cert = json_str(j, "status.clientCertificateData", NULL);
     key = json_str(j, "status.clientKeyData", NULL);
@@ -174,8 +175,8 @@ static int exec_parse(struct kube_auth *a, const char *out, struct err *err)
                        e->argv[0]);
     a->expires_ms = expires ? kube_time_parse(expires) : 0;
     if (a->expires_ms < 0)
-        return err_set(err, ERR_REFUSED, 0, "the exec plugin %s gave an expirationTimestamp that is no time: %s", e->argv[0],
-                       expires);
+        return err_set(err, ERR_REFUSED, 0, "the exec plugin %s gave an expirationTimestamp that is no time: %s",
+                       e->argv[0], expires);
     cred_use(a, cred_new(a->c, token, cert ? cert : a->c->cert, key ? key : a->c->key));
     return 0;
 }
@@ -193,7 +194,8 @@ static void on_exec(void *ctx, int status, const char *out, const char *errtext)
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         err_set(&err, ERR_REFUSED, 0, "the exec plugin %s failed (%s %d): %.200s%s%s", a->c->exec->argv[0],
                 WIFEXITED(status) ? "exit code" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
-                errtext, a->c->exec->install_hint ? "; " : "", a->c->exec->install_hint ? a->c->exec->install_hint : "");
+                errtext, a->c->exec->install_hint ? "; " : "",
+                a->c->exec->install_hint ? a->c->exec->install_hint : "");
         exec_failed(a, &err);
     } else if (exec_parse(a, out, &err) < 0) {
         exec_failed(a, &err);

@@ -21,8 +21,8 @@ struct event {
     uint64_t about_key;      /* of the object, for the pace */
     char *key;               /* object, type, reason, text */
     char *ns, *name;
-    cJSON *obj;              /* as it was or will be created */
-    uint64_t last_ms;        /* monotonic */
+    cJSON *obj;       /* as it was or will be created */
+    uint64_t last_ms; /* monotonic */
     unsigned count;
     bool created, dirty, busy;
     struct kube_call *call;
@@ -206,7 +206,7 @@ static unsigned waiting(const struct kube_events *e, uint64_t about_key)
     unsigned n = 0;
 
     TAILQ_FOREACH(v, &e->list, link)
-        n += v->dirty && v->about_key == about_key;
+    n += v->dirty && v->about_key == about_key;
     return n;
 }
 
@@ -245,8 +245,8 @@ static struct kube_events *table(struct kube *k)
 void kube_event(struct kube *k, const cJSON *about, bool warning, const char *reason, const char *fmt, ...)
 {
     struct kube_events *e = table(k);
-    auto_free char *who = mem_printf("%s/%s/%s/%s", json_str(about, "kind", ""), json_ns(about), json_name(about),
-                                     json_uid(about));
+    auto_free char *who =
+        mem_printf("%s/%s/%s/%s", json_str(about, "kind", ""), json_ns(about), json_name(about), json_uid(about));
     uint64_t about_key = hash_fnv64(who, strlen(who));
     char text[TEXT_MAX];
     struct event *v;

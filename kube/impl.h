@@ -31,8 +31,8 @@ struct kube_config {
     struct kube_exec *exec;
 };
 
-/* ---- auth.c: what a request needs to be let in. Shared by the requests in flight, so that a refresh pulls nothing from
- * under them. ---- */
+/* ---- auth.c: what a request needs to be let in. Shared by the requests in flight, so that a refresh pulls nothing
+ * from under them. ---- */
 struct kube_cred {
     unsigned refs;
     struct http_tls tls;
@@ -86,11 +86,11 @@ struct kube_call *kube_list_pages(struct kube *k, enum kube_kind kind, const cha
                                   kube_page_fn *page, kube_done_fn *done, void *ctx);
 
 /* ---- kinds.c ---- */
-void kube_url_add(struct str *out, const char *text); /* percent-encoded */
+void kube_url_add(struct str *out, const char *text);                   /* percent-encoded */
 char *kube_what(enum kube_kind kind, const char *ns, const char *name); /* "Pod ns/name"; caller frees */
 
 /* ---- time.c ---- */
-int64_t kube_time_parse(const char *rfc3339);                /* ms since 1970, -1 when it is none */
+int64_t kube_time_parse(const char *rfc3339); /* ms since 1970, -1 when it is none */
 void kube_time_print(uint64_t wall_ms, bool micro, char out[32]);
 
 #endif

@@ -16,8 +16,8 @@ static struct kube_call *object_call(struct kube *k, enum kube_kind kind, const 
                                      const char *sub, const char *query, const cJSON *body, struct call_spec *spec)
 {
     auto_free char *base = kube_path(kind, ns, name), *text = body ? json_print(body) : NULL;
-    auto_free char *path = mem_printf("%s%s%s%s%s", base, sub ? "/" : "", sub ? sub : "", query ? "?" : "",
-                                      query ? query : "");
+    auto_free char *path =
+        mem_printf("%s%s%s%s%s", base, sub ? "/" : "", sub ? sub : "", query ? "?" : "", query ? query : "");
     auto_free char *what = kube_what(kind, ns, name);
     struct kube_call *c;
 

@@ -129,7 +129,8 @@ static int load_cluster(struct loader *l, const cJSON *j)
     while (n && c->server[n - 1] == '/')
         c->server[--n] = '\0';
     if (!str_starts(c->server, "https://") && !str_starts(c->server, "http://"))
-        return input_error(l, "the cluster's \"server\" must be a URL, like https://10.0.0.1:6443, and is: ", c->server);
+        return input_error(l,
+                           "the cluster's \"server\" must be a URL, like https://10.0.0.1:6443, and is: ", c->server);
     c->insecure = json_bool(j, "insecure-skip-tls-verify", false);
     c->server_name = mem_str(json_str(j, "tls-server-name", NULL));
     c->proxy = mem_str(json_str(j, "proxy-url", NULL));
@@ -147,23 +148,22 @@ static int load_exec(struct loader *l, const cJSON *j)
     e->install_hint = mem_str(json_str(j, "installHint", NULL));
     e->cluster_info = json_bool(j, "provideClusterInfo", false);
     e->env = mem_array((size_t)cJSON_GetArraySize(env) + 1, sizeof *e->env);
-    cJSON_ArrayForEach(item, env)
-        e->env[n++] = mem_printf("%s=%s", json_str(item, "name", ""), json_str(item, "value", ""));
+    cJSON_ArrayForEach(item, env) e->env[n++] =
+        mem_printf("%s=%s", json_str(item, "name", ""), json_str(item, "value", ""));
     if (!command || !*command)
         return input_error(l, "the user's exec plugin has no \"command\"", "");
     if (!str_eq(e->api_version, "client.authentication.k8s.io/v1") &&
         !str_eq(e->api_version, "client.authentication.k8s.io/v1beta1"))
-        return input_error(l, "the exec plugin's apiVersion must be client.authentication.k8s.io/v1 or v1beta1, and is: ",
+        return input_error(l,
+                           "the exec plugin's apiVersion must be client.authentication.k8s.io/v1 or v1beta1, and is: ",
                            e->api_version);
     if (str_eq(mode, "Always"))
-        return input_error(l, "the exec plugin wants a terminal (interactiveMode: Always), which this program has not: ",
-                           command);
+        return input_error(
+            l, "the exec plugin wants a terminal (interactiveMode: Always), which this program has not: ", command);
     e->argv = mem_array((size_t)cJSON_GetArraySize(args) + 2, sizeof *e->argv);
     e->argv[0] = strchr(command, '/') ? resolve(l, command) : mem_str(command);
     n = 1;
-    cJSON_ArrayForEach(item, args)
-        if (cJSON_IsString(item))
-            e->argv[n++] = mem_str(item->valuestring);
+    cJSON_ArrayForEach(item, args) if (cJSON_IsString(item)) e->argv[n++] = mem_str(item->valuestring);
     return 0;
 }
 
@@ -175,19 +175,15 @@ static void load_impersonation(struct kube_config *c, const cJSON *j)
 
     if (!as)
         return;
-    cJSON_ArrayForEach(item, extra)
-        room += (size_t)cJSON_GetArraySize(item);
+    cJSON_ArrayForEach(item, extra) room += (size_t)cJSON_GetArraySize(item);
     c->impersonate = mem_array(room, sizeof *c->impersonate);
     c->impersonate[n++] = mem_printf("Impersonate-User: %s", as);
     if (uid)
         c->impersonate[n++] = mem_printf("Impersonate-Uid: %s", uid);
-    cJSON_ArrayForEach(item, groups)
-        if (cJSON_IsString(item))
-            c->impersonate[n++] = mem_printf("Impersonate-Group: %s", item->valuestring);
-    cJSON_ArrayForEach(item, extra)
-        cJSON_ArrayForEach(value, item)
-            if (cJSON_IsString(value))
-                c->impersonate[n++] = mem_printf("Impersonate-Extra-%s: %s", item->string, value->valuestring);
+    cJSON_ArrayForEach(item, groups) if (cJSON_IsString(item)) c->impersonate[n++] =
+        mem_printf("Impersonate-Group: %s", item->valuestring);
+    cJSON_ArrayForEach(item, extra) cJSON_ArrayForEach(value, item) if (cJSON_IsString(value)) c->impersonate[n++] =
+        mem_printf("Impersonate-Extra-%s: %s", item->string, value->valuestring);
 }
 
 static int load_user(struct loader *l, const cJSON *j)
@@ -206,7 +202,8 @@ static int load_user(struct loader *l, const cJSON *j)
         explicit_bzero(pair, strlen(pair));
     }
     if (json_get(j, "auth-provider"))
-        return input_error(l, "the user has an \"auth-provider\", which Kubernetes removed in 1.26: use an exec plugin", "");
+        return input_error(l, "the user has an \"auth-provider\", which Kubernetes removed in 1.26: use an exec plugin",
+                           "");
     if (pem_field(l, j, "client-certificate", &c->cert, &c->cert_file) < 0 ||
         pem_field(l, j, "client-key", &c->key, &c->key_file) < 0)
         return -1;
@@ -270,9 +267,10 @@ static int load_account(struct kube_config *c, struct err *err)
 
     c->source = mem_str("the pod's service account");
     if (!host || !*host || !port || !*port)
-        return err_set(err, ERR_INPUT, 0,
-                       "no kubeconfig was given or found, and this is not a pod of a cluster: pass --kubeconfig FILE or set "
-                       "KUBECONFIG");
+        return err_set(
+            err, ERR_INPUT, 0,
+            "no kubeconfig was given or found, and this is not a pod of a cluster: pass --kubeconfig FILE or set "
+            "KUBECONFIG");
     c->server = mem_printf(strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);
     c->token_file = mem_str(ACCOUNT_DIR "/token");
     if (w->ops->read_file(w, ACCOUNT_DIR "/ca.crt", &c->ca, &len, err) < 0)

@@ -16,7 +16,7 @@ struct pages {
     char *ns, *selector, *next;
     unsigned restarts;
     char rv[64]; /* of the first page: the state that all pages show */
-    bool *gone; /* set while page() runs: it may cancel us */
+    bool *gone;  /* set while page() runs: it may cancel us */
     kube_page_fn *page;
     kube_done_fn *done;
     void *ctx;

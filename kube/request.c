@@ -176,7 +176,8 @@ static void explain(const struct kube_call *c, const struct http_response *res, 
     }
     if (!*text)
         text = *res->body && strlen(res->body) < 200 && !obj ? res->body : json_str(obj, "reason", "no reason given");
-    err_set(err, kind_of_status(res->status), res->status, "%s %s: %s (HTTP %d)%s", c->method, c->what, text, res->status,
+    err_set(err, kind_of_status(res->status), res->status, "%s %s: %s (HTTP %d)%s", c->method, c->what, text,
+            res->status,
             res->status == 401   ? "; the server does not know us: check the credentials of the kubeconfig"
             : res->status == 403 ? "; grant it by a Role or ClusterRole"
                                  : "");
@@ -258,8 +259,9 @@ static void end_well(struct kube_call *c, int status, const cJSON *obj)
         call_end(c, status, obj, NULL);
         return;
     }
-    err_set(&err, ERR_AGAIN, status, "%s %s: the answer (HTTP %d) is no object: is that an API server, or a proxy before it?",
-            c->method, c->what, status);
+    err_set(&err, ERR_AGAIN, status,
+            "%s %s: the answer (HTTP %d) is no object: is that an API server, or a proxy before it?", c->method,
+            c->what, status);
     call_end(c, status, NULL, &err);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Watch caches: LIST (paged), then WATCH from its resourceVersion, for ever. Three rules keep a cache right whatever the
- * order in which things arrive:
+ * Watch caches: LIST (paged), then WATCH from its resourceVersion, for ever. Three rules keep a cache right whatever
+ * the order in which things arrive:
  *  - an object is replaced only by a newer version (resourceVersions of one kind are numbers that grow);
  *  - an object that a list does not show is gone only if the list is newer than what we have;
  *  - nothing that the watch has already seen going is revived by an older version, be it the answer to our own write or
@@ -18,16 +18,16 @@
 #include "kube/impl.h"
 
 enum {
-    WATCH_S = 300,          /* the server ends a watch between this and twice this */
-    IDLE_MS = 100000,       /* bookmarks come once a minute */
+    WATCH_S = 300,    /* the server ends a watch between this and twice this */
+    IDLE_MS = 100000, /* bookmarks come once a minute */
     AGAIN_MS = 50,
     BACKOFF_MS = 500,
     BACKOFF_MAX_MS = 30000,
-    GOOD_MS = 20000,        /* a watch that lived so long was a good one: no back-off after it */
+    GOOD_MS = 20000, /* a watch that lived so long was a good one: no back-off after it */
     LINE_MAX = 16 << 20,
     STALE_LISTS = 5,
-    GRAVES = 128,           /* ends that are remembered */
-    STUCK = 4,              /* failures in a row after which the list is read again */
+    GRAVES = 128, /* ends that are remembered */
+    STUCK = 4,    /* failures in a row after which the list is read again */
 };
 
 struct entry {
@@ -53,18 +53,18 @@ struct kube_cache {
     size_t n, cap;
     struct kube_call *call;
     struct world_timer *timer;
-    struct str line;       /* the begun line of the watch */
-    uint64_t rv;           /* the watch goes on from here */
+    struct str line; /* the begun line of the watch */
+    uint64_t rv;     /* the watch goes on from here */
     uint64_t list_rv, alive_ms, watch_ms;
     struct grave graves[GRAVES]; /* a ring */
     unsigned grave_at;
     unsigned generation, failures, list_failures; /* failures: of the watch, in a row */
     bool synced, relist, told, stopped;
-    bool stale;          /* the list being read is older than what we know */
-    bool force;          /* … and it has been so often that the server must have been set back: believe it */
-    unsigned busy;       /* inside callbacks: stop waits */
-    struct err problem;  /* why the cache lags now */
-    struct err ended;    /* what the server said in the running watch before it ended it */
+    bool stale;         /* the list being read is older than what we know */
+    bool force;         /* … and it has been so often that the server must have been set back: believe it */
+    unsigned busy;      /* inside callbacks: stop waits */
+    struct err problem; /* why the cache lags now */
+    struct err ended;   /* what the server said in the running watch before it ended it */
 };
 
 static void begin(struct kube_cache *c);
@@ -176,7 +176,8 @@ static void store(struct kube_cache *c, cJSON *obj, uint64_t since)
     bool found;
     size_t i = locate(c, json_ns(obj), json_name(obj), &found);
 
-    if (found ? rv <= c->entries[i].rv && (!c->force || rv == c->entries[i].rv) : rv <= since || is_buried(c, obj, rv)) {
+    if (found ? rv <= c->entries[i].rv && (!c->force || rv == c->entries[i].rv)
+              : rv <= since || is_buried(c, obj, rv)) {
         if (found)
             c->entries[i].seen = c->generation;
         cJSON_Delete(obj);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
-#include <arpa/inet.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -251,7 +251,8 @@ static struct evconnlistener *peer(struct seen *s, unsigned *port)
     struct evconnlistener *l;
 
     sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    l = evconnlistener_new_bind(world_real_base(s->w), peer_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, 4, (void *)&sin, sizeof sin);
+    l = evconnlistener_new_bind(world_real_base(s->w), peer_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, 4,
+                                (void *)&sin, sizeof sin);
     assert_non_null(l);
     getsockname(evconnlistener_get_fd(l), (void *)&sin, &n);
     *port = ntohs(sin.sin_port);

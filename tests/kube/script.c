@@ -295,10 +295,11 @@ struct kube *script_kube(struct script *s)
     struct kube_config *c = NULL;
     struct err err = ERR_INIT;
 
-    script_file(s, "/kubeconfig", "clusters: [{name: c, cluster: {server: 'https://server/'}}]\n"
-                                  "users: [{name: u, user: {token: secret}}]\n"
-                                  "contexts: [{name: x, context: {cluster: c, user: u}}]\n"
-                                  "current-context: x\n");
+    script_file(s, "/kubeconfig",
+                "clusters: [{name: c, cluster: {server: 'https://server/'}}]\n"
+                "users: [{name: u, user: {token: secret}}]\n"
+                "contexts: [{name: x, context: {cluster: c, user: u}}]\n"
+                "current-context: x\n");
     if (kube_config_load(&s->w, "/kubeconfig", &c, &err) < 0) {
         fprintf(stderr, "%s\n", err.msg);
         abort();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A scripted world for the tests of kube/: virtual time, files in memory, and a server that is a function of the test. */
+/* A scripted world for the tests of kube/: virtual time, files in memory, and a server that is a function of the test.
+ */
 #ifndef TESTS_KUBE_SCRIPT_H
 #define TESTS_KUBE_SCRIPT_H
 

@@ -3,13 +3,13 @@
  * kube/ against a real API server: the one of $CHFLEET_TEST_KUBECONFIG, or etcd and kube-apiserver from
  * $KUBEBUILDER_ASSETS, $TESTBED/bin or ~/.cache/k8s-testbed/bin, started here on loopback. Without any of them: a skip.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,9 +134,14 @@ static void start_etcd(struct cluster *c, const char *bin, unsigned port)
     auto_free char *exe = mem_printf("%s/etcd", bin), *data = mem_printf("%s/etcd-data", c->dir);
     auto_free char *log = mem_printf("%s/etcd.log", c->dir), *peer = mem_printf("http://127.0.0.1:%u", port + 1);
     auto_free char *members = mem_printf("default=%s", peer);
-    char *argv[] = {exe,  "--data-dir", data, "--listen-client-urls", c->etcd_url, "--advertise-client-urls", c->etcd_url,
-                    "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", members,
-                    "--unsafe-no-fsync", NULL};
+    char *argv[] = {exe,         "--data-dir",
+                    data,        "--listen-client-urls",
+                    c->etcd_url, "--advertise-client-urls",
+                    c->etcd_url, "--listen-peer-urls",
+                    peer,        "--initial-advertise-peer-urls",
+                    peer,        "--initial-cluster",
+                    members,     "--unsafe-no-fsync",
+                    NULL};
 
     c->etcd = start(log, argv);
 }
@@ -149,9 +154,19 @@ static void start_api(struct cluster *c, const char *bin, unsigned port)
     auto_free char *pub = mem_printf("--service-account-key-file=%s/sa.pub", c->dir);
     auto_free char *key = mem_printf("--service-account-signing-key-file=%s/sa.key", c->dir);
     auto_free char *tokens = mem_printf("--token-auth-file=%s/tokens.csv", c->dir);
-    char *argv[] = {exe, etcd, certs, listen, pub, key, tokens, "--bind-address=127.0.0.1", "--authorization-mode=RBAC",
-                    "--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16",
-                    "--disable-admission-plugins=ServiceAccount", NULL};
+    char *argv[] = {exe,
+                    etcd,
+                    certs,
+                    listen,
+                    pub,
+                    key,
+                    tokens,
+                    "--bind-address=127.0.0.1",
+                    "--authorization-mode=RBAC",
+                    "--service-account-issuer=https://kubernetes.default.svc",
+                    "--service-cluster-ip-range=10.96.0.0/16",
+                    "--disable-admission-plugins=ServiceAccount",
+                    NULL};
 
     c->api = start(log, argv);
 }
@@ -493,9 +508,8 @@ static void events_are_recorded(void **state)
     want(s, 200);
     const cJSON *event, *found = NULL;
 
-    cJSON_ArrayForEach(event, json_get(s->obj, "items"))
-        if (str_eq(json_str(event, "reason", ""), "TestReason"))
-            found = event;
+    cJSON_ArrayForEach(event, json_get(s->obj, "items")) if (str_eq(json_str(event, "reason", ""), "TestReason"))
+        found = event;
     assert_non_null(found);
     assert_int_equal(json_int(found, "count", 0), 6);
 }
@@ -552,7 +566,8 @@ int main(void)
     int rc;
 
     if (!given && !bin) {
-        printf("skipped: no kube-apiserver and etcd in $KUBEBUILDER_ASSETS, $TESTBED/bin or ~/.cache/k8s-testbed/bin\n");
+        printf(
+            "skipped: no kube-apiserver and etcd in $KUBEBUILDER_ASSETS, $TESTBED/bin or ~/.cache/k8s-testbed/bin\n");
         return 77;
     }
     if (given)

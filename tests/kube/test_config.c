@@ -181,12 +181,13 @@ static void the_pods_account_is_used_and_its_token_read_again(void **state)
 static struct kube *exec_client(struct script *s, const char *version)
 {
     struct err err = ERR_INIT;
-    auto_free char *text = mem_printf(CLUSTER CONTEXT "users:\n- name: u\n  user:\n    exec:\n"
-                                      "      apiVersion: client.authentication.k8s.io/%s\n"
-                                      "      command: bin/plugin\n      args: [get, token]\n"
-                                      "      env: [{name: A, value: b}]\n      provideClusterInfo: true\n"
-                                      "      installHint: get it from the vendor\n",
-                                      version);
+    auto_free char *text =
+        mem_printf(CLUSTER CONTEXT "users:\n- name: u\n  user:\n    exec:\n"
+                                   "      apiVersion: client.authentication.k8s.io/%s\n"
+                                   "      command: bin/plugin\n      args: [get, token]\n"
+                                   "      env: [{name: A, value: b}]\n      provideClusterInfo: true\n"
+                                   "      installHint: get it from the vendor\n",
+                   version);
     struct kube_config *c = load(s, text, &err);
 
     assert_string_equal(err.msg, "");
@@ -195,7 +196,9 @@ static struct kube *exec_client(struct script *s, const char *version)
     return kube_new(&s->w, c, NULL);
 }
 
-#define CRED(version, status) "{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/" version "\",\"status\":{" status "}}"
+#define CRED(version, status)                                                                                          \
+    "{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/" version "\",\"status\":{" status "}" \
+                                                                                                                   "}"
 
 static void an_exec_plugin_gives_credentials_until_they_expire(void **state)
 {

@@ -55,8 +55,7 @@ static void serve_lease(struct server *srv, struct world_http *h)
         answer_lease(srv, h, srv->lease ? 200 : 404);
         return;
     }
-    if (str_eq(h->method, "POST") ? srv->lease != NULL
-                                  : !srv->lease || !str_eq(json_rv(body), json_rv(srv->lease))) {
+    if (str_eq(h->method, "POST") ? srv->lease != NULL : !srv->lease || !str_eq(json_rv(body), json_rv(srv->lease))) {
         answer_lease(srv, h, 409);
         return;
     }

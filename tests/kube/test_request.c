@@ -68,15 +68,16 @@ static void a_read_gets_the_object(void **state)
     done(s, k, &h);
 }
 
-static const char conflict[] = "{\"kind\":\"Status\",\"message\":\"object was modified\",\"reason\":\"Conflict\",\"code\":409}";
+static const char conflict[] =
+    "{\"kind\":\"Status\",\"message\":\"object was modified\",\"reason\":\"Conflict\",\"code\":409}";
 
 static void statuses_become_kinds_with_the_servers_words(void **state)
 {
     static const struct {
         int status;
         enum err_kind kind;
-    } rows[] = {{400, ERR_INPUT},   {401, ERR_REFUSED},  {403, ERR_REFUSED}, {404, ERR_MISSING},
-                {409, ERR_CONFLICT}, {410, ERR_AGAIN},    {413, ERR_INPUT},   {422, ERR_INPUT}};
+    } rows[] = {{400, ERR_INPUT},    {401, ERR_REFUSED}, {403, ERR_REFUSED}, {404, ERR_MISSING},
+                {409, ERR_CONFLICT}, {410, ERR_AGAIN},   {413, ERR_INPUT},   {422, ERR_INPUT}};
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -125,9 +126,8 @@ static void a_post_without_a_known_answer_is_not_repeated(void **state)
         bool sent;
         const char *headers;
         int tries;
-    } rows[] = {{0, true, NULL, 1},   {0, false, NULL, 2},
-                {504, true, NULL, 1}, {429, true, NULL, 2},
-                {500, true, NULL, 1}, {503, true, "Retry-After: 1\r\n", 2}};
+    } rows[] = {{0, true, NULL, 1},   {0, false, NULL, 2},  {504, true, NULL, 1},
+                {429, true, NULL, 2}, {500, true, NULL, 1}, {503, true, "Retry-After: 1\r\n", 2}};
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -242,8 +242,9 @@ static void writes_carry_their_preconditions(void **state)
     kube_patch(k, KUBE_CHI, "ns", "c", NULL, patch, heard_done, &h);
     script_run(s, 0);
     call = script_open(s, "DELETE", "/api/v1/namespaces/ns/pods/p");
-    assert_string_equal(call->body, "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"preconditions\":{\"uid\":\"uid-1\"},"
-                                    "\"propagationPolicy\":\"Orphan\",\"gracePeriodSeconds\":0}");
+    assert_string_equal(call->body,
+                        "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"preconditions\":{\"uid\":\"uid-1\"},"
+                        "\"propagationPolicy\":\"Orphan\",\"gracePeriodSeconds\":0}");
     call = script_open(s, "PATCH", "/apis/clickhouse.altinity.com/v1/namespaces/ns/clickhouseinstallations/c?");
     assert_string_equal(call->type, "application/merge-patch+json");
     done(s, k, &h);
@@ -263,7 +264,8 @@ static void serve_pages(struct script *s, struct world_http *h)
         script_answer(h, 410, NULL, "{\"kind\":\"Status\",\"code\":410,\"message\":\"too old\"}");
     } else {
         assert_non_null(strstr(h->path, "continue=a%2Bb%2F%3D"));
-        script_answer(h, 200, NULL, "{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[{\"metadata\":{\"name\":\"p3\"}}]}");
+        script_answer(h, 200, NULL,
+                      "{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[{\"metadata\":{\"name\":\"p3\"}}]}");
     }
 }
 

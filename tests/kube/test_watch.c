@@ -20,7 +20,9 @@ struct view {
     bool stop_at_add;
 };
 
-#define OBJ(name, uid, rv) "{\"metadata\":{\"namespace\":\"n\",\"name\":\"" name "\",\"uid\":\"" uid "\",\"resourceVersion\":\"" rv "\",\"managedFields\":[1]}}"
+#define OBJ(name, uid, rv)                                                                                             \
+    "{\"metadata\":{\"namespace\":\"n\",\"name\":\"" name "\",\"uid\":\"" uid "\",\"resourceVersion\":\"" rv           \
+    "\",\"managedFields\":[1]}}"
 #define LIST(rv, items) "{\"metadata\":{\"resourceVersion\":\"" rv "\"},\"items\":[" items "]}"
 #define EVENT(type, obj) "{\"type\":\"" type "\",\"object\":" obj "}\n"
 
