@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/fleet.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -290,6 +291,13 @@ void fleet_free(struct fleet *f)
 void fleet_freep(struct fleet **f)
 {
     fleet_free(*f);
+}
+
+char *fleet_restart_token(const struct fleet *f)
+{
+    if (!f->rolling_restart)
+        return NULL;
+    return f->task_id ? mem_printf("task:%s", f->task_id) : mem_printf("generation:%" PRId64, f->generation);
 }
 
 struct host *fleet_host(const struct fleet *f, const char *key)

@@ -180,6 +180,10 @@ const char *fleet_data_dir(const struct fleet *f);
 const char *fleet_log_dir(const struct fleet *f);
 char *fleet_fqdn(const struct fleet *f, const char *service); /* with the domain pattern; caller frees */
 
+/* What orders a restart of every host now: "task:ID", or "generation:N" without a task ID; NULL when nothing does. A host whose
+ * StatefulSet has this in chfleet.io/restart had it. Caller frees. */
+char *fleet_restart_token(const struct fleet *f);
+
 /* Reads a settings, users, profiles, quotas or files section from elsewhere (the operator configuration's additions), without
  * macros of a level. `where` names it in messages. */
 int fleet_section(const struct fleet *f, const char *what, const cJSON *section, const char *where, struct settings *to,

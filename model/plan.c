@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/plan.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -535,18 +534,15 @@ static void common(struct planner *m)
 static void restart_order(struct planner *m)
 {
     const struct facts *live = m->live;
+    bool done = live->fresh || m->f->stop || m->f->deleting;
 
-    if (!m->f->rolling_restart || m->f->deleting || m->f->stop || live->fresh)
+    for (size_t i = 0; m->f->task_id && i < live->n_task_ids; i++)
+        done |= strcmp(live->task_ids[i], m->f->task_id) == 0;
+    done |= !m->f->task_id && live->restarted_generation >= m->f->generation;
+    if (done)
         return;
-    if (m->f->task_id) {
-        for (size_t i = 0; i < live->n_task_ids; i++)
-            if (strcmp(live->task_ids[i], m->f->task_id) == 0)
-                return;
-        m->p->execute_task_id = true;
-        m->p->restart_token = mem_printf("task:%s", m->f->task_id);
-    } else if (live->restarted_generation < m->f->generation) {
-        m->p->restart_token = mem_printf("generation:%" PRId64, m->f->generation);
-    }
+    m->p->restart_token = fleet_restart_token(m->f);
+    m->p->execute_task_id = m->p->restart_token && m->f->task_id;
 }
 
 /* Settings for all hosts that change while hosts get new pods: no server may read settings meant for another version. */

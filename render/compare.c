@@ -305,7 +305,17 @@ static void patch_owner(cJSON *patch, const cJSON *live, const cJSON *desired)
     cJSON_AddItemToArray(list, json_copy(want));
 }
 
-static cJSON *metadata_patch(const cJSON *live, const cJSON *desired)
+/* Which version a ConfigMap was made for is written with its files, and not worth a write of its own. */
+static void drop_lone_version(cJSON *patch)
+{
+    cJSON *notes = json_get(patch, "annotations");
+
+    if (!notes || !notes->child || notes->child->next || strcmp(notes->child->string, RENDER_FOR) != 0)
+        return;
+    cJSON_DeleteItemFromObjectCaseSensitive(patch, "annotations");
+}
+
+static cJSON *metadata_patch(const cJSON *live, const cJSON *desired, bool alone)
 {
     const cJSON *a = json_get(live, "metadata"), *b = json_get(desired, "metadata");
     const char *ours = json_annotation(live, RENDER_KEYS);
@@ -316,6 +326,8 @@ static cJSON *metadata_patch(const cJSON *live, const cJSON *desired)
     if (ours && !json_annotation(desired, RENDER_KEYS))
         json_set(json_need_obj(patch, "annotations"), RENDER_KEYS, cJSON_CreateNull());
     patch_owner(patch, a, b);
+    if (alone)
+        drop_lone_version(patch);
     if (patch->child)
         return patch;
     cJSON_Delete(patch);
@@ -324,7 +336,7 @@ static cJSON *metadata_patch(const cJSON *live, const cJSON *desired)
 
 static bool metadata_differs(const cJSON *live, const cJSON *desired)
 {
-    auto_json cJSON *patch = metadata_patch(live, desired);
+    auto_json cJSON *patch = metadata_patch(live, desired, true);
 
     return patch;
 }
@@ -353,7 +365,7 @@ static void metadata_changes(const cJSON *patch, const cJSON *live, const char *
 
 bool compare_metadata(const cJSON *live, const cJSON *desired, struct change **changes, size_t *n)
 {
-    auto_json cJSON *patch = metadata_patch(live, desired);
+    auto_json cJSON *patch = metadata_patch(live, desired, true);
     auto_free char *what = patch ? mem_printf("%s %s", json_str(desired, "kind", ""), json_name(desired)) : NULL;
 
     if (patch && changes)
@@ -496,8 +508,7 @@ cJSON *compare_object(const cJSON *live, const cJSON *desired, struct change **c
         cJSON_Delete(patch);
         return json_copy(desired);
     }
-    if (compare_metadata(live, desired, changes, n))
-        json_set(patch, "metadata", metadata_patch(live, desired));
+    compare_metadata(live, desired, changes, n);
     cJSON_ArrayForEach(key, desired)
     {
         if (strcmp(key->string, "data") == 0)
@@ -511,6 +522,9 @@ cJSON *compare_object(const cJSON *live, const cJSON *desired, struct change **c
         if (v)
             json_set(patch, key->string, v);
     }
+    v = metadata_patch(live, desired, !patch->child);
+    if (v)
+        json_set(patch, "metadata", v);
     if (patch->child)
         return patch;
     cJSON_Delete(patch);

@@ -13,6 +13,18 @@
 /* Servers of this version and later take port 0 as "not open"; older ones try to open it. */
 #define ZERO_PORT_SINCE "20.3"
 
+/* On one machine a tag names a wish, not the program; but what runs elsewhere under the same image is the same program. */
+static char *version_of_sibling(const struct fleet *f, const struct host *h, const struct render_ctx *c)
+{
+    for (size_t i = 0; c->version && i < f->n_hosts; i++) {
+        const char *runs = strcmp(f->hosts[i]->image, h->image) == 0 ? c->version(c->ctx, f->hosts[i]) : NULL;
+
+        if (runs && *runs)
+            return mem_str(runs);
+    }
+    return mem_str("");
+}
+
 char *render_version_for(const struct fleet *f, const struct host *h, const struct render_ctx *c)
 {
     const char *runs = c->version ? c->version(c->ctx, h) : NULL;
@@ -28,8 +40,7 @@ char *render_version_for(const struct fleet *f, const struct host *h, const stru
 
         return mem_str(tag);
     }
-    /* on one machine the tag names a wish, not the program */
-    return mem_str(f->endpoints ? "" : h->tag_version);
+    return f->endpoints ? version_of_sibling(f, h, c) : mem_str(h->tag_version);
 }
 
 char *version_lowest(const struct fleet *f, const struct render_ctx *c)

@@ -38,10 +38,14 @@ static void target_by_name(const struct fleet *f, cJSON *spec)
     if (!f->endpoints)
         return;
     cJSON_ArrayForEach(p, json_get(spec, "ports"))
-        for (int i = 0; i < HOST_PORTS; i++)
-            if (!json_get(p, "targetPort") && (str_eq(json_str(p, "name", NULL), host_port_names[i]) ||
-                                               json_int(p, "port", 0) == host_port_default((enum host_port)i)))
+    {
+        int64_t target = json_int(p, "targetPort", json_int(p, "port", 0));
+
+        for (int i = 0; i < HOST_PORTS && !cJSON_IsString(json_get(p, "targetPort")); i++)
+            if (target == host_port_default((enum host_port)i) ||
+                (!json_get(p, "targetPort") && str_eq(json_str(p, "name", NULL), host_port_names[i])))
                 json_set_str(p, "targetPort", host_port_names[i]);
+    }
 }
 
 /* The user's metadata first, ours on top; the user's selector, ours on top. NULL when a port is impossible. */

@@ -131,6 +131,15 @@ static void keep_notes(const struct fleet *f, cJSON *object, const cJSON *live)
     }
 }
 
+/* A new host starts with everything there is: the restart that is ordered now is not for it. */
+static void note_restart(const struct fleet *f, cJSON *object)
+{
+    auto_free char *token = fleet_restart_token(f);
+
+    if (token)
+        json_set_str(json_at(object, "metadata.annotations"), RENDER_RESTART, token);
+}
+
 cJSON *render_host_statefulset(const struct fleet *f, const struct host *h, const struct render_ctx *c, struct err *err)
 {
     struct place p = place_host(h);
@@ -150,6 +159,8 @@ cJSON *render_host_statefulset(const struct fleet *f, const struct host *h, cons
     json_set(spec, "template", template);
     claims(h, spec, live);
     keep_notes(f, o, live);
+    if (!live)
+        note_restart(f, o);
     if (live) {
         adopt_env_orders(template, live);
         adopt_tool_annotations(template, live);
