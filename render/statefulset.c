@@ -159,7 +159,7 @@ cJSON *render_host_statefulset(const struct fleet *f, const struct host *h, cons
     json_set(spec, "template", template);
     claims(h, spec, live);
     keep_notes(f, o, live);
-    if (!live)
+    if (!live && !ctx_live(c, "Pod", h->pod))
         note_restart(f, o);
     if (live) {
         adopt_env_orders(template, live);

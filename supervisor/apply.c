@@ -24,6 +24,7 @@ struct apply {
     char *name;
     cJSON *queue;          /* desired objects still to write ("shared", "pvcs") */
     cJSON *desired;        /* the one being written; NULL = it is rendered anew at each try */
+    cJSON *notes;          /* annotations of a StatefulSet that is being made anew */
     cJSON *patch_only;     /* a plain merge patch instead of a rendered object */
     struct world_timer *timer;
 };
@@ -41,6 +42,7 @@ static void finish(struct apply *a, const struct err *err)
     cJSON_Delete(a->queue);
     cJSON_Delete(a->desired);
     cJSON_Delete(a->patch_only);
+    cJSON_Delete(a->notes);
     free(a->name);
     free(a);
 }
@@ -188,6 +190,30 @@ static void orphaned(void *ctx, int status, const cJSON *obj, const struct err *
     again(a, ORPHAN_WAIT_MS);
 }
 
+/* What its process has loaded is noted on the old set, and as true for the new one. */
+static void keep_notes(struct apply *a, const cJSON *now)
+{
+    const cJSON *v;
+
+    cJSON_Delete(a->notes);
+    a->notes = cJSON_CreateObject();
+    cJSON_ArrayForEach(v, json_at(now, "metadata.annotations"))
+        if (str_starts(v->string, "chfleet.io/"))
+            json_set(a->notes, v->string, json_copy(v));
+}
+
+static void put_notes(const struct apply *a, cJSON *desired)
+{
+    cJSON *to = json_need_obj(json_get(desired, "metadata"), "annotations");
+    const cJSON *v;
+
+    if (a->kind != KUBE_STS)
+        return;
+    cJSON_ArrayForEach(v, a->notes)
+        if (!json_get(to, v->string))
+            json_set(to, v->string, json_copy(v));
+}
+
 static bool recreate(struct apply *a, const cJSON *now, const cJSON *desired)
 {
     if (a->kind != KUBE_STS || !now || compare_statefulset(now, desired, NULL, NULL) != COMPARE_IMMUTABLE)
@@ -200,6 +226,7 @@ static bool recreate(struct apply *a, const cJSON *now, const cJSON *desired)
         else
             again(a, ORPHAN_WAIT_MS);
     } else {
+        keep_notes(a, now);
         kube_delete(a->in->s->kube, KUBE_STS, a->in->ns, a->name, json_uid(now), "Orphan", -1, orphaned, a);
     }
     return true;
@@ -243,9 +270,10 @@ static void write_object(struct apply *a, cJSON *desired)
     patch = compare_object(now, desired, NULL, NULL);
     if (!patch)
         next_object(a);
-    else if (!now)
+    else if (!now) {
+        put_notes(a, patch);
         kube_create(a->in->s->kube, a->kind, a->in->ns, patch, written, a);
-    else
+    } else
         put_patch(a, now, patch);
 }
 
