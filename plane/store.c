@@ -384,6 +384,8 @@ static bool tell_one(struct store_sub *sub)
 
 static void forget_oldest(struct store *s, struct kind_store *k, size_t n)
 {
+    if (n == 0)
+        return;
     for (size_t i = 0; i < n; i++) {
         k->lost_rv = k->log[i].rv;
         object_unref(s, k->log[i].obj);
