@@ -49,6 +49,7 @@ static void set_owners(struct store *s, struct object *o, cJSON *takes_list)
     else
         cJSON_Delete(takes_list);
     store_update(s, o->kind, obj, STORE_SYSTEM | STORE_FROM_GC, NULL, NULL);
+    gc_wake(s); /* an owner may have waited for this one */
 }
 
 /* An object with owners: references to owners that let it go or are gone are dropped; when all owners are gone, it goes. */
