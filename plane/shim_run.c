@@ -165,6 +165,18 @@ static void started(struct shim *s, pid_t pid, bool child)
     s->up_since = shim_mono_ms();
 }
 
+/* What to run may have been written anew since the last start. */
+static void read_spec(struct shim *s)
+{
+    auto_free char *text = shim_read(AT_FDCWD, "spec");
+    struct shim_spec spec;
+
+    if (!text || shim_spec_decode(text, &spec, NULL) < 0)
+        return;
+    shim_spec_fini(&s->spec);
+    s->spec = spec;
+}
+
 void shim_start_server(struct shim *s)
 {
     pid_t self = getpid(), pid;
@@ -172,6 +184,7 @@ void shim_start_server(struct shim *s)
     ssize_t n;
 
     s->start_at = 0;
+    read_spec(s);
     if (s->st.last_pid || s->st.reason[0])
         s->st.restarts++;
     s->st.started_ms = shim_wall_ms();
