@@ -73,53 +73,9 @@ void node_run_forget(struct node *n, const void *owner)
             ref->owner = NULL;
 }
 
-/* ---- ports ---- */
-
-static void save_ports(struct node *n)
-{
-    auto_free char *text = json_print(n->ports), *dir = mem_printf("%s/node", n->dir);
-    struct err e = ERR_INIT;
-
-    if (program_write(dir, "ports.json", text, strlen(text), 0600, NULL, &e) < 0)
-        log_error(NULL, "%s; free some space, or ports may change at the next start", e.msg);
-}
-
-static bool port_taken(const struct node *n, unsigned port)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, n->ports)
-        if (cJSON_IsNumber(v) && (unsigned)v->valuedouble == port)
-            return true;
-    return !n->w->ops->port_free(n->w, port);
-}
-
 unsigned node_port(void *node, const char *name)
 {
-    struct node *n = node;
-    const cJSON *have = json_get(n->ports, name);
-
-    if (cJSON_IsNumber(have))
-        return (unsigned)have->valuedouble;
-    for (unsigned port = FIRST_PORT; port <= LAST_PORT; port++) {
-        if (port_taken(n, port))
-            continue;
-        json_set_int(n->ports, name, port);
-        save_ports(n);
-        return port;
-    }
-    return 0;
-}
-
-static void load_ports(struct node *n)
-{
-    auto_free char *path = mem_printf("%s/node/ports.json", n->dir), *text = shim_read(AT_FDCWD, path);
-
-    n->ports = text ? json_parse(text, strlen(text), NULL) : NULL;
-    if (!cJSON_IsObject(n->ports)) {
-        cJSON_Delete(n->ports);
-        n->ports = cJSON_CreateObject();
-    }
+    return ports_get(((struct node *)node)->ports, name, 0);
 }
 
 /* ---- what the store says ---- */
@@ -253,6 +209,7 @@ int node_new(struct plane *p, struct programs *programs, const char *shim, struc
 {
     struct node *n = mem_zero(sizeof *n);
     auto_free char *own = mem_printf("%s/node", p->data_dir), *pods = mem_printf("%s/pods", p->data_dir);
+    auto_free char *ports = mem_printf("%s/ports.json", own);
 
     n->p = p;
     n->w = p->w;
@@ -266,7 +223,7 @@ int node_new(struct plane *p, struct programs *programs, const char *shim, struc
         node_free(n);
         return -1;
     }
-    load_ports(n);
+    n->ports = ports_open(n->w, ports, FIRST_PORT, LAST_PORT);
     n->subs[0] = store_subscribe(n->s, PK_POD, on_pod_list, n);
     n->subs[1] = store_subscribe(n->s, PK_CM, on_configmap, n);
     n->subs[2] = store_subscribe(n->s, PK_SECRET, on_secret, n);
@@ -291,7 +248,7 @@ void node_free(struct node *n)
     world_timer_stop(n->w, &n->sweep_timer);
     world_timer_stop(n->w, &n->zk_turn);
     programs_free(n->programs);
-    cJSON_Delete(n->ports);
+    ports_close(n->ports);
     free(n->shim);
     free(n->dir);
     free(n);

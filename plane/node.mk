@@ -7,6 +7,14 @@ chfleet_shim_LDADD = libbase.a
 
 noinst_LIBRARIES += libplanenode.a
 libplanenode_a_SOURCES = \
+	plane/controllers.c plane/controllers.h plane/ctl.c plane/ctl.h \
+	plane/ctl_pdb.c plane/ctl_pvc.c plane/ctl_sched.c plane/ctl_sts.c plane/ctl_svc.c \
+	plane/ctl_volumes.c plane/ctl_volumes.h \
+	plane/lb.c plane/lb.h plane/lb_conf.c plane/lb_conf.h \
+	plane/node.c plane/node.h plane/node_priv.h plane/node_ctr.c plane/node_env.c plane/node_exec.c plane/node_link.c \
+	plane/node_logs.c plane/node_pod.c plane/node_probe.c plane/node_runtime.c plane/node_runtime.h plane/node_status.c \
+	plane/node_volumes.c \
+	plane/ports.c plane/ports.h \
 	plane/programs.c plane/programs.h \
 	plane/programs_clickhouse.c \
 	plane/programs_files.c \

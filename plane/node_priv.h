@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "plane/node.h"
+#include "plane/ports.h"
 
 struct event;
 struct node_pod;
@@ -97,7 +98,7 @@ struct node {
     char boot[40];
     struct node_pods pods;
     struct store_sub *subs[5];
-    cJSON *ports;      /* name → number, as in ports.json */
+    struct ports *ports;
     uint64_t runs;     /* numbers of world.run() tries */
     struct node_run_ref *run_refs;
     struct world_timer *sweep_timer;
