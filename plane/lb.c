@@ -419,8 +419,10 @@ static void launch(struct lb *lb)
     const char *const argv[] = {lb->shim, lb->dir, NULL};
     struct err e = ERR_INIT;
 
-    if (!haproxy_alive(lb))
+    if (!haproxy_alive(lb)) { /* what an earlier one knew of its servers is of no use */
         drop_busy_ports(lb);
+        program_write(lb->dir, "servers.state", "1\n", 2, 0600, NULL, NULL);
+    }
     if (write_config(lb, &e) < 0 || write_spec(lb, &e) < 0) {
         log_error(NULL, "balancer: %s", e.msg);
         look_in(lb, AGAIN_MS * 5);

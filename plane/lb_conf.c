@@ -84,7 +84,7 @@ void lbw_config(const struct lbw *w, const char *dir, unsigned maxconn, struct s
     auto_free char *digest = lbw_digest(w);
 
     str_addf(out, "# made by chfleet-plane; written again at each change\nglobal\n    description %s\n    maxconn %u\n", digest, maxconn);
-    str_add(out, "    stats socket admin.sock mode 600 level admin expose-fd listeners\n    stats timeout 30s\n");
+    str_add(out, "    stats socket unix@admin.sock mode 600 level admin expose-fd listeners\n    stats timeout 30s\n");
     str_addf(out, "    server-state-base \"%s\"\n    server-state-file servers.state\n    hard-stop-after 12h\n", dir);
     /* long queries are normal; nothing is ever sent twice */
     str_add(out, "defaults\n    timeout connect 2s\n    timeout client 24h\n    timeout server 24h\n    timeout queue 5s\n"

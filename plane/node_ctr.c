@@ -202,6 +202,8 @@ static bool shim_needed(struct node_ctr *c)
 
 static void attach(struct node_ctr *c)
 {
+    enum shim_phase phase = c->st.phase;
+    int64_t last = c->st.last_pid;
     const char *reason = "";
     struct err e = ERR_INIT;
 
@@ -214,6 +216,8 @@ static void attach(struct node_ctr *c)
         return;
     }
     if (!shim_needed(c)) {
+        if (c->st.phase != phase || c->st.last_pid != last) /* it ended before anybody could listen */
+            pod_soon(c->pod, 0);
         if (c->stopping || pod_deleted(c->pod)) {
             c->over = true;
             pod_soon(c->pod, 0);

@@ -11,3 +11,13 @@ LIBS_PLANE_TEST = libplanenode.a libplaneapitmp.a $(LIBS_SCHEMA) $(XML_LIBS) $(S
 check_PROGRAMS += test-plane-node
 test_plane_node_SOURCES = tests/plane/test_node.c tests/plane/rig.c tests/plane/rig.h
 test_plane_node_LDADD = $(LIBS_PLANE_TEST) $(CMOCKA_LIBS)
+
+check_PROGRAMS += test-plane-lb
+test_plane_lb_SOURCES = tests/plane/test_lb.c
+test_plane_lb_LDADD = $(LIBS_PLANE_TEST) $(CMOCKA_LIBS)
+
+# real servers: minutes
+EXTRA_PROGRAMS += test-plane-servers
+SLOW_TESTS += test-plane-servers
+test_plane_servers_SOURCES = tests/plane/test_servers.c tests/plane/rig.c tests/plane/rig.h
+test_plane_servers_LDADD = $(LIBS_PLANE_TEST) $(CMOCKA_LIBS)

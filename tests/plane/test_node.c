@@ -346,7 +346,7 @@ static void probes_gate_readiness_and_liveness_restarts(void **state)
 
 #define IN_RIG(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         IN_RIG(a_set_makes_claim_volume_pod_and_server),
@@ -365,6 +365,7 @@ int main(void)
         IN_RIG(probes_gate_readiness_and_liveness_restarts),
     };
 
+    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
     alarm(240);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
