@@ -50,7 +50,10 @@ static void add_info(struct plane *p, cJSON *status)
     struct utsname u;
 
     uname(&u);
-    json_set_str(info, "architecture", strcmp(u.machine, "x86_64") == 0 ? "amd64" : strcmp(u.machine, "aarch64") == 0 ? "arm64" : u.machine);
+    json_set_str(info, "architecture",
+                 strcmp(u.machine, "x86_64") == 0    ? "amd64"
+                 : strcmp(u.machine, "aarch64") == 0 ? "arm64"
+                                                     : u.machine);
     json_set_str(info, "bootID", p->w->ops->boot_id(p->w));
     json_set_str(info, "containerRuntimeVersion", "chfleet://" PACKAGE_VERSION_TEXT);
     json_set_str(info, "kernelVersion", u.release);
@@ -140,7 +143,8 @@ static int make_class(struct plane *p, struct err *err)
     if (store_get(p->store, PK_STORAGECLASS, NULL, "directory"))
         return 0;
     sc = store_new_object(PK_STORAGECLASS, NULL, "directory");
-    json_set_str(json_set_obj(json_get(sc, "metadata"), "annotations"), "storageclass.kubernetes.io/is-default-class", "true");
+    json_set_str(json_set_obj(json_get(sc, "metadata"), "annotations"), "storageclass.kubernetes.io/is-default-class",
+                 "true");
     json_set_str(sc, "provisioner", "chfleet.io/directory");
     json_set_str(sc, "reclaimPolicy", "Delete");
     json_set_bool(sc, "allowVolumeExpansion", true);

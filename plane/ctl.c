@@ -122,9 +122,7 @@ const cJSON *ctl_condition(const cJSON *obj, const char *type)
 {
     const cJSON *c;
 
-    cJSON_ArrayForEach(c, json_at(obj, "status.conditions"))
-        if (str_eq(json_str(c, "type", NULL), type))
-            return c;
+    cJSON_ArrayForEach(c, json_at(obj, "status.conditions")) if (str_eq(json_str(c, "type", NULL), type)) return c;
     return NULL;
 }
 
@@ -137,7 +135,8 @@ uint64_t ctl_time_ms(const char *text)
 {
     struct tm tm = {0};
 
-    if (!text || sscanf(text, "%d-%d-%dT%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+    if (!text || sscanf(text, "%d-%d-%dT%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+                        &tm.tm_sec) != 6)
         return 0;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
@@ -182,7 +181,7 @@ void ctl_write_status(struct store *s, enum plane_kind kind, const cJSON *obj, c
     patch = cJSON_CreateObject();
     json_set_str(json_set_obj(patch, "metadata"), "uid", json_uid(obj));
     json_set(patch, "status", diff);
-    if (store_patch(s, kind, json_ns(obj), json_name(obj), patch, STORE_STATUS, NULL, &e) < 0 && e.kind != ERR_MISSING &&
-        e.kind != ERR_CONFLICT)
+    if (store_patch(s, kind, json_ns(obj), json_name(obj), patch, STORE_STATUS, NULL, &e) < 0 &&
+        e.kind != ERR_MISSING && e.kind != ERR_CONFLICT)
         log_warn(json_name(obj), "%s status not written: %s", plane_kind(kind)->kind, e.msg);
 }

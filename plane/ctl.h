@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The controllers of the plane. Each watches the store and works on one object at a time from a queue; none keeps anything
- * that it could not find again in the store. Time comes from the world only, so the simulation runs them as they are, with
- * its own balancer and volumes behind the two tables below and its own kubelets in place of the node agent.
+ * The controllers of the plane. Each watches the store and works on one object at a time from a queue; none keeps
+ * anything that it could not find again in the store. Time comes from the world only, so the simulation runs them as
+ * they are, with its own balancer and volumes behind the two tables below and its own kubelets in place of the node
+ * agent.
  */
 #ifndef PLANE_CTL_H
 #define PLANE_CTL_H
@@ -21,24 +22,24 @@ void ctl_queue_add(struct ctl_queue *q, const char *ns, const char *name, uint64
 /* Directories of volumes. */
 struct volume_ops {
     /* Makes the volume's directory; *path is absolute, caller frees. `taken(path)` says that another volume has it. */
-    int (*make)(void *ctx, const char *ns, const char *claim, const char *uid, bool (*taken)(void *tctx, const char *path),
-                void *tctx, char **path, struct err *err);
+    int (*make)(void *ctx, const char *ns, const char *claim, const char *uid,
+                bool (*taken)(void *tctx, const char *path), void *tctx, char **path, struct err *err);
     /* Removes it with what is in it; may go on in the background. Absent = success. */
     int (*remove)(void *ctx, const char *path, struct err *err);
 };
 
 /* The balancer of Services of type ClusterIP and LoadBalancer. */
 struct lb_port {
-    const char *name;    /* Service port's name, "" when it has none */
-    unsigned port;       /* the Service's */
-    unsigned listen;     /* where the balancer listens on 127.0.0.1; set by lb_ops.listen() before */
-    bool http;           /* HTTP mode; else TCP */
+    const char *name; /* Service port's name, "" when it has none */
+    unsigned port;    /* the Service's */
+    unsigned listen;  /* where the balancer listens on 127.0.0.1; set by lb_ops.listen() before */
+    bool http;        /* HTTP mode; else TCP */
 };
 struct lb_member {
-    const char *name;    /* pod */
+    const char *name; /* pod */
     const char *uid;
     const unsigned *ports; /* target port, one for each lb_port; 0 = it has none of that name */
-    unsigned ping;       /* ClickHouse's HTTP port for GET /ping; 0 = check by connecting */
+    unsigned ping;         /* ClickHouse's HTTP port for GET /ping; 0 = check by connecting */
 };
 struct lb_service {
     const char *ns, *name;
@@ -87,12 +88,12 @@ struct ctl_sched *ctl_sched_new(struct plane *p);
 void ctl_sched_free(struct ctl_sched *c);
 
 /* ---- small things they share ---- */
-bool ctl_pod_ready(const cJSON *pod);       /* condition Ready is True */
+bool ctl_pod_ready(const cJSON *pod); /* condition Ready is True */
 bool ctl_pod_available(const cJSON *pod, int64_t min_ready_s, uint64_t now_ms, uint64_t *wait_ms);
-bool ctl_deleting(const cJSON *obj);        /* has a deletionTimestamp */
-bool ctl_pod_over(const cJSON *pod);        /* phase Failed or Succeeded */
+bool ctl_deleting(const cJSON *obj);                            /* has a deletionTimestamp */
+bool ctl_pod_over(const cJSON *pod);                            /* phase Failed or Succeeded */
 const cJSON *ctl_condition(const cJSON *obj, const char *type); /* in status.conditions; NULL */
-uint64_t ctl_time_ms(const char *rfc3339);  /* 0 when it is none */
+uint64_t ctl_time_ms(const char *rfc3339);                      /* 0 when it is none */
 /* Writes status when it differs from the live one; errors are logged. */
 void ctl_write_status(struct store *s, enum plane_kind kind, const cJSON *obj, cJSON *takes_status);
 

@@ -74,7 +74,8 @@ static cJSON *condition(struct ctl_pdb *c, const cJSON *pdb, bool allowed)
     json_set_str(cond, "reason", allowed ? "SufficientPods" : "InsufficientPods");
     json_set_str(cond, "message", "");
     json_set_str(cond, "lastTransitionTime",
-                 str_eq(json_str(old, "status", NULL), status) ? json_str(old, "lastTransitionTime", "") : store_now(c->s, now));
+                 str_eq(json_str(old, "status", NULL), status) ? json_str(old, "lastTransitionTime", "")
+                                                               : store_now(c->s, now));
     return cond;
 }
 
@@ -127,7 +128,8 @@ static void on_pod(void *ctx, enum store_change what, const cJSON *old, const cJ
 {
     struct ctl_pdb *c = ctx;
 
-    if (!obj || (what == STORE_CHANGED && old && ctl_pod_ready(old) == ctl_pod_ready(obj) && ctl_deleting(old) == ctl_deleting(obj) &&
+    if (!obj || (what == STORE_CHANGED && old && ctl_pod_ready(old) == ctl_pod_ready(obj) &&
+                 ctl_deleting(old) == ctl_deleting(obj) &&
                  json_same(json_at(old, "metadata.labels"), json_at(obj, "metadata.labels"))))
         return;
     store_each(c->s, PK_PDB, json_ns(obj), NULL, enqueue, c);

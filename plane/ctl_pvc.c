@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Claims: each gets a volume of its own, which is a directory of this machine, whatever its storage class is called. Grows
- * at once (a directory has no size; the numbers follow the request). A claim in use stays until its pod is gone
+ * Claims: each gets a volume of its own, which is a directory of this machine, whatever its storage class is called.
+ * Grows at once (a directory has no size; the numbers follow the request). A claim in use stays until its pod is gone
  * (kubernetes.io/pvc-protection); with it goes the directory, unless the PersistentVolume says Retain.
  */
 #include <stdio.h>
@@ -56,7 +56,8 @@ static cJSON *make_volume(struct ctl_pvc *c, const cJSON *pvc, const char *name,
     cJSON *pv = store_new_object(PK_PV, NULL, name), *spec = json_set_obj(pv, "spec"), *ref;
     const char *klass = json_str(pvc, "spec.storageClassName", "");
 
-    json_set_str(json_set_obj(json_get(pv, "metadata"), "annotations"), "pv.kubernetes.io/provisioned-by", "chfleet.io/directory");
+    json_set_str(json_set_obj(json_get(pv, "metadata"), "annotations"), "pv.kubernetes.io/provisioned-by",
+                 "chfleet.io/directory");
     json_set(json_set_obj(spec, "capacity"), "storage", json_copy(json_at(pvc, "spec.resources.requests.storage")));
     json_set(spec, "accessModes", json_copy(json_at(pvc, "spec.accessModes")));
     json_set_str(json_set_obj(spec, "local"), "path", path);
@@ -103,9 +104,8 @@ static int bind_claim(struct ctl_pvc *c, const cJSON *pvc, struct err *err)
     json_set_str(notes, "pv.kubernetes.io/bound-by-controller", "yes");
     json_set_str(notes, "volume.kubernetes.io/storage-provisioner", "chfleet.io/directory");
     list = json_set_arr(meta, "finalizers");
-    cJSON_ArrayForEach(f, json_at(pvc, "metadata.finalizers"))
-        if (!str_eq(f->valuestring, PROTECTION))
-            cJSON_AddItemToArray(list, json_copy(f));
+    cJSON_ArrayForEach(f, json_at(pvc, "metadata.finalizers")) if (!str_eq(f->valuestring, PROTECTION))
+        cJSON_AddItemToArray(list, json_copy(f));
     json_add_str(list, PROTECTION);
     json_set_str(json_set_obj(patch, "spec"), "volumeName", name);
     return store_patch(c->s, PK_PVC, json_ns(pvc), json_name(pvc), patch, STORE_SYSTEM, NULL, err);
@@ -135,7 +135,8 @@ static void write_bound(struct ctl_pvc *c, const cJSON *pvc)
         json_set(json_set_obj(json_set_obj(patch, "spec"), "capacity"), "storage", json_copy(want));
         store_patch(c->s, PK_PV, NULL, volume, patch, STORE_SYSTEM, NULL, NULL);
         if (json_at(pvc, "status.capacity"))
-            store_event(c->s, "volume_expand", pvc, false, "FileSystemResizeSuccessful", "the volume has the size that was asked for");
+            store_event(c->s, "volume_expand", pvc, false, "FileSystemResizeSuccessful",
+                        "the volume has the size that was asked for");
     }
     ctl_write_status(c->s, PK_PVC, pvc, st);
 }
@@ -153,9 +154,8 @@ static int uses_claim(void *ctx, const cJSON *pod)
 
     if (ctl_pod_over(pod))
         return 0;
-    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes"))
-        if (str_eq(json_str(v, "persistentVolumeClaim.claimName", NULL), u->claim))
-            return 1;
+    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes")) if (str_eq(json_str(v, "persistentVolumeClaim.claimName", NULL),
+                                                                   u->claim)) return 1;
     return 0;
 }
 
@@ -170,11 +170,11 @@ static void unprotect(struct ctl_pvc *c, const cJSON *pvc)
         return;
     obj = json_copy(pvc);
     list = json_at(obj, "metadata.finalizers");
-    cJSON_ArrayForEach(f, list)
-        if (str_eq(f->valuestring, PROTECTION)) {
-            cJSON_Delete(cJSON_DetachItemViaPointer(list, f));
-            break;
-        }
+    cJSON_ArrayForEach(f, list) if (str_eq(f->valuestring, PROTECTION))
+    {
+        cJSON_Delete(cJSON_DetachItemViaPointer(list, f));
+        break;
+    }
     if (store_update(c->s, PK_PVC, obj, STORE_SYSTEM, NULL, &e) < 0 && e.kind != ERR_MISSING)
         ctl_queue_add(c->claims, json_ns(pvc), json_name(pvc), AGAIN_MS);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * StatefulSets, as kube-controller-manager runs them: pods by ordinal, one at a time in order (OrderedReady) or together
- * (Parallel), rolling update from the highest ordinal down, revisions as ControllerRevision objects, claims from templates,
- * orphans adopted. A pod of a bad revision is not replaced by a good one while it is not ready: it is deleted by hand or by
- * the operator, as on a cluster.
+ * StatefulSets, as kube-controller-manager runs them: pods by ordinal, one at a time in order (OrderedReady) or
+ * together (Parallel), rolling update from the highest ordinal down, revisions as ControllerRevision objects, claims
+ * from templates, orphans adopted. A pod of a bad revision is not replaced by a good one while it is not ready: it is
+ * deleted by hand or by the operator, as on a cluster.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,8 +40,8 @@ struct pass {
     size_t n_pods;
     const cJSON **condemned; /* ordinals out of range, highest last */
     size_t n_condemned;
-    int64_t current_left;   /* status.currentReplicas, for which revision a new pod gets */
-    uint64_t wait_ms;       /* look again then; 0 = not needed */
+    int64_t current_left; /* status.currentReplicas, for which revision a new pod gets */
+    uint64_t wait_ms;     /* look again then; 0 = not needed */
 };
 
 /* ---- revisions ---- */
@@ -122,7 +122,8 @@ static bool of_revision(const struct pass *p, const cJSON *pod, const char *revi
 {
     const char *hash = pod_revision(pod);
 
-    return strcmp(hash, hash_of(revision, p->name)) == 0 || strcmp(hash, revision) == 0; /* kube's label is the whole name */
+    return strcmp(hash, hash_of(revision, p->name)) == 0 ||
+           strcmp(hash, revision) == 0; /* kube's label is the whole name */
 }
 
 /* ---- pods ---- */
@@ -194,12 +195,12 @@ static char *claim_name(const cJSON *tmpl, const char *pod)
 
 static int create_claim(struct pass *p, const cJSON *tmpl, const char *name, struct err *err)
 {
-    cJSON *pvc = store_new_object(PK_PVC, p->ns, name), *meta = json_get(pvc, "metadata"), *labels = json_set_obj(meta, "labels");
+    cJSON *pvc = store_new_object(PK_PVC, p->ns, name), *meta = json_get(pvc, "metadata"),
+          *labels = json_set_obj(meta, "labels");
     const cJSON *l, *copy[] = {json_at(p->sts, "spec.selector.matchLabels"), json_at(tmpl, "metadata.labels")};
 
     for (int i = 0; i < 2; i++)
-        cJSON_ArrayForEach(l, copy[i])
-            json_set(labels, l->string, json_copy(l));
+        cJSON_ArrayForEach(l, copy[i]) json_set(labels, l->string, json_copy(l));
     if (json_at(tmpl, "metadata.annotations"))
         json_set(meta, "annotations", json_copy(json_at(tmpl, "metadata.annotations")));
     json_set(pvc, "spec", json_copy(json_get(tmpl, "spec")));
@@ -223,7 +224,8 @@ static bool claims_ready(struct pass *p, const char *pod)
             return false;
         }
         if (!have && create_claim(p, tmpl, name, &e) < 0) {
-            store_event(p->c->s, "statefulset-controller", p->sts, true, "FailedCreate", "create claim %s: %s", name, e.msg);
+            store_event(p->c->s, "statefulset-controller", p->sts, true, "FailedCreate", "create claim %s: %s", name,
+                        e.msg);
             p->wait_ms = AGAIN_MS;
             return false;
         }
@@ -268,8 +270,7 @@ static void put_claim_volumes(const cJSON *sts, const char *pod, cJSON *spec)
     {
         bool replaced = false;
 
-        cJSON_ArrayForEach(tmpl, templates)
-            replaced |= str_eq(json_str(v, "name", NULL), json_name(tmpl));
+        cJSON_ArrayForEach(tmpl, templates) replaced |= str_eq(json_str(v, "name", NULL), json_name(tmpl));
         if (!replaced)
             cJSON_AddItemToArray(list, json_copy(v));
     }
@@ -285,8 +286,9 @@ static cJSON *make_pod(struct pass *p, const cJSON *template, const char *revisi
     const cJSON *service = json_at(p->sts, "spec.serviceName");
 
     json_set_str(meta, "generateName", generate);
-    labels = json_at(template, "metadata.labels") ? json_set(meta, "labels", json_copy(json_at(template, "metadata.labels")))
-                                                  : json_set_obj(meta, "labels");
+    labels = json_at(template, "metadata.labels")
+                 ? json_set(meta, "labels", json_copy(json_at(template, "metadata.labels")))
+                 : json_set_obj(meta, "labels");
     json_set_str(labels, POD_INDEX_LABEL, index);
     json_set_str(labels, REVISION_LABEL, revision);
     json_set_str(labels, POD_NAME_LABEL, name);
@@ -331,14 +333,14 @@ static bool create_pod(struct pass *p, int64_t index)
         return false;
     pod = make_pod(p, template_of(p, revision), revision, name, p->start + index);
     if (store_create(p->c->s, PK_POD, pod, STORE_SYSTEM, &p->pods[index], &e) < 0) {
-        store_event(p->c->s, "statefulset-controller", p->sts, true, "FailedCreate", "create Pod %s in StatefulSet %s failed: %s",
-                    name, p->name, e.msg);
+        store_event(p->c->s, "statefulset-controller", p->sts, true, "FailedCreate",
+                    "create Pod %s in StatefulSet %s failed: %s", name, p->name, e.msg);
         p->pods[index] = NULL;
         p->wait_ms = AGAIN_MS;
         return false;
     }
-    store_event(p->c->s, "statefulset-controller", p->sts, false, "SuccessfulCreate", "create Pod %s in StatefulSet %s successful",
-                name, p->name);
+    store_event(p->c->s, "statefulset-controller", p->sts, false, "SuccessfulCreate",
+                "create Pod %s in StatefulSet %s successful", name, p->name);
     return true;
 }
 
@@ -352,8 +354,8 @@ static void delete_pod(struct pass *p, const cJSON *pod)
         p->wait_ms = AGAIN_MS;
         return;
     }
-    store_event(p->c->s, "statefulset-controller", p->sts, false, "SuccessfulDelete", "delete Pod %s in StatefulSet %s successful",
-                name, p->name);
+    store_event(p->c->s, "statefulset-controller", p->sts, false, "SuccessfulDelete",
+                "delete Pod %s in StatefulSet %s successful", name, p->name);
 }
 
 /* ---- the pass ---- */
@@ -365,7 +367,8 @@ static bool healthy(const cJSON *pod)
 
 static bool available(struct pass *p, const cJSON *pod)
 {
-    return healthy(pod) && ctl_pod_available(pod, json_int(p->sts, "spec.minReadySeconds", 0), world_wall(p->c->p->w), &p->wait_ms);
+    return healthy(pod) &&
+           ctl_pod_available(pod, json_int(p->sts, "spec.minReadySeconds", 0), world_wall(p->c->p->w), &p->wait_ms);
 }
 
 /* 0: go on with the next one. 1: wait. */
@@ -456,7 +459,8 @@ static void count_pod(struct pass *p, const cJSON *pod, int64_t n[5])
 
 static cJSON *make_status(struct pass *p)
 {
-    static const char *const names[] = {"replicas", "readyReplicas", "availableReplicas", "currentReplicas", "updatedReplicas"};
+    static const char *const names[] = {"replicas", "readyReplicas", "availableReplicas", "currentReplicas",
+                                        "updatedReplicas"};
     cJSON *st = cJSON_CreateObject();
     int64_t n[5] = {0};
 

@@ -34,10 +34,10 @@ struct ctl_svc {
 };
 
 struct endpoint {
-    cJSON *pod;              /* copy */
+    cJSON *pod; /* copy */
     unsigned ports[MAX_PORTS];
     bool selected, ready, terminating; /* ready: shall get connections */
-    bool listed;             /* in the slices with ready: true */
+    bool listed;                       /* in the slices with ready: true */
 };
 
 struct pass {
@@ -59,9 +59,8 @@ static bool matches(const cJSON *svc, const cJSON *pod)
 
     if (!cJSON_GetArraySize(selector))
         return false;
-    cJSON_ArrayForEach(want, selector)
-        if (!str_eq(json_label(pod, want->string), cJSON_IsString(want) ? want->valuestring : ""))
-            return false;
+    cJSON_ArrayForEach(want, selector) if (!str_eq(json_label(pod, want->string),
+                                                   cJSON_IsString(want) ? want->valuestring : "")) return false;
     return true;
 }
 
@@ -69,19 +68,18 @@ static unsigned pod_port(const cJSON *pod, const char *name, unsigned number)
 {
     const cJSON *c, *p;
 
-    cJSON_ArrayForEach(c, json_at(pod, "spec.containers"))
-        cJSON_ArrayForEach(p, json_get(c, "ports"))
-        {
-            unsigned port = (unsigned)json_int(p, "containerPort", 0);
+    cJSON_ArrayForEach(c, json_at(pod, "spec.containers")) cJSON_ArrayForEach(p, json_get(c, "ports"))
+    {
+        unsigned port = (unsigned)json_int(p, "containerPort", 0);
 
-            if ((name && str_eq(json_str(p, "name", NULL), name)) || (!name && port == number))
-                return port;
-        }
+        if ((name && str_eq(json_str(p, "name", NULL), name)) || (!name && port == number))
+            return port;
+    }
     return 0;
 }
 
-/* targetPort is a name or a number. All pods share the machine's ports, so a number that the pod does not open means the
- * port of the Service port's name: "http → 8123" leads to each pod's own http port. */
+/* targetPort is a name or a number. All pods share the machine's ports, so a number that the pod does not open means
+ * the port of the Service port's name: "http → 8123" leads to each pod's own http port. */
 static unsigned target_port(const cJSON *svc_port, const cJSON *pod)
 {
     const cJSON *target = json_get(svc_port, "targetPort");
@@ -109,9 +107,7 @@ static void add_endpoint(struct pass *p, const cJSON *pod, bool selected)
     e->selected = selected;
     e->terminating = ctl_deleting(pod);
     e->ready = selected && (all || (ctl_pod_ready(pod) && !e->terminating));
-    cJSON_ArrayForEach(port, p->ports)
-        if (i < MAX_PORTS)
-            e->ports[i++] = target_port(port, pod);
+    cJSON_ArrayForEach(port, p->ports) if (i < MAX_PORTS) e->ports[i++] = target_port(port, pod);
 }
 
 static int collect(void *ctx, const cJSON *pod)
@@ -134,7 +130,8 @@ static bool is_balanced(const struct ctl_svc *c, const cJSON *svc)
     const char *type = json_str(svc, "spec.type", "ClusterIP");
     bool headless = strcmp(json_str(svc, "spec.clusterIP", ""), "None") == 0;
 
-    return c->lb && !headless && strcmp(type, "ExternalName") != 0 && cJSON_GetArraySize(json_at(svc, "spec.selector")) > 0;
+    return c->lb && !headless && strcmp(type, "ExternalName") != 0 &&
+           cJSON_GetArraySize(json_at(svc, "spec.selector")) > 0;
 }
 
 /* ClickHouse's pods have an http and a tcp port; their health is what GET /ping says. */
@@ -185,7 +182,8 @@ static void note_endpoints(struct pass *p, const struct lb_port *ports)
 
     for (size_t i = 0; i < p->n_ports; i++)
         if (ports[i].listen)
-            str_addf(&text, "%s%s=127.0.0.1:%u", text.len ? "," : "", *ports[i].name ? ports[i].name : "port", ports[i].listen);
+            str_addf(&text, "%s%s=127.0.0.1:%u", text.len ? "," : "", *ports[i].name ? ports[i].name : "port",
+                     ports[i].listen);
     if (str_eq(json_annotation(p->svc, ENDPOINTS_NOTE), str_text(&text)))
         return;
     patch = cJSON_CreateObject();
@@ -255,11 +253,11 @@ static cJSON *slice_endpoint(const struct pass *p, const struct endpoint *e)
 
 static cJSON *new_slice(const struct pass *p, const char *name, cJSON *takes_ports)
 {
-    cJSON *slice = store_new_object(PK_EPSLICE, p->ns, name), *labels = json_set_obj(json_get(slice, "metadata"), "labels");
+    cJSON *slice = store_new_object(PK_EPSLICE, p->ns, name),
+          *labels = json_set_obj(json_get(slice, "metadata"), "labels");
     const cJSON *l;
 
-    cJSON_ArrayForEach(l, json_at(p->svc, "metadata.labels"))
-        json_set(labels, l->string, json_copy(l));
+    cJSON_ArrayForEach(l, json_at(p->svc, "metadata.labels")) json_set(labels, l->string, json_copy(l));
     json_set_str(labels, SERVICE_LABEL, p->name);
     json_set_str(labels, MANAGED_LABEL, MANAGED_BY);
     if (strcmp(json_str(p->svc, "spec.clusterIP", ""), "None") == 0)
@@ -342,8 +340,7 @@ static void write_slices(struct pass *p)
     cJSON *one;
 
     store_each(p->c->s, PK_EPSLICE, p->ns, NULL, find_stale, &st);
-    cJSON_ArrayForEach(one, names)
-        store_delete(p->c->s, PK_EPSLICE, p->ns, one->valuestring, NULL, NULL, NULL, NULL);
+    cJSON_ArrayForEach(one, names) store_delete(p->c->s, PK_EPSLICE, p->ns, one->valuestring, NULL, NULL, NULL, NULL);
     while ((one = wanted->child))
         put_slice(p, cJSON_DetachItemViaPointer(wanted, one));
 }
@@ -404,7 +401,8 @@ static void sync_svc(void *ctx, const char *ns, const char *name)
     } else {
         gone(c, ns, name); /* its type may have changed */
     }
-    if (!p.balanced || c->lb->state(c->lb_ctx, ns, name, "") != LB_UNKNOWN) { /* else it is called again when that is known */
+    if (!p.balanced ||
+        c->lb->state(c->lb_ctx, ns, name, "") != LB_UNKNOWN) { /* else it is called again when that is known */
         list_endpoints(&p);
         write_slices(&p);
     }
@@ -447,9 +445,11 @@ static void on_pod(void *ctx, enum store_change what, const cJSON *old, const cJ
 
     if (!obj)
         return;
-    if (what == STORE_CHANGED && old && ctl_pod_ready(old) == ctl_pod_ready(obj) && ctl_deleting(old) == ctl_deleting(obj) &&
+    if (what == STORE_CHANGED && old && ctl_pod_ready(old) == ctl_pod_ready(obj) &&
+        ctl_deleting(old) == ctl_deleting(obj) &&
         json_same(json_at(old, "metadata.labels"), json_at(obj, "metadata.labels")) &&
-        str_eq(json_str(old, "status.podIP", NULL), json_str(obj, "status.podIP", NULL)) && ctl_pod_over(old) == ctl_pod_over(obj))
+        str_eq(json_str(old, "status.podIP", NULL), json_str(obj, "status.podIP", NULL)) &&
+        ctl_pod_over(old) == ctl_pod_over(obj))
         return;
     store_each(c->s, PK_SVC, json_ns(obj), NULL, touch, &s);
 }

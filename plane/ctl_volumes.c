@@ -11,8 +11,8 @@
 #include "base/mem.h"
 #include "plane/programs.h"
 
-static int dir_make(void *ctx, const char *ns, const char *claim, const char *uid, bool (*taken)(void *tctx, const char *path),
-                    void *tctx, char **path, struct err *err)
+static int dir_make(void *ctx, const char *ns, const char *claim, const char *uid,
+                    bool (*taken)(void *tctx, const char *path), void *tctx, char **path, struct err *err)
 {
     struct plane *p = ctx;
     auto_free char *dir = mem_printf("%s/volumes/%s_%s", p->data_dir, ns, claim);

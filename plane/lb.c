@@ -22,8 +22,18 @@
 #include "plane/programs.h"
 #include "plane/shim.h"
 
-enum { FIRST_PORT = 33200, LAST_PORT = 34199, ASK_MS = 2000, JOIN_MS = 100, DRAIN_MS = 1000, LAUNCH_MS = 10000, RELOAD_MS = 50,
-       RELOAD_LIMIT_MS = 10000, AGAIN_MS = 200, SHIM_BUSY = 3 };
+enum {
+    FIRST_PORT = 33200,
+    LAST_PORT = 34199,
+    ASK_MS = 2000,
+    JOIN_MS = 100,
+    DRAIN_MS = 1000,
+    LAUNCH_MS = 10000,
+    RELOAD_MS = 50,
+    RELOAD_LIMIT_MS = 10000,
+    AGAIN_MS = 200,
+    SHIM_BUSY = 3
+};
 
 /* What the answer that is awaited is for. */
 enum ask { ASK_NONE, ASK_NOW, ASK_COMMANDS, ASK_STATE };
@@ -40,18 +50,18 @@ struct lb {
     struct lbw want;
     void (*changed)(void *ctx, const char *ns, const char *name);
     void *changed_ctx;
-    bool known;              /* HAProxy was asked at least once */
-    bool dirty;              /* look again when the round under way is over */
+    bool known; /* HAProxy was asked at least once */
+    bool dirty; /* look again when the round under way is over */
     enum ask ask;
-    int fd;                  /* question under way */
+    int fd; /* question under way */
     struct event *ev;
     struct str answer;
-    int watch_fd;            /* to the shim: its end means that HAProxy has no guard */
+    int watch_fd; /* to the shim: its end means that HAProxy has no guard */
     struct event *watch_ev;
     struct world_timer *timer;
-    struct lb_run *run;      /* shim being launched */
-    uint64_t reload_since;   /* monotonic; 0 = no reload under way */
-    char *written;           /* the configuration file's text */
+    struct lb_run *run;    /* shim being launched */
+    uint64_t reload_since; /* monotonic; 0 = no reload under way */
+    char *written;         /* the configuration file's text */
 };
 
 static void look(void *ctx);
@@ -126,7 +136,8 @@ static bool set_ports(struct lbw_service *to, const struct lb_service *s)
     to->ports = mem_grow(to->ports, s->n_ports, sizeof *to->ports);
     to->n_ports = s->n_ports;
     for (size_t i = 0; i < s->n_ports; i++)
-        to->ports[i] = (struct lbw_port){mem_str(s->ports[i].name), s->ports[i].port, s->ports[i].listen, s->ports[i].http};
+        to->ports[i] =
+            (struct lbw_port){mem_str(s->ports[i].name), s->ports[i].port, s->ports[i].listen, s->ports[i].http};
     for (size_t i = 0; i < to->n_members; i++) /* their ports are counted anew below */
         lbw_member_fini(&to->members[i]);
     to->n_members = 0;
@@ -400,8 +411,10 @@ static void drop_busy_ports(struct lb *lb)
 
             if (!p->listen || lb->w->ops->port_free(lb->w, p->listen))
                 continue;
-            log_warn(lb->want.v[i].name, "port %u of Service %s/%s is used by another process: stop that one, or delete and create "
-                     "the Service to get another port", p->listen, lb->want.v[i].ns, lb->want.v[i].name);
+            log_warn(lb->want.v[i].name,
+                     "port %u of Service %s/%s is used by another process: stop that one, or delete and create "
+                     "the Service to get another port",
+                     p->listen, lb->want.v[i].ns, lb->want.v[i].name);
             p->listen = 0;
         }
 }
@@ -440,7 +453,8 @@ static void reload(struct lb *lb)
     struct err e = ERR_INIT;
 
     if (program_write(lb->dir, "servers.state", str_text(&lb->answer), lb->answer.len, 0600, NULL, &e) < 0 ||
-        write_config(lb, &e) < 0 || shim_call(lb->dir, "signal 12", 1000, &e) < 0) /* SIGUSR2: the master loads it anew */
+        write_config(lb, &e) < 0 ||
+        shim_call(lb->dir, "signal 12", 1000, &e) < 0) /* SIGUSR2: the master loads it anew */
         log_error(NULL, "balancer not reloaded: %s", e.msg);
     lb->reload_since = world_mono(lb->w);
     look_in(lb, RELOAD_MS);
@@ -460,7 +474,8 @@ static bool wants_reload(struct lb *lb, const struct lbs *now)
         return true;
     }
     if (lb->reload_since)
-        log_error(NULL, "HAProxy did not take the new configuration within %d s; see %s/log", RELOAD_LIMIT_MS / 1000, lb->dir);
+        log_error(NULL, "HAProxy did not take the new configuration within %d s; see %s/log", RELOAD_LIMIT_MS / 1000,
+                  lb->dir);
     if (!question(lb, ASK_STATE, "show servers state\n"))
         look_in(lb, AGAIN_MS);
     return true;
@@ -547,7 +562,8 @@ static void look(void *ctx)
 
 static char *find_haproxy(void)
 {
-    static const char *const at[] = {"/usr/sbin/haproxy", "/usr/local/sbin/haproxy", "/usr/bin/haproxy", "/usr/local/bin/haproxy"};
+    static const char *const at[] = {"/usr/sbin/haproxy", "/usr/local/sbin/haproxy", "/usr/bin/haproxy",
+                                     "/usr/local/bin/haproxy"};
 
     for (size_t i = 0; i < sizeof at / sizeof *at; i++)
         if (access(at[i], X_OK) == 0)
@@ -558,10 +574,12 @@ static char *find_haproxy(void)
 int lb_new(struct plane *p, const char *shim, struct lb **out, struct err *err)
 {
     struct lb *lb;
-    auto_free char *haproxy = find_haproxy(), *dir = mem_printf("%s/lb", p->data_dir), *ports = mem_printf("%s/ports.json", dir);
+    auto_free char *haproxy = find_haproxy(), *dir = mem_printf("%s/lb", p->data_dir),
+                   *ports = mem_printf("%s/ports.json", dir);
 
     if (!haproxy)
-        return err_set(err, ERR_MISSING, 0, "haproxy is not on this machine: install it to have Services of type LoadBalancer");
+        return err_set(err, ERR_MISSING, 0,
+                       "haproxy is not on this machine: install it to have Services of type LoadBalancer");
     if (program_mkdirs(dir, err) < 0)
         return -1;
     lb = mem_zero(sizeof *lb);

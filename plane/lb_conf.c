@@ -11,8 +11,8 @@
 
 enum { COMMANDS_MAX = 8000 };
 
-/* Measured: no idle connection to a server is kept (else a stop waits for it), a server that comes back is up after one good
- * answer, one that is down is asked often. */
+/* Measured: no idle connection to a server is kept (else a stop waits for it), a server that comes back is up after one
+ * good answer, one that is down is asked often. */
 #define CHECK "check inter 500ms downinter 200ms fall 2 rise 1"
 
 void lbw_member_fini(struct lbw_member *m)
@@ -83,13 +83,16 @@ void lbw_config(const struct lbw *w, const char *dir, unsigned maxconn, struct s
 {
     auto_free char *digest = lbw_digest(w);
 
-    str_addf(out, "# made by chfleet-plane; written again at each change\nglobal\n    description %s\n    maxconn %u\n", digest, maxconn);
+    str_addf(out, "# made by chfleet-plane; written again at each change\nglobal\n    description %s\n    maxconn %u\n",
+             digest, maxconn);
     str_add(out, "    stats socket unix@admin.sock mode 600 level admin expose-fd listeners\n    stats timeout 30s\n");
     str_addf(out, "    server-state-base \"%s\"\n    server-state-file servers.state\n    hard-stop-after 12h\n", dir);
     /* long queries are normal; nothing is ever sent twice */
-    str_add(out, "defaults\n    timeout connect 2s\n    timeout client 24h\n    timeout server 24h\n    timeout queue 5s\n"
-                 "    timeout http-request 60s\n    timeout http-keep-alive 60s\n    retries 0\n    option clitcpka\n    option srvtcpka\n"
-                 "    load-server-state-from-file global\n");
+    str_add(out,
+            "defaults\n    timeout connect 2s\n    timeout client 24h\n    timeout server 24h\n    timeout queue 5s\n"
+            "    timeout http-request 60s\n    timeout http-keep-alive 60s\n    retries 0\n    option clitcpka\n    "
+            "option srvtcpka\n"
+            "    load-server-state-from-file global\n");
     for (size_t i = 0; i < w->n; i++)
         for (size_t k = 0; k < w->v[i].n_ports; k++)
             if (w->v[i].ports[k].listen)
@@ -200,13 +203,14 @@ static void command(struct lb_todo *t, const char *fmt, ...)
     str_addf(&t->commands, "%s%s", t->commands.len ? ";" : "", text);
 }
 
-static void join(const char *proxy, const struct lbw_member *m, size_t port, const struct lbs_server *s, struct lb_todo *t)
+static void join(const char *proxy, const struct lbw_member *m, size_t port, const struct lbs_server *s,
+                 struct lb_todo *t)
 {
     auto_str struct str words = STR_INIT;
 
     if (s && s->port != m->ports[port]) { /* the name came back with another port */
-        command(t, "set server %s/%s state maint;shutdown sessions server %s/%s;del server %s/%s", proxy, m->name, proxy, m->name,
-                proxy, m->name);
+        command(t, "set server %s/%s state maint;shutdown sessions server %s/%s;del server %s/%s", proxy, m->name,
+                proxy, m->name, proxy, m->name);
         return;
     }
     if (!s) {
@@ -278,7 +282,8 @@ static void plan_strangers(struct lbw_service *s, const struct lbs *now, struct 
     }
 }
 
-static void note_member(struct lbw_service *s, const struct lbs *now, struct lbw_member *m, struct lb_todo *t, bool *changed)
+static void note_member(struct lbw_service *s, const struct lbs *now, struct lbw_member *m, struct lb_todo *t,
+                        bool *changed)
 {
     bool up, out, was = m->in;
 

@@ -19,8 +19,8 @@ struct lbw_member {
     char *name, *uid;
     unsigned *ports; /* one for each port of the service */
     unsigned ping;
-    bool wanted;     /* false: it leaves */
-    bool in;         /* gets connections, as last seen */
+    bool wanted; /* false: it leaves */
+    bool in;     /* gets connections, as last seen */
 };
 struct lbw_service {
     char *ns, *name;

@@ -57,7 +57,8 @@ static void run_done(void *ctx, int status, const char *out, const char *errtext
     free(ref);
 }
 
-void node_run(struct node *n, void *owner, const char *const *argv, const char *const *env, uint32_t total_ms, node_run_fn *fn)
+void node_run(struct node *n, void *owner, const char *const *argv, const char *const *env, uint32_t total_ms,
+              node_run_fn *fn)
 {
     struct node_run_ref *ref = mem_zero(sizeof *ref);
 

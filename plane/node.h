@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The node agent: runs the pods that are bound to this machine as real processes, and says in their status what a kubelet
- * would. It reads and writes only the store; its own files are
+ * The node agent: runs the pods that are bound to this machine as real processes, and says in their status what a
+ * kubelet would. It reads and writes only the store; its own files are
  *     DATA/pods/<namespace>_<pod>_<uid>/containers/<name>/   see shim.h and the programs_*.c files
  *     DATA/pods/<namespace>_<pod>_<uid>/volumes/<name>/      emptyDir, configMap, secret
  *     DATA/volumes/…                                         claims (ctl_pvc.c gives their directories)

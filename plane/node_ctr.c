@@ -76,7 +76,8 @@ bool ctr_done_well(const struct node_ctr *c)
     return ended(c) && c->st.exit_code == 0;
 }
 
-/* The restart policy asks for no further start. Init containers of pods that always restart are run until they end well. */
+/* The restart policy asks for no further start. Init containers of pods that always restart are run until they end
+ * well. */
 static bool finished(const struct node_ctr *c)
 {
     const char *policy = json_str(c->pod->obj, "spec.restartPolicy", "Always");
@@ -116,16 +117,17 @@ static int write_spec(struct node_ctr *c, struct shim_spec *spec, struct err *er
     auto_str struct str text = STR_INIT;
 
     if (c->init)
-        spec->restart = strcmp(json_str(c->pod->obj, "spec.restartPolicy", "Always"), "Never") == 0 ? SHIM_RESTART_NEVER
-                                                                                                    : SHIM_RESTART_ON_FAILURE;
+        spec->restart = strcmp(json_str(c->pod->obj, "spec.restartPolicy", "Always"), "Never") == 0
+                            ? SHIM_RESTART_NEVER
+                            : SHIM_RESTART_ON_FAILURE;
     shim_spec_encode(spec, &text);
     return program_write(c->dir, "spec", text.s, text.len, 0600, NULL, err);
 }
 
 static int prepare(struct node_ctr *c, const char **reason, struct err *err)
 {
-    struct container_run r = {.pod = c->pod->obj, .container = c->spec, .dir = c->dir, .port = node_port,
-                              .port_ctx = c->pod->node};
+    struct container_run r = {
+        .pod = c->pod->obj, .container = c->spec, .dir = c->dir, .port = node_port, .port_ctx = c->pod->node};
     struct container_plan plan;
     struct shim_spec spec;
     int rc = -1;
@@ -249,7 +251,8 @@ void ctr_run(struct node_ctr *c)
 
 void ctr_link_lost(struct node_ctr *c)
 {
-    /* The shim is gone: it ended with its server (its last word said so), or somebody killed it. attach() sorts that out. */
+    /* The shim is gone: it ended with its server (its last word said so), or somebody killed it. attach() sorts that
+     * out. */
     world_timer_stop(c->pod->node->w, &c->retry);
     c->retry = world_timer(c->pod->node->w, ended(c) ? AGAIN_MS : RELAUNCH_MS, attach_timer, c);
     if (c->stopping && ended(c)) {
@@ -297,7 +300,8 @@ static void zk_turn(void *ctx)
     n->zk_restarting = c = next_stale(n);
     if (!c)
         return;
-    pod_event(c->pod, false, "ConfigChanged", "the members of the ensemble changed: ZooKeeper is restarted to load them");
+    pod_event(c->pod, false, "ConfigChanged",
+              "the members of the ensemble changed: ZooKeeper is restarted to load them");
     ctr_restart(c, pod_grace_ms(c->pod));
     n->zk_turn = world_timer(n->w, AGAIN_MS, zk_turn, n);
 }
@@ -329,8 +333,8 @@ static void post_start_done(void *ctx, int status, const char *out, const char *
     (void)out;
     if (status == 0)
         return;
-    pod_event(c->pod, true, "FailedPostStartHook", "container %s: postStart hook ended with status %d: %.200s", c->name, status,
-              errtext);
+    pod_event(c->pod, true, "FailedPostStartHook", "container %s: postStart hook ended with status %d: %.200s", c->name,
+              status, errtext);
     ctr_restart(c, pod_grace_ms(c->pod));
 }
 
@@ -346,8 +350,7 @@ static void post_start(struct node_ctr *c)
         return;
     if (ctr_mounts(c, &maps, &e) == 0 && ctr_environment(c, &env, &e) == 0) {
         argv = mem_array((size_t)cJSON_GetArraySize(command) + 1, sizeof *argv);
-        cJSON_ArrayForEach(one, command)
-            argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
+        cJSON_ArrayForEach(one, command) argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
         node_run(c->pod->node, c, (const char *const *)argv, (const char *const *)env, 60000, post_start_done);
         env_free(argv);
     }
@@ -372,8 +375,8 @@ static void note_end(struct node_ctr *c)
     if (c->st.phase != SHIM_WAITING)
         return;
     if (c->st.exit_code != 0)
-        pod_event(c->pod, true, "BackOff", "Back-off restarting container %s: it ended with %d%s%s; see its log", c->name,
-                  c->st.exit_code, c->st.message[0] ? ": " : "", c->st.message);
+        pod_event(c->pod, true, "BackOff", "Back-off restarting container %s: it ended with %d%s%s; see its log",
+                  c->name, c->st.exit_code, c->st.message[0] ? ": " : "", c->st.message);
     ctr_wait_set(c, strcmp(c->st.reason, "StartError") == 0 ? "RunContainerError" : "CrashLoopBackOff", c->st.message);
 }
 

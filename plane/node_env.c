@@ -77,8 +77,8 @@ static int from_key(struct node_ctr *c, const cJSON *ref, bool secret, char **va
         return 1;
     if (json_bool(ref, "optional", false))
         return 0;
-    return err_set(err, ERR_MISSING, 0, "%s %s%s%s is not there", secret ? "Secret" : "ConfigMap", name, obj ? " key " : "",
-                   obj ? key : "");
+    return err_set(err, ERR_MISSING, 0, "%s %s%s%s is not there", secret ? "Secret" : "ConfigMap", name,
+                   obj ? " key " : "", obj ? key : "");
 }
 
 static bool bracketed(const char *path, const char *prefix, char *key, size_t size)
@@ -100,7 +100,8 @@ static char *from_field(const struct node_ctr *c, const char *path)
         v = json_label(c->pod->obj, key);
     else if (bracketed(path, "metadata.annotations", key, sizeof key))
         v = json_annotation(c->pod->obj, key);
-    else if (strcmp(path, "status.podIP") == 0 || strcmp(path, "status.hostIP") == 0 || strcmp(path, "status.podIPs") == 0)
+    else if (strcmp(path, "status.podIP") == 0 || strcmp(path, "status.hostIP") == 0 ||
+             strcmp(path, "status.podIPs") == 0)
         v = "127.0.0.1";
     else
         v = json_str(c->pod->obj, path, "");
@@ -113,8 +114,9 @@ static double quantity(const char *text)
     static const struct {
         const char *unit;
         double is;
-    } units[] = {{"Ki", 1024.0}, {"Mi", 1048576.0}, {"Gi", 1073741824.0}, {"Ti", 1099511627776.0}, {"m", 0.001},
-                 {"k", 1e3},     {"M", 1e6},        {"G", 1e9},           {"T", 1e12}};
+    } units[] = {{"Ki", 1024.0}, {"Mi", 1048576.0}, {"Gi", 1073741824.0}, {"Ti", 1099511627776.0},
+                 {"m", 0.001},   {"k", 1e3},        {"M", 1e6},           {"G", 1e9},
+                 {"T", 1e12}};
     char *end;
     double v = strtod(text, &end);
 
@@ -147,7 +149,8 @@ static int value_from(struct node_ctr *c, const cJSON *from, char **value, struc
     else if ((ref = json_get(from, "resourceFieldRef")))
         *value = from_resource(c, ref);
     else
-        return err_set(err, ERR_INPUT, 0, "valueFrom must be secretKeyRef, configMapKeyRef, fieldRef or resourceFieldRef");
+        return err_set(err, ERR_INPUT, 0,
+                       "valueFrom must be secretKeyRef, configMapKeyRef, fieldRef or resourceFieldRef");
     return 1;
 }
 
@@ -155,7 +158,8 @@ static int value_from(struct node_ctr *c, const cJSON *from, char **value, struc
 
 static int all_of(struct node_ctr *c, const cJSON *from, struct env *e, struct err *err)
 {
-    const cJSON *secret = json_get(from, "secretRef"), *cm = json_get(from, "configMapRef"), *ref = secret ? secret : cm, *v;
+    const cJSON *secret = json_get(from, "secretRef"), *cm = json_get(from, "configMapRef"),
+                *ref = secret ? secret : cm, *v;
     const char *name = json_str(ref, "name", ""), *prefix = json_str(from, "prefix", "");
     const cJSON *obj = store_get(c->pod->node->s, secret ? PK_SECRET : PK_CM, c->pod->ns, name);
 
@@ -198,12 +202,8 @@ int ctr_environment(struct node_ctr *c, char ***env, struct err *err)
     struct env e = {mem_array(1, sizeof(char *)), 0};
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, json_get(c->spec, "envFrom"))
-        if (all_of(c, item, &e, err) < 0)
-            goto fail;
-    cJSON_ArrayForEach(item, json_get(c->spec, "env"))
-        if (one_variable(c, item, &e, err) < 0)
-            goto fail;
+    cJSON_ArrayForEach(item, json_get(c->spec, "envFrom")) if (all_of(c, item, &e, err) < 0) goto fail;
+    cJSON_ArrayForEach(item, json_get(c->spec, "env")) if (one_variable(c, item, &e, err) < 0) goto fail;
     *env = e.v;
     return 0;
 fail:

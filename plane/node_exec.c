@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kubectl exec: the shim starts the command with the container's environment; we keep the other ends of its stdin, stdout and
- * stderr (or one terminal). Closing the line to the shim hangs the command up.
+ * kubectl exec: the shim starts the command with the container's environment; we keep the other ends of its stdin,
+ * stdout and stderr (or one terminal). Closing the line to the shim hangs the command up.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -21,14 +21,14 @@ enum { IN_HIGH = 1 << 18, STREAMS = 3 };
 
 struct exec_job {
     struct runtime_job job;
-    int line;                /* to the shim */
+    int line; /* to the shim */
     struct event *line_ev;
     struct str line_in;
-    int fd[STREAMS];         /* our ends; with a terminal fd[1] is its master and fd[0] a copy; -1 = closed */
+    int fd[STREAMS]; /* our ends; with a terminal fd[1] is its master and fd[0] a copy; -1 = closed */
     struct event *ev[STREAMS];
-    struct str in;           /* waits for stdin */
+    struct str in; /* waits for stdin */
     bool in_end, held, paused, tty;
-    int code;                /* -1 = not known yet */
+    int code; /* -1 = not known yet */
     struct err why;
     bool failed;
 };
@@ -253,7 +253,8 @@ static int send_request(int line, const char *const *argv, bool tty, const int c
         struct cmsghdr align;
     } control = {{0}};
     struct iovec io[2];
-    struct msghdr m = {.msg_iov = io, .msg_iovlen = 2, .msg_control = control.buf, .msg_controllen = sizeof control.buf};
+    struct msghdr m = {
+        .msg_iov = io, .msg_iovlen = 2, .msg_control = control.buf, .msg_controllen = sizeof control.buf};
     struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 
     str_addn(&args, tty ? "t" : "-", 2);
@@ -286,8 +287,8 @@ static void listen_all(struct exec_job *j)
     }
 }
 
-struct runtime_job *node_exec(void *node, const cJSON *pod, const char *container, const char *const *argv, unsigned flags,
-                              const struct runtime_cbs *cbs, void *ctx, struct err *err)
+struct runtime_job *node_exec(void *node, const cJSON *pod, const char *container, const char *const *argv,
+                              unsigned flags, const struct runtime_cbs *cbs, void *ctx, struct err *err)
 {
     static const struct job_kind kind = {exec_input, exec_resize, exec_pause, exec_cancel};
     struct node_ctr *c = runtime_container(node, pod, container, err);

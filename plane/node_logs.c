@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kubectl logs: what the server wrote to stdout and stderr, rotated file first. The files hold plain lines (no pipe, so nobody
- * could stamp them): with `timestamps` a line that begins with a time of its own gets that one, others the one of the line
- * before. Following asks the file twice a second; a ClickHouse server's real log is in its log volume.
+ * kubectl logs: what the server wrote to stdout and stderr, rotated file first. The files hold plain lines (no pipe, so
+ * nobody could stamp them): with `timestamps` a line that begins with a time of its own gets that one, others the one
+ * of the line before. Following asks the file twice a second; a ClickHouse server's real log is in its log volume.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,9 +24,9 @@ struct log_job {
     struct runtime_log_options o;
     int fd;
     off_t at;
-    int64_t left;        /* bytes of the limit; -1 = none */
-    struct str line;     /* incomplete line, with timestamps or since */
-    uint64_t last_ms;    /* time of the last line that had one */
+    int64_t left;     /* bytes of the limit; -1 = none */
+    struct str line;  /* incomplete line, with timestamps or since */
+    uint64_t last_ms; /* time of the last line that had one */
     struct world_timer *timer;
     bool paused, last_look;
 };
@@ -63,8 +63,9 @@ static uint64_t line_time(const char *line)
     char a, b, t;
     int n = 0;
 
-    if (sscanf(line, "%4d%c%2d%c%2d%c%2d:%2d:%2d%n", &tm.tm_year, &a, &tm.tm_mon, &b, &tm.tm_mday, &t, &tm.tm_hour, &tm.tm_min,
-               &tm.tm_sec, &n) != 9 || (a != '.' && a != '-') || a != b || tm.tm_year < 1970)
+    if (sscanf(line, "%4d%c%2d%c%2d%c%2d:%2d:%2d%n", &tm.tm_year, &a, &tm.tm_mon, &b, &tm.tm_mday, &t, &tm.tm_hour,
+               &tm.tm_min, &tm.tm_sec, &n) != 9 ||
+        (a != '.' && a != '-') || a != b || tm.tm_year < 1970)
         return 0;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
@@ -235,8 +236,8 @@ static void logs_cancel(struct runtime_job *job)
     job_free((struct log_job *)job);
 }
 
-struct runtime_job *node_logs(void *node, const cJSON *pod, const struct runtime_log_options *o, const struct runtime_cbs *cbs,
-                              void *ctx, struct err *err)
+struct runtime_job *node_logs(void *node, const cJSON *pod, const struct runtime_log_options *o,
+                              const struct runtime_cbs *cbs, void *ctx, struct err *err)
 {
     static const struct job_kind kind = {NULL, NULL, logs_pause, logs_cancel};
     struct node *n = node;
@@ -248,8 +249,9 @@ struct runtime_job *node_logs(void *node, const cJSON *pod, const struct runtime
         return NULL;
     fd = open_log(c->dir, o->previous ? "log.1" : "log");
     if (fd < 0) {
-        err_set(err, o->previous ? ERR_MISSING : ERR_REFUSED, 0, o->previous ? "container %s has no older log" :
-                "container %s has not started yet: %s", c->name, c->wait_message && *c->wait_message ? c->wait_message : c->wait_reason);
+        err_set(err, o->previous ? ERR_MISSING : ERR_REFUSED, 0,
+                o->previous ? "container %s has no older log" : "container %s has not started yet: %s", c->name,
+                c->wait_message && *c->wait_message ? c->wait_message : c->wait_reason);
         return NULL;
     }
     j = mem_zero(sizeof *j);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pod: volumes, containers in order, end. pod_sync() looks at everything and does what is due; it may run at any time. */
+/* One pod: volumes, containers in order, end. pod_sync() looks at everything and does what is due; it may run at any
+ * time. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -55,12 +56,11 @@ static bool env_uses(const cJSON *containers, const char *key, const char *from,
 
     cJSON_ArrayForEach(c, containers)
     {
-        cJSON_ArrayForEach(e, json_get(c, "env"))
-            if (str_eq(json_str(json_get(json_get(e, "valueFrom"), key), "name", NULL), name))
-                return true;
-        cJSON_ArrayForEach(e, json_get(c, "envFrom"))
-            if (str_eq(json_str(json_get(e, from), "name", NULL), name))
-                return true;
+        cJSON_ArrayForEach(
+            e, json_get(c, "env")) if (str_eq(json_str(json_get(json_get(e, "valueFrom"), key), "name", NULL),
+                                              name)) return true;
+        cJSON_ArrayForEach(
+            e, json_get(c, "envFrom")) if (str_eq(json_str(json_get(e, from), "name", NULL), name)) return true;
     }
     return false;
 }
@@ -70,11 +70,12 @@ bool pod_uses(const struct node_pod *p, const char *what, const char *name)
     bool cm = strcmp(what, "configMap") == 0, secret = strcmp(what, "secret") == 0;
     const cJSON *v, *containers = json_at(p->obj, "spec.containers");
 
-    cJSON_ArrayForEach(v, json_at(p->obj, "spec.volumes"))
-        if ((cm && str_eq(json_str(v, "configMap.name", NULL), name)) ||
-            (secret && str_eq(json_str(v, "secret.secretName", NULL), name)) ||
-            (!cm && !secret && str_eq(json_str(v, "persistentVolumeClaim.claimName", NULL), name)))
-            return true;
+    cJSON_ArrayForEach(
+        v, json_at(p->obj, "spec.volumes")) if ((cm && str_eq(json_str(v, "configMap.name", NULL), name)) ||
+                                                (secret && str_eq(json_str(v, "secret.secretName", NULL), name)) ||
+                                                (!cm && !secret &&
+                                                 str_eq(json_str(v, "persistentVolumeClaim.claimName", NULL),
+                                                        name))) return true;
     if (cm)
         return env_uses(containers, "configMapKeyRef", "configMapRef", name);
     return secret && env_uses(containers, "secretKeyRef", "secretRef", name);
@@ -88,10 +89,8 @@ static void make_containers(struct node_pod *p)
     size_t n = (size_t)(cJSON_GetArraySize(init) + cJSON_GetArraySize(main)), i = 0;
 
     p->ctrs = mem_array(n, sizeof *p->ctrs);
-    cJSON_ArrayForEach(c, init)
-        ctr_init(&p->ctrs[i++], p, c, true);
-    cJSON_ArrayForEach(c, main)
-        ctr_init(&p->ctrs[i++], p, c, false);
+    cJSON_ArrayForEach(c, init) ctr_init(&p->ctrs[i++], p, c, true);
+    cJSON_ArrayForEach(c, main) ctr_init(&p->ctrs[i++], p, c, false);
     p->n_ctrs = n;
 }
 
@@ -134,7 +133,8 @@ void pod_soon(struct node_pod *p, uint64_t ms)
     p->sync_timer = world_timer(p->node->w, ms, pod_sync, p);
 }
 
-/* The containers point into the object: give them the new one. A container cannot be added to a pod; its image may change. */
+/* The containers point into the object: give them the new one. A container cannot be added to a pod; its image may
+ * change. */
 static void take_object(struct node_pod *p, const cJSON *obj)
 {
     cJSON *copy = json_copy(obj);
@@ -144,9 +144,7 @@ static void take_object(struct node_pod *p, const cJSON *obj)
     for (int l = 0; l < 2; l++) {
         const cJSON *c;
 
-        cJSON_ArrayForEach(c, lists[l])
-            if (i < p->n_ctrs)
-                p->ctrs[i++].spec = c;
+        cJSON_ArrayForEach(c, lists[l]) if (i < p->n_ctrs) p->ctrs[i++].spec = c;
     }
     for (i = 0; i < p->n_ctrs; i++)
         for (int k = 0; k < PROBES; k++)
@@ -160,8 +158,8 @@ static void take_object(struct node_pod *p, const cJSON *obj)
 
 static bool only_status_changed(const cJSON *a, const cJSON *b)
 {
-    static const char *const parts[] = {"metadata.deletionTimestamp", "metadata.deletionGracePeriodSeconds", "metadata.labels",
-                                        "metadata.annotations", "spec"};
+    static const char *const parts[] = {"metadata.deletionTimestamp", "metadata.deletionGracePeriodSeconds",
+                                        "metadata.labels", "metadata.annotations", "spec"};
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!json_same(json_at(a, parts[i]), json_at(b, parts[i])))
@@ -284,15 +282,16 @@ static bool pre_stop(struct node_pod *p)
         size_t n = 0;
         struct err e = ERR_INIT;
 
-        if (!cJSON_GetArraySize(command) || !ctr_running(c) || ctr_mounts(c, &maps, &e) < 0 || ctr_environment(c, &env, &e) < 0) {
+        if (!cJSON_GetArraySize(command) || !ctr_running(c) || ctr_mounts(c, &maps, &e) < 0 ||
+            ctr_environment(c, &env, &e) < 0) {
             path_maps_fini(&maps);
             continue;
         }
         argv = mem_array((size_t)cJSON_GetArraySize(command) + 1, sizeof *argv);
-        cJSON_ArrayForEach(one, command)
-            argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
+        cJSON_ArrayForEach(one, command) argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
         p->pre_stops++;
-        node_run(p->node, p, (const char *const *)argv, (const char *const *)env, (uint32_t)pod_grace_ms(p), pre_stop_done);
+        node_run(p->node, p, (const char *const *)argv, (const char *const *)env, (uint32_t)pod_grace_ms(p),
+                 pre_stop_done);
         env_free(argv);
         env_free(env);
         path_maps_fini(&maps);
@@ -341,7 +340,8 @@ static void pod_sync(void *ctx)
     p->sync_timer = NULL;
     if (json_str(p->obj, "metadata.deletionTimestamp", NULL) && p->stage < POD_STOPPING) {
         p->stage = POD_STOPPING;
-        pod_event(p, false, "Killing", "Stopping containers of pod %s, %" PRIu64 " s grace", p->name, pod_grace_ms(p) / 1000);
+        pod_event(p, false, "Killing", "Stopping containers of pod %s, %" PRIu64 " s grace", p->name,
+                  pod_grace_ms(p) / 1000);
     }
     if (p->stage == POD_STOPPING) {
         stop_containers(p);

@@ -22,12 +22,12 @@ struct node_probe {
     struct world_timer *timer;
     struct world_http *http;
     struct world_tcp *tcp;
-    struct event *connect;  /* tcpSocket */
+    struct event *connect; /* tcpSocket */
     int fd;
-    uint64_t run;           /* number of a try under way by world.run, which cannot be cancelled; 0 = none */
-    unsigned good, bad;     /* in a row */
-    uint64_t count_at;      /* failures before this moment do not count */
-    bool passed;            /* succeeded at least once since the server started */
+    uint64_t run;       /* number of a try under way by world.run, which cannot be cancelled; 0 = none */
+    unsigned good, bad; /* in a row */
+    uint64_t count_at;  /* failures before this moment do not count */
+    bool passed;        /* succeeded at least once since the server started */
     bool active;
 };
 
@@ -47,43 +47,43 @@ struct node_ctr {
     const struct program *program;
     struct container_plan plan;
     bool prepared, launching, stopping;
-    char *loaded;          /* plan.digest that the running server has loaded */
+    char *loaded; /* plan.digest that the running server has loaded */
     int64_t loaded_pid;
     struct node_link link;
     struct shim_state st;
-    bool known;            /* st came from the shim or its files */
-    bool over;             /* no process and no shim any more, and none will be started */
-    uint64_t stop_ms;      /* grace that was asked for */
+    bool known;       /* st came from the shim or its files */
+    bool over;        /* no process and no shim any more, and none will be started */
+    uint64_t stop_ms; /* grace that was asked for */
     struct world_timer *retry;
     char wait_reason[40];
     char *wait_message;
     bool ready, started, ready_known;
     bool post_started;
-    int64_t probed_pid;    /* which server the probes are about */
+    int64_t probed_pid; /* which server the probes are about */
     uint64_t probed_start;
     struct node_probe probes[PROBES];
 };
 
 enum pod_stage {
-    POD_NEW,       /* claims, ConfigMaps or Secrets are missing yet */
-    POD_RUNS,      /* volumes are there; containers are run */
-    POD_STOPPING,  /* deletionTimestamp */
+    POD_NEW,      /* claims, ConfigMaps or Secrets are missing yet */
+    POD_RUNS,     /* volumes are there; containers are run */
+    POD_STOPPING, /* deletionTimestamp */
     POD_GONE,
 };
 
 struct node_pod {
     LIST_ENTRY(node_pod) link;
     struct node *node;
-    cJSON *obj;      /* the last version, owned */
+    cJSON *obj; /* the last version, owned */
     char *ns, *name, *uid, *dir;
     enum pod_stage stage;
     struct node_ctr *ctrs; /* init containers first */
     size_t n_ctrs;
     struct world_timer *sync_timer;
-    uint64_t started_ms;  /* status.startTime */
+    uint64_t started_ms; /* status.startTime */
     bool pre_stop_done, mount_event;
-    unsigned pre_stops;   /* hooks under way */
-    char *last_event;     /* reason and text of the last mount problem that was told */
+    unsigned pre_stops; /* hooks under way */
+    char *last_event;   /* reason and text of the last mount problem that was told */
 };
 
 LIST_HEAD(node_pods, node_pod);
@@ -94,12 +94,12 @@ struct node {
     struct store *s;
     struct programs *programs;
     char *shim;
-    char *dir;         /* DATA */
+    char *dir; /* DATA */
     char boot[40];
     struct node_pods pods;
     struct store_sub *subs[5];
     struct ports *ports;
-    uint64_t runs;     /* numbers of world.run() tries */
+    uint64_t runs; /* numbers of world.run() tries */
     struct node_run_ref *run_refs;
     struct world_timer *sweep_timer;
     struct world_timer *zk_turn; /* ZooKeeper members restart one after the other */
@@ -110,9 +110,11 @@ struct node {
 /* node.c */
 struct node_pod *node_find(struct node *n, const char *uid);
 unsigned node_port(void *node, const char *name); /* container_run.port */
-/* world.run() whose owner may be gone when it answers: fn is called with the owner only while `owner` was not forgotten. */
+/* world.run() whose owner may be gone when it answers: fn is called with the owner only while `owner` was not
+ * forgotten. */
 typedef void node_run_fn(void *owner, int status, const char *out, const char *errtext);
-void node_run(struct node *n, void *owner, const char *const *argv, const char *const *env, uint32_t total_ms, node_run_fn *fn);
+void node_run(struct node *n, void *owner, const char *const *argv, const char *const *env, uint32_t total_ms,
+              node_run_fn *fn);
 void node_run_forget(struct node *n, const void *owner);
 
 /* node_pod.c */
@@ -123,7 +125,8 @@ void pod_soon(struct node_pod *p, uint64_t ms); /* pod_sync() then */
 void pod_refresh(struct node_pod *p);           /* a ConfigMap or Secret changed */
 bool pod_uses(const struct node_pod *p, const char *what /* "configMap", "secret", "claim" */, const char *name);
 bool pod_deleted(const struct node_pod *p);
-void pod_event(struct node_pod *p, bool warning, const char *reason, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void pod_event(struct node_pod *p, bool warning, const char *reason, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 struct node_ctr *pod_container(struct node_pod *p, const char *name); /* NULL */
 
 /* node_volumes.c */
@@ -131,7 +134,8 @@ struct node_ctr *pod_container(struct node_pod *p, const char *name); /* NULL */
 int pod_volumes(struct node_pod *p, struct err *err);
 /* Fills maps with the container's mounts. */
 int ctr_mounts(struct node_ctr *c, struct path_maps *maps, struct err *err);
-/* "NAME=value" list, NULL-terminated; caller frees with env_free(). ERR_MISSING/ERR_INPUT as kubelets' CreateContainerConfigError. */
+/* "NAME=value" list, NULL-terminated; caller frees with env_free(). ERR_MISSING/ERR_INPUT as kubelets'
+ * CreateContainerConfigError. */
 int ctr_environment(struct node_ctr *c, char ***env, struct err *err);
 void env_free(char **env);
 /* Deletes a directory and all below; does not follow links. */
@@ -140,8 +144,8 @@ int node_remove_tree(const char *path, struct err *err);
 /* node_ctr.c */
 void ctr_init(struct node_ctr *c, struct node_pod *p, const cJSON *spec, bool init);
 void ctr_fini(struct node_ctr *c);
-void ctr_run(struct node_ctr *c);      /* prepares, launches or adopts; called again at each sync, idempotent */
-void ctr_refresh(struct node_ctr *c);  /* mounts changed */
+void ctr_run(struct node_ctr *c);     /* prepares, launches or adopts; called again at each sync, idempotent */
+void ctr_refresh(struct node_ctr *c); /* mounts changed */
 void ctr_stop(struct node_ctr *c, uint64_t grace_ms);
 void ctr_restart(struct node_ctr *c, uint64_t grace_ms);
 bool ctr_running(const struct node_ctr *c);
@@ -154,7 +158,7 @@ void link_init(struct node_link *l);
 void link_close(struct node_ctr *c);
 int link_open(struct node_ctr *c, struct err *err); /* connects and asks to watch */
 int link_say(struct node_ctr *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void ctr_state(struct node_ctr *c);        /* c->st is new (from node_link.c) */
+void ctr_state(struct node_ctr *c); /* c->st is new (from node_link.c) */
 void ctr_link_lost(struct node_ctr *c);
 
 /* node_probe.c */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Probes, as kubelets do them, with one difference: startup and readiness are tried from the first moment, every 200 ms, until
- * they succeed once, so that a server that is up in 0.1 s counts as up after 0.3 s. Their initialDelaySeconds is the time in
- * which failures do not count yet. Liveness waits it out as everywhere.
+ * Probes, as kubelets do them, with one difference: startup and readiness are tried from the first moment, every 200
+ * ms, until they succeed once, so that a server that is up in 0.1 s counts as up after 0.3 s. Their initialDelaySeconds
+ * is the time in which failures do not count yet. Liveness waits it out as everywhere.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -102,7 +102,8 @@ static void kill_container(struct node_probe *p, const char *why)
     struct node_ctr *c = p->ctr;
     int64_t own = json_int(p->conf, "terminationGracePeriodSeconds", -1);
 
-    pod_event(c->pod, true, "Unhealthy", "%s probe failed: %s", p->kind == PROBE_LIVENESS ? "Liveness" : "Startup", why);
+    pod_event(c->pod, true, "Unhealthy", "%s probe failed: %s", p->kind == PROBE_LIVENESS ? "Liveness" : "Startup",
+              why);
     pod_event(c->pod, false, "Killing", "Container %s failed %s probe, will be restarted", c->name,
               p->kind == PROBE_LIVENESS ? "liveness" : "startup");
     for (int i = 0; i < PROBES; i++)
@@ -184,7 +185,8 @@ static unsigned port_of(const struct node_probe *p, const cJSON *port)
 {
     if (cJSON_IsNumber(port))
         return (unsigned)port->valuedouble;
-    return cJSON_IsString(port) ? container_port(p->ctr->spec, port->valuestring, (unsigned)atoi(port->valuestring)) : 0;
+    return cJSON_IsString(port) ? container_port(p->ctr->spec, port->valuestring, (unsigned)atoi(port->valuestring))
+                                : 0;
 }
 
 static void on_words(void *ctx, const char *text, size_t len, const struct err *err)
@@ -208,7 +210,8 @@ static void try_words(struct node_probe *p, unsigned port)
 static void on_http(void *ctx, const struct http_response *res)
 {
     struct node_probe *p = ctx;
-    auto_free char *why = res->status ? mem_printf("HTTP probe failed with statuscode: %d", res->status) : mem_str(res->why.msg);
+    auto_free char *why =
+        res->status ? mem_printf("HTTP probe failed with statuscode: %d", res->status) : mem_str(res->why.msg);
 
     p->http = NULL;
     result(p, res->status >= 200 && res->status < 400, why);
@@ -222,9 +225,13 @@ static void try_http(struct node_probe *p, const cJSON *get)
     unsigned port = port_of(p, json_get(get, "port"));
     const char *path = json_str(get, "path", "/");
     const struct container_plan *plan = &p->ctr->plan;
-    auto_free char *url = mem_printf("%s://127.0.0.1:%u%s%s", tls ? "https" : "http", port, *path == '/' ? "" : "/", path);
-    struct http_request req = {.method = "GET", .url = url, .total_ms = (uint32_t)conf_ms(p, "timeoutSeconds", 1),
-                               .tls = tls ? &any : NULL, .flags = HTTP_ALONE};
+    auto_free char *url =
+        mem_printf("%s://127.0.0.1:%u%s%s", tls ? "https" : "http", port, *path == '/' ? "" : "/", path);
+    struct http_request req = {.method = "GET",
+                               .url = url,
+                               .total_ms = (uint32_t)conf_ms(p, "timeoutSeconds", 1),
+                               .tls = tls ? &any : NULL,
+                               .flags = HTTP_ALONE};
 
     if (plan->zookeeper_port || plan->keeper_http_ready)
         try_words(p, plan->zk_port);
@@ -244,7 +251,8 @@ static void on_connected(evutil_socket_t fd, short what, void *ctx)
 
 static void try_tcp(struct node_probe *p, const cJSON *conf)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(p, json_get(conf, "port"))),
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)port_of(p, json_get(conf, "port"))),
                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
     uint64_t ms = conf_ms(p, "timeoutSeconds", 1);
     struct timeval tv = {(time_t)(ms / 1000), 0};
@@ -277,11 +285,10 @@ static void try_command(struct node_probe *p, const cJSON *command)
 
     if (ctr_mounts(c, &maps, &e) < 0 || ctr_environment(c, &env, &e) < 0)
         log_debug(c->dir, "%s", e.msg); /* the command runs with what there is */
-    cJSON_ArrayForEach(one, command)
-        argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
+    cJSON_ArrayForEach(one, command) argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
     p->run = ++c->pod->node->runs;
-    node_run(c->pod->node, p, (const char *const *)argv, (const char *const *)env, (uint32_t)conf_ms(p, "timeoutSeconds", 1),
-             on_command);
+    node_run(c->pod->node, p, (const char *const *)argv, (const char *const *)env,
+             (uint32_t)conf_ms(p, "timeoutSeconds", 1), on_command);
     env_free(argv);
     env_free(env);
     path_maps_fini(&maps);

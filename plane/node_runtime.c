@@ -20,8 +20,8 @@ struct node_ctr *runtime_container(struct node *n, const cJSON *pod, const char 
 }
 
 /* In endpoints mode containers listen on the very ports they name. */
-static int node_port_of(void *node, const cJSON *pod, unsigned container_port, char *host, size_t host_size, unsigned *port,
-                        struct err *err)
+static int node_port_of(void *node, const cJSON *pod, unsigned container_port, char *host, size_t host_size,
+                        unsigned *port, struct err *err)
 {
     struct node_pod *p = node_find(node, json_uid(pod));
     bool running = false;
@@ -58,7 +58,8 @@ static void job_cancel(struct runtime_job *job)
 
 const struct runtime_ops *node_runtime(void)
 {
-    static const struct runtime_ops ops = {node_logs, node_exec, job_input, job_resize, job_pause, job_cancel, node_port_of};
+    static const struct runtime_ops ops = {node_logs, node_exec,  job_input,   job_resize,
+                                           job_pause, job_cancel, node_port_of};
 
     return &ops;
 }

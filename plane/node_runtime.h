@@ -21,9 +21,9 @@ struct runtime_job {
 };
 
 struct node_ctr *runtime_container(struct node *n, const cJSON *pod, const char *name, struct err *err);
-struct runtime_job *node_logs(void *node, const cJSON *pod, const struct runtime_log_options *o, const struct runtime_cbs *cbs,
-                              void *ctx, struct err *err);
-struct runtime_job *node_exec(void *node, const cJSON *pod, const char *container, const char *const *argv, unsigned flags,
+struct runtime_job *node_logs(void *node, const cJSON *pod, const struct runtime_log_options *o,
                               const struct runtime_cbs *cbs, void *ctx, struct err *err);
+struct runtime_job *node_exec(void *node, const cJSON *pod, const char *container, const char *const *argv,
+                              unsigned flags, const struct runtime_cbs *cbs, void *ctx, struct err *err);
 
 #endif

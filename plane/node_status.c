@@ -41,14 +41,16 @@ bool ctr_in_status(const struct node_ctr *c, bool *started, bool *ready)
 
     if (!pod || strcmp(json_uid(pod), c->pod->uid) != 0)
         return false;
-    cJSON_ArrayForEach(one, json_at(pod, c->init ? "status.initContainerStatuses" : "status.containerStatuses"))
-        if (str_eq(json_str(one, "containerID", NULL), id)) {
-            if (started)
-                *started = json_bool(one, "started", false);
-            if (ready)
-                *ready = json_bool(one, "ready", false);
-            return true;
-        }
+    cJSON_ArrayForEach(
+        one, json_at(pod, c->init ? "status.initContainerStatuses"
+                                  : "status.containerStatuses")) if (str_eq(json_str(one, "containerID", NULL), id))
+    {
+        if (started)
+            *started = json_bool(one, "started", false);
+        if (ready)
+            *ready = json_bool(one, "ready", false);
+        return true;
+    }
     return false;
 }
 
@@ -93,7 +95,7 @@ static cJSON *container_status(const struct node_ctr *c)
 {
     cJSON *s = cJSON_CreateObject(), *last;
     const char *image = json_str(c->spec, "image", "");
-    auto_free char *id = ctr_running(c) ? ctr_id(c, c->st.pid, c->st.start)
+    auto_free char *id = ctr_running(c)               ? ctr_id(c, c->st.pid, c->st.start)
                          : c->known && c->st.last_pid ? ctr_id(c, c->st.last_pid, c->st.last_start)
                                                       : NULL;
     auto_free char *image_id = c->plan.binary ? mem_printf("chfleet://%s", c->plan.binary) : mem_str("");
@@ -152,15 +154,16 @@ static const char *phase(const struct node_pod *p, const struct tally *t)
     return "Running";
 }
 
-static void add_condition(cJSON *list, const cJSON *old, const char *type, bool yes, const char *reason, const char *now)
+static void add_condition(cJSON *list, const cJSON *old, const char *type, bool yes, const char *reason,
+                          const char *now)
 {
     cJSON *c = cJSON_CreateObject();
     const cJSON *one;
     const char *since = now, *text = yes ? "True" : "False";
 
-    cJSON_ArrayForEach(one, old)
-        if (str_eq(json_str(one, "type", NULL), type) && str_eq(json_str(one, "status", NULL), text))
-            since = json_str(one, "lastTransitionTime", now);
+    cJSON_ArrayForEach(one, old) if (str_eq(json_str(one, "type", NULL), type) &&
+                                     str_eq(json_str(one, "status", NULL), text)) since =
+        json_str(one, "lastTransitionTime", now);
     json_set_str(c, "type", type);
     json_set_str(c, "status", text);
     json_set(c, "lastProbeTime", cJSON_CreateNull());
@@ -197,7 +200,8 @@ static void add_conditions(struct node_pod *p, const cJSON *old, const struct ta
     {
         const char *type = json_str(one, "type", "");
 
-        if (strcmp(type, "Ready") && strcmp(type, "ContainersReady") && strcmp(type, "Initialized") && strcmp(type, "PodScheduled"))
+        if (strcmp(type, "Ready") && strcmp(type, "ContainersReady") && strcmp(type, "Initialized") &&
+            strcmp(type, "PodScheduled"))
             cJSON_AddItemToArray(list, json_copy(one));
     }
     add_condition(list, was, "Initialized", t->initialized, "ContainersNotInitialized", now);

@@ -3,7 +3,8 @@
  * Volumes. A ConfigMap or Secret volume is laid out as kubelets do it, so that it changes in one step:
  *     ..data → ..2026_01_02_…      the files; `..data` is replaced by rename
  *     NAME   → ..data/NAME
- * A file that did not change keeps its modification time; one that did gets a later whole second (ClickHouse compares those).
+ * A file that did not change keeps its modification time; one that did gets a later whole second (ClickHouse compares
+ * those).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -94,7 +95,8 @@ static bool safe_path(const char *path)
            !str_ends(path, "/..");
 }
 
-static int add_items(struct vol_files *f, const cJSON *obj, bool secret, const cJSON *source, unsigned mode, struct err *err)
+static int add_items(struct vol_files *f, const cJSON *obj, bool secret, const cJSON *source, unsigned mode,
+                     struct err *err)
 {
     bool optional = json_bool(source, "optional", false);
     const cJSON *item;
@@ -112,7 +114,8 @@ static int add_items(struct vol_files *f, const cJSON *obj, bool secret, const c
         if (data)
             add_file(f, path, data, len, (unsigned)json_int(item, "mode", mode));
         else if (!optional)
-            return err_set(err, ERR_MISSING, 0, "%s %s has no key %s", secret ? "Secret" : "ConfigMap", json_name(obj), key);
+            return err_set(err, ERR_MISSING, 0, "%s %s has no key %s", secret ? "Secret" : "ConfigMap", json_name(obj),
+                           key);
     }
     return 0;
 }
@@ -260,7 +263,8 @@ static void tidy(const char *dir, const char *current)
     while (d && (e = readdir(d))) {
         const char *name = e->d_name;
 
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "..data") == 0 || strcmp(name, current) == 0)
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "..data") == 0 ||
+            strcmp(name, current) == 0)
             continue;
         if (str_starts(name, ".."))
             remove_at(dirfd(d), name, &(struct err)ERR_INIT);
@@ -344,12 +348,15 @@ static int one_volume(struct node_pod *p, const cJSON *v, struct err *err)
     if (json_get(v, "emptyDir"))
         return program_mkdirs(dir, err);
     if (json_get(v, "hostPath"))
-        return strstr(json_str(v, "hostPath.type", ""), "OrCreate") ? program_mkdirs(json_str(v, "hostPath.path", "/"), err) : 0;
+        return strstr(json_str(v, "hostPath.type", ""), "OrCreate")
+                   ? program_mkdirs(json_str(v, "hostPath.path", "/"), err)
+                   : 0;
     if (!cm && !secret)
-        return err_set(err, ERR_INPUT, 0,
-                       "volume %s is of a kind the plane does not have; it has persistentVolumeClaim, emptyDir, configMap, secret "
-                       "and hostPath",
-                       json_str(v, "name", ""));
+        return err_set(
+            err, ERR_INPUT, 0,
+            "volume %s is of a kind the plane does not have; it has persistentVolumeClaim, emptyDir, configMap, secret "
+            "and hostPath",
+            json_str(v, "name", ""));
     rc = source_files(p, cm ? cm : secret, secret != NULL, &f, err);
     if (rc == 0)
         rc = write_volume(dir, &f, err);
@@ -361,9 +368,7 @@ int pod_volumes(struct node_pod *p, struct err *err)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, json_at(p->obj, "spec.volumes"))
-        if (one_volume(p, v, err) < 0)
-            return -1;
+    cJSON_ArrayForEach(v, json_at(p->obj, "spec.volumes")) if (one_volume(p, v, err) < 0) return -1;
     return 0;
 }
 
@@ -373,9 +378,7 @@ static const cJSON *volume_named(const struct node_pod *p, const char *name)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, json_at(p->obj, "spec.volumes"))
-        if (str_eq(json_str(v, "name", NULL), name))
-            return v;
+    cJSON_ArrayForEach(v, json_at(p->obj, "spec.volumes")) if (str_eq(json_str(v, "name", NULL), name)) return v;
     return NULL;
 }
 
@@ -408,7 +411,8 @@ int ctr_mounts(struct node_ctr *c, struct path_maps *maps, struct err *err)
         if (!source)
             return -1;
         if (sub && *sub && !safe_path(sub))
-            return err_set(err, ERR_INPUT, 0, "volumeMount %s: subPath %s must stay inside the volume", json_str(m, "name", ""), sub);
+            return err_set(err, ERR_INPUT, 0, "volumeMount %s: subPath %s must stay inside the volume",
+                           json_str(m, "name", ""), sub);
         dir = sub && *sub ? mem_printf("%s/%s", source, sub) : mem_str(source);
         if (access(dir, F_OK) < 0 && program_mkdirs(dir, err) < 0)
             return -1;

@@ -10,7 +10,8 @@ struct ports;
 /* path NULL: kept in memory only (simulation). A damaged file is started anew. */
 struct ports *ports_open(struct world *w, const char *path, unsigned first, unsigned last);
 void ports_close(struct ports *p); /* NULL-safe */
-/* The port of this name: the one it has, else `want` (0 = none) when it is free, else the first free one. 0: none is left. */
+/* The port of this name: the one it has, else `want` (0 = none) when it is free, else the first free one. 0: none is
+ * left. */
 unsigned ports_get(struct ports *p, const char *name, unsigned want);
 void ports_drop(struct ports *p, const char *name);
 

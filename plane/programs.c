@@ -120,7 +120,8 @@ static int take_field(const struct schema_yaml *y, const cJSON *f, struct progra
         p->library_path = mem_str(f->valuestring);
         return 0;
     }
-    return bad(err, y, f, "unknown field; there are: images kind binary library_path args java_args env profile settings listen");
+    return bad(err, y, f,
+               "unknown field; there are: images kind binary library_path args java_args env profile settings listen");
 }
 
 static int take_program(const struct schema_yaml *y, const cJSON *item, struct program *p, struct err *err)
@@ -131,9 +132,7 @@ static int take_program(const struct schema_yaml *y, const cJSON *item, struct p
         return bad(err, y, item, "an entry must be a map with images and kind");
     p->where = mem_printf("%s:%u", y->file, schema_yaml_value_pos(y, item).line);
     p->kind = PROGRAM_COMMAND;
-    cJSON_ArrayForEach(f, item)
-        if (take_field(y, f, p, err) < 0)
-            return -1;
+    cJSON_ArrayForEach(f, item) if (take_field(y, f, p, err) < 0) return -1;
     if (!p->images)
         return bad(err, y, item, "an entry needs images: a pattern or a list of patterns");
     if (!p->binaries && p->kind != PROGRAM_COMMAND)
@@ -241,7 +240,8 @@ char *program_binary(const struct program *p, struct err *err)
         str_addf(&tried, "%s%s%s", tried.len ? ", " : "", *b, jar ? " (with java)" : "");
     }
     err_set(err, ERR_MISSING, 0,
-            "none of these programs is on this machine: %s. Install one, or name another under binary: in programs.yaml (%s)",
+            "none of these programs is on this machine: %s. Install one, or name another under binary: in "
+            "programs.yaml (%s)",
             str_text(&tried), p->where);
     return NULL;
 }
@@ -253,7 +253,8 @@ void programs_missing_text(const char *image, struct str *out)
 
     str_addf(out,
              "no program of this machine stands for image %s. Add to programs.yaml in the plane's data directory: "
-             "\"programs: [{images: '%.*s:*', kind: command, binary: /path/of/the/program}]\" (kind clickhouse or keeper for "
+             "\"programs: [{images: '%.*s:*', kind: command, binary: /path/of/the/program}]\" (kind clickhouse or "
+             "keeper for "
              "servers of that kind)",
              image, name, image);
 }

@@ -3,8 +3,8 @@
  * A ClickHouse server from the pod of one. The server merges the operator's files itself, as in its image:
  *
  *     <dir>/etc/config.xml, users.xml     what the image's own files would say, for this machine
- *     <dir>/etc/{config.d,conf.d,users.d} one entry per mounted file: a link to the mount, or, when the file speaks of paths or
- *                                         addresses of the container, a translated copy that is made again at each change
+ *     <dir>/etc/{config.d,conf.d,users.d} one entry per mounted file: a link to the mount, or, when the file speaks of
+ * paths or addresses of the container, a translated copy that is made again at each change
  *     <dir>/etc/users.d/zz-plane.xml      only when a user has no quota
  *
  * Data and logs lie in the volumes mounted at /var/lib/clickhouse and /var/log/clickhouse-server, else below <dir>.
@@ -93,9 +93,11 @@ static void add_ports(struct str *out, const cJSON *container)
     }
 }
 
-static void base_config(const struct program *p, const struct container_run *r, const char *data, const char *log, struct str *out)
+static void base_config(const struct program *p, const struct container_run *r, const char *data, const char *log,
+                        struct str *out)
 {
-    str_add(out, "<?xml version=\"1.0\"?>\n<!-- made by chfleet-plane; written again at each start -->\n<clickhouse>\n<logger>\n");
+    str_add(out, "<?xml version=\"1.0\"?>\n<!-- made by chfleet-plane; written again at each start "
+                 "-->\n<clickhouse>\n<logger>\n");
     str_add(out, "<level>information</level>\n<size>50M</size>\n<count>3</count>\n");
     add_path(out, "log", log, "/clickhouse-server.log");
     add_path(out, "errorlog", log, "/clickhouse-server.err.log");
@@ -109,10 +111,13 @@ static void base_config(const struct program *p, const struct container_run *r, 
     add_path(out, "user_files_path", data, "/user_files/");
     add_path(out, "format_schema_path", data, "/format_schemas/");
     str_add(out, "<users_config>users.xml</users_config>\n<default_profile>default</default_profile>\n"
-                 "<default_database>default</default_database>\n<user_directories>\n<users_xml><path>users.xml</path></users_xml>\n"
+                 "<default_database>default</default_database>\n<user_directories>\n<users_xml><path>users.xml</path></"
+                 "users_xml>\n"
                  "<local_directory>\n");
     add_path(out, "path", data, "/access/");
-    str_add(out, "</local_directory>\n</user_directories>\n<mark_cache_size>1073741824</mark_cache_size>\n<remote_servers/>\n");
+    str_add(
+        out,
+        "</local_directory>\n</user_directories>\n<mark_cache_size>1073741824</mark_cache_size>\n<remote_servers/>\n");
     add_tree(out, p->settings);
     str_add(out, "</clickhouse>\n");
 }
@@ -220,12 +225,13 @@ static int write_quotas(const struct view *v, struct err *err)
     return 0;
 }
 
-static int make_view(const struct program *p, const struct container_run *r, const char *etc, int which, struct err *err)
+static int make_view(const struct program *p, const struct container_run *r, const char *etc, int which,
+                     struct err *err)
 {
     auto_free char *dir = mem_printf("%s/%s", etc, views[which]);
     auto_free char *mount = mem_printf("/etc/clickhouse-server/%s", views[which]);
-    struct view v = {.dir = dir, .source = path_maps_at(&r->maps, mount), .maps = &r->maps,
-                     .keep_listen = p->listen_as_configured};
+    struct view v = {
+        .dir = dir, .source = path_maps_at(&r->maps, mount), .maps = &r->maps, .keep_listen = p->listen_as_configured};
     int rc = program_mkdirs(dir, err);
 
     if (rc == 0)
@@ -263,12 +269,14 @@ static int write_script(const struct container_run *r, const char *name, const c
     return program_write(bin, name, text.s, text.len, 0750, NULL, err);
 }
 
-/* The image's entry point (troubleshooting wraps it in a shell), the server by its usual path, and a client that finds the port. */
+/* The image's entry point (troubleshooting wraps it in a shell), the server by its usual path, and a client that finds
+ * the port. */
 static int write_scripts(struct container_run *r, const char *const *server, const char *config, struct err *err)
 {
     auto_free char *option = mem_printf("--config-file=%s", config);
     auto_free char *port = mem_printf("%u", container_port(r->container, "tcp", 9000));
-    auto_free char *entry = mem_printf("%s/bin/entrypoint.sh", r->dir), *plain = mem_printf("%s/bin/clickhouse-server", r->dir);
+    auto_free char *entry = mem_printf("%s/bin/entrypoint.sh", r->dir),
+                   *plain = mem_printf("%s/bin/clickhouse-server", r->dir);
     const char *with_config[] = {server[0], server[1] ? server[1] : option, server[1] ? option : NULL, NULL};
     const char *client[] = {"/usr/bin/clickhouse-client", "--host", "127.0.0.1", "--port", port, NULL};
 
@@ -276,7 +284,8 @@ static int write_scripts(struct container_run *r, const char *const *server, con
     path_maps_add(&r->maps, "/usr/bin/clickhouse-server", plain);
     if (access(client[0], X_OK) == 0 && write_script(r, "clickhouse-client", client, err) < 0)
         return -1;
-    return write_script(r, "entrypoint.sh", with_config, err) < 0 ? -1 : write_script(r, "clickhouse-server", server, err);
+    return write_script(r, "entrypoint.sh", with_config, err) < 0 ? -1
+                                                                  : write_script(r, "clickhouse-server", server, err);
 }
 
 /* ---- all ---- */
@@ -294,7 +303,8 @@ static int make_dirs(struct container_run *r, struct err *err)
     static const char *const inside[] = {"tmp", "user_files", "format_schemas", "access"};
     const char *data;
 
-    if (default_dir(r, "/etc/clickhouse-server", "etc", err) < 0 || default_dir(r, "/var/lib/clickhouse", "data", err) < 0 ||
+    if (default_dir(r, "/etc/clickhouse-server", "etc", err) < 0 ||
+        default_dir(r, "/var/lib/clickhouse", "data", err) < 0 ||
         default_dir(r, "/var/log/clickhouse-server", "logs", err) < 0)
         return -1;
     data = path_maps_at(&r->maps, "/var/lib/clickhouse");
@@ -311,15 +321,16 @@ static int write_base(const struct program *p, const struct container_run *r, co
 {
     auto_str struct str config = STR_INIT, users = STR_INIT;
 
-    base_config(p, r, path_maps_at(&r->maps, "/var/lib/clickhouse"), path_maps_at(&r->maps, "/var/log/clickhouse-server"), &config);
+    base_config(p, r, path_maps_at(&r->maps, "/var/lib/clickhouse"),
+                path_maps_at(&r->maps, "/var/log/clickhouse-server"), &config);
     base_users(p, &users);
     return program_write(etc, "config.xml", config.s, config.len, 0600, NULL, err) < 0
                ? -1
                : program_write(etc, "users.xml", users.s, users.len, 0600, NULL, err);
 }
 
-int program_clickhouse_prepare(const struct program *p, struct container_run *r, const char *binary, struct shim_spec *spec,
-                               struct container_plan *plan, struct err *err)
+int program_clickhouse_prepare(const struct program *p, struct container_run *r, const char *binary,
+                               struct shim_spec *spec, struct container_plan *plan, struct err *err)
 {
     const char *base = strrchr(binary, '/') ? strrchr(binary, '/') + 1 : binary;
     const char *server[] = {binary, strstr(base, "server") ? NULL : "server", NULL}; /* the multi-tool wants a word */

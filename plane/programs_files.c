@@ -38,7 +38,8 @@ void program_touch(int dir, const char *name, long before)
     utimensat(dir, name, when, AT_SYMLINK_NOFOLLOW);
 }
 
-int program_write(const char *dir, const char *name, const char *text, size_t len, unsigned mode, bool *changed, struct err *err)
+int program_write(const char *dir, const char *name, const char *text, size_t len, unsigned mode, bool *changed,
+                  struct err *err)
 {
     auto_close int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     auto_free char *tmp = mem_printf(".%s.next", name), *old = NULL;
@@ -68,8 +69,7 @@ unsigned container_port(const cJSON *container, const char *name, unsigned dflt)
 {
     const cJSON *p;
 
-    cJSON_ArrayForEach(p, json_get(container, "ports"))
-        if (str_eq(json_str(p, "name", NULL), name))
-            return (unsigned)json_int(p, "containerPort", dflt);
+    cJSON_ArrayForEach(p, json_get(container, "ports")) if (str_eq(json_str(p, "name", NULL), name)) return (
+        unsigned)json_int(p, "containerPort", dflt);
     return dflt;
 }

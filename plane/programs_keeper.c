@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A Keeper from the pod of one: ClickHouse Keeper where the machine has it, else ZooKeeper with the same members, ports and
- * time-outs. Keeper's HTTP readiness port is one number for all pods of an installation, which one machine cannot give
- * twice: the node agent asks by four-letter words instead (container_plan).
+ * A Keeper from the pod of one: ClickHouse Keeper where the machine has it, else ZooKeeper with the same members, ports
+ * and time-outs. Keeper's HTTP readiness port is one number for all pods of an installation, which one machine cannot
+ * give twice: the node agent asks by four-letter words instead (container_plan).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -120,8 +120,9 @@ static int write_zookeeper(struct container_run *r, const struct keeper_conf *k,
     return 0;
 }
 
-static int zookeeper_prepare(const struct program *p, struct container_run *r, const char *jar, const struct keeper_conf *k,
-                             const char *etc, struct shim_spec *spec, struct container_plan *plan, struct err *err)
+static int zookeeper_prepare(const struct program *p, struct container_run *r, const char *jar,
+                             const struct keeper_conf *k, const char *etc, struct shim_spec *spec,
+                             struct container_plan *plan, struct err *err)
 {
     auto_free char *log = mem_printf("-Dlog4j.configuration=file:%s/log4j.properties", etc);
     auto_free char *path = mem_printf("%s:%s", etc, jar), *cfg = mem_printf("%s/zoo.cfg", etc);
@@ -145,20 +146,22 @@ static int zookeeper_prepare(const struct program *p, struct container_run *r, c
 static const char base_keeper[] =
     "<?xml version=\"1.0\"?>\n<!-- made by chfleet-plane; written again at each start -->\n<clickhouse>\n"
     "<logger><level>information</level><console>1</console></logger>\n<keeper_server>\n"
-    "<coordination_settings><operation_timeout_ms>10000</operation_timeout_ms><session_timeout_ms>30000</session_timeout_ms>"
+    "<coordination_settings><operation_timeout_ms>10000</operation_timeout_ms><session_timeout_ms>30000</"
+    "session_timeout_ms>"
     "</coordination_settings>\n</keeper_server>\n</clickhouse>\n";
 
 static void last_word(const struct container_run *r, unsigned port, struct str *out)
 {
     const char *data = path_maps_at(&r->maps, DATA);
 
-    str_addf(out,
-             "<clickhouse>\n<listen_host replace=\"1\">127.0.0.1</listen_host>\n<keeper_server>\n<tcp_port>%u</tcp_port>\n"
-             "<http_control remove=\"1\"/>\n<four_letter_word_white_list>*</four_letter_word_white_list>\n"
-             "<log_storage_path>%s/coordination/logs</log_storage_path>\n"
-             "<snapshot_storage_path>%s/coordination/snapshots</snapshot_storage_path>\n"
-             "<storage_path>%s</storage_path>\n</keeper_server>\n</clickhouse>\n",
-             port, data, data, data);
+    str_addf(
+        out,
+        "<clickhouse>\n<listen_host replace=\"1\">127.0.0.1</listen_host>\n<keeper_server>\n<tcp_port>%u</tcp_port>\n"
+        "<http_control remove=\"1\"/>\n<four_letter_word_white_list>*</four_letter_word_white_list>\n"
+        "<log_storage_path>%s/coordination/logs</log_storage_path>\n"
+        "<snapshot_storage_path>%s/coordination/snapshots</snapshot_storage_path>\n"
+        "<storage_path>%s</storage_path>\n</keeper_server>\n</clickhouse>\n",
+        port, data, data, data);
 }
 
 static int copy_translated(const struct container_run *r, const char *etc, const char *name, struct err *err)

@@ -22,7 +22,8 @@ static char *value_text(const cJSON *v)
 
 static void add_environment(const struct program *p, const struct container_run *r, struct shim_spec *spec)
 {
-    auto_free char *path = mem_printf("%s/bin:%s", r->dir, getenv("PATH") ? getenv("PATH") : "/usr/local/bin:/usr/bin:/bin");
+    auto_free char *path =
+        mem_printf("%s/bin:%s", r->dir, getenv("PATH") ? getenv("PATH") : "/usr/local/bin:/usr/bin:/bin");
     const cJSON *e;
 
     shim_spec_env(spec, "PATH", path);
@@ -153,8 +154,8 @@ static int prepare_kind(const struct program *p, struct container_run *r, const 
     return err_set(err, ERR_BUG, 0, "program of no kind");
 }
 
-int container_prepare(const struct program *p, struct container_run *r, struct shim_spec *spec, struct container_plan *plan,
-                      struct err *err)
+int container_prepare(const struct program *p, struct container_run *r, struct shim_spec *spec,
+                      struct container_plan *plan, struct err *err)
 {
     auto_free char *bin = mem_printf("%s/bin", r->dir), *cwd = NULL;
     char *binary = p->binaries ? program_binary(p, err) : NULL;

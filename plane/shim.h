@@ -1,29 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * chfleet-shim: one process per running container, parent of the real server. It outlives the plane, and the server
- * outlives it. Protocol and files below are FROZEN: a shim may be years older than the plane that adopts it. New fields are
- * appended and unknown ones are skipped; nothing is renamed or removed without a new SHIM_PROTOCOL.
+ * outlives it. Protocol and files below are FROZEN: a shim may be years older than the plane that adopts it. New fields
+ * are appended and unknown ones are skipped; nothing is renamed or removed without a new SHIM_PROTOCOL.
  *
  * A container directory holds
  *     spec     what to run (mode 0600: the environment may hold secrets); written by the node agent
- *     server   boot id, pid and start time of the running server; written by the server's process itself before it execs,
- *              so that a shim which dies at any instant leaves enough behind for the next one to adopt the server
- *     state    one status line (below), replaced atomically by the shim at each change
- *     lock     flock()ed by the living shim: there is never more than one
- *     sock     its unix stream socket
- *     log      what the server writes to stdout and stderr; rotated to log.1 … by copying, so that no pipe ties server and shim
+ *     server   boot id, pid and start time of the running server; written by the server's process itself before it
+ * execs, so that a shim which dies at any instant leaves enough behind for the next one to adopt the server state one
+ * status line (below), replaced atomically by the shim at each change lock     flock()ed by the living shim: there is
+ * never more than one sock     its unix stream socket log      what the server writes to stdout and stderr; rotated to
+ * log.1 … by copying, so that no pipe ties server and shim
  *
  * Protocol, text lines over `sock`. The shim greets with "chfleet-shim 1 <version>". Then requests, one per line:
  *     status              → one "status …" line
  *     watch               → "status …" now and at each change, until the connection ends
- *     stop MS             → "ok"; SIGTERM to the server's group, SIGKILL after MS; no restart; the shim ends with the server
- *     restart MS          → "ok"; the same, but the server is started again as the restart policy says
- *     signal N            → "ok"; to the server
- *     exec LEN            → LEN bytes follow, in them NUL-terminated strings (flags "t"/"-", then argv); with them come three
- *                           descriptors (SCM_RIGHTS: stdin, stdout, stderr). → "started PID", later "exit CODE"; or
+ *     stop MS             → "ok"; SIGTERM to the server's group, SIGKILL after MS; no restart; the shim ends with the
+ * server restart MS          → "ok"; the same, but the server is started again as the restart policy says signal N →
+ * "ok"; to the server exec LEN            → LEN bytes follow, in them NUL-terminated strings (flags "t"/"-", then
+ * argv); with them come three descriptors (SCM_RIGHTS: stdin, stdout, stderr). → "started PID", later "exit CODE"; or
  *                           "error …". Closing the connection hangs the command up.
- * Anything else → "error …". A status line is "status" and key=value words: boot phase pid start started_ms restarts shim
- * shim_start next_ms exit signal last_pid last_start last_started_ms finished_ms reason; `message` is last and runs to the end.
+ * Anything else → "error …". A status line is "status" and key=value words: boot phase pid start started_ms restarts
+ * shim shim_start next_ms exit signal last_pid last_start last_started_ms finished_ms reason; `message` is last and
+ * runs to the end.
  */
 #ifndef PLANE_SHIM_H
 #define PLANE_SHIM_H
@@ -45,7 +44,7 @@ struct shim_spec {
     size_t n_argv, n_env;
     char *cwd;
     enum shim_restart restart;
-    uint64_t log_max; /* bytes per log file; 0 = 10 MiB */
+    uint64_t log_max;   /* bytes per log file; 0 = 10 MiB */
     unsigned log_files; /* rotated ones kept; 0 = 2 */
 };
 
@@ -57,7 +56,7 @@ void shim_spec_encode(const struct shim_spec *s, struct str *out);
 int shim_spec_decode(const char *text, struct shim_spec *s, struct err *err);
 
 enum shim_phase {
-    SHIM_WAITING,  /* no server: start comes at next_ms (back-off) */
+    SHIM_WAITING, /* no server: start comes at next_ms (back-off) */
     SHIM_RUNNING,
     SHIM_STOPPING, /* asked to end */
     SHIM_EXITED,   /* over, and no start will come; the shim ends */
@@ -72,23 +71,23 @@ struct shim_state {
     uint64_t start;      /* its start time, clock ticks since boot (/proc/PID/stat field 22) */
     uint64_t started_ms; /* wall clock */
     uint64_t restarts;
-    int64_t shim;        /* pid of the shim */
+    int64_t shim; /* pid of the shim */
     uint64_t shim_start;
-    uint64_t next_ms;    /* wall clock of the next start when waiting */
+    uint64_t next_ms; /* wall clock of the next start when waiting */
     /* the last ended one; last_pid 0 = none ended yet */
-    int exit_code;       /* -1 = unknown (the shim was not its parent) */
-    int exit_signal;     /* 0 = none */
+    int exit_code;   /* -1 = unknown (the shim was not its parent) */
+    int exit_signal; /* 0 = none */
     int64_t last_pid;
     uint64_t last_start, last_started_ms, finished_ms;
-    char reason[32];     /* "Completed", "Error", "StartError", "Unknown" */
+    char reason[32]; /* "Completed", "Error", "StartError", "Unknown" */
     char message[256];
 };
 
 void shim_state_encode(const struct shim_state *s, struct str *out); /* one line, with its end */
 int shim_state_decode(const char *line, struct shim_state *s, struct err *err);
 
-/* How long to wait before the next start. *step counts fast failures; a run of more than 10 s resets it. 0.2 s first, then
- * 1, 2, 4 … 60 s. */
+/* How long to wait before the next start. *step counts fast failures; a run of more than 10 s resets it. 0.2 s first,
+ * then 1, 2, 4 … 60 s. */
 uint64_t shim_backoff_ms(unsigned *step, uint64_t uptime_ms);
 
 /* ---- the machine ---- */
@@ -100,17 +99,18 @@ uint64_t shim_proc_start(pid_t pid);
 char *shim_read(int dir, const char *name);
 /* Replaces a small file atomically. */
 int shim_write(int dir, const char *name, const char *text, size_t len, unsigned mode, struct err *err);
-/* The last state in a container directory: 0, or ERR_MISSING. `alive` (may be NULL): its server runs now, in this boot. */
+/* The last state in a container directory: 0, or ERR_MISSING. `alive` (may be NULL): its server runs now, in this boot.
+ */
 int shim_last_state(const char *dir, struct shim_state *s, bool *alive, struct err *err);
 
 /* ---- clients ---- */
-/* Connects (blocks for a moment at most: the socket is local). Non-blocking close-on-exec descriptor, or -1: ERR_MISSING
- * when no shim listens. */
+/* Connects (blocks for a moment at most: the socket is local). Non-blocking close-on-exec descriptor, or -1:
+ * ERR_MISSING when no shim listens. */
 int shim_connect(const char *dir, struct err *err);
 /* One request and its answer ("ok"), for programs without a loop; waits up to ms. */
 int shim_call(const char *dir, const char *request, unsigned ms, struct err *err);
-/* Asks every shim below data_dir/pods to stop and waits until all are gone, or ms passed (ERR_AGAIN: how many are left).
- * For `chfleet down`. A grace_ms of -1 means 30 s. */
+/* Asks every shim below data_dir/pods to stop and waits until all are gone, or ms passed (ERR_AGAIN: how many are
+ * left). For `chfleet down`. A grace_ms of -1 means 30 s. */
 int shim_stop_all(const char *data_dir, int64_t grace_ms, unsigned ms, struct err *err);
 
 #endif

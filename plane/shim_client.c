@@ -76,7 +76,8 @@ int shim_call(const char *dir, const char *request, unsigned ms, struct err *err
         return -1;
     if (read_line(fd, buf, sizeof buf, until) < 0 || !str_starts(buf, "chfleet-shim "))
         return err_set(err, ERR_AGAIN, 0, "%s: the shim does not answer", dir);
-    if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line) || read_line(fd, buf, sizeof buf, until) < 0)
+    if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line) ||
+        read_line(fd, buf, sizeof buf, until) < 0)
         return err_set(err, ERR_AGAIN, 0, "%s: the shim went away during \"%s\"", dir, request);
     if (str_starts(buf, "error"))
         return err_set(err, ERR_REFUSED, 0, "%s: %s", dir, buf);

@@ -213,9 +213,14 @@ static void take_number(struct shim_state *s, const char *p)
         const char *key;
         uint64_t *to;
     } counts[] = {
-        {"start", &s->start},         {"started_ms", &s->started_ms}, {"restarts", &s->restarts},
-        {"next_ms", &s->next_ms},     {"shim_start", &s->shim_start}, {"last_start", &s->last_start},
-        {"finished_ms", &s->finished_ms}, {"last_started_ms", &s->last_started_ms},
+        {"start", &s->start},
+        {"started_ms", &s->started_ms},
+        {"restarts", &s->restarts},
+        {"next_ms", &s->next_ms},
+        {"shim_start", &s->shim_start},
+        {"last_start", &s->last_start},
+        {"finished_ms", &s->finished_ms},
+        {"last_started_ms", &s->last_started_ms},
     };
     const char *v;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server's stdout and stderr go straight to a file opened for appending: a pipe would break, and the server with it,
- * when the shim dies. The file is bounded by copying it away and cutting it; inotify says that it grew, so that an idle
- * shim never wakes up. What is written between the last look and the cut (microseconds) can be lost.
+ * The server's stdout and stderr go straight to a file opened for appending: a pipe would break, and the server with
+ * it, when the shim dies. The file is bounded by copying it away and cutting it; inotify says that it grew, so that an
+ * idle shim never wakes up. What is written between the last look and the cut (microseconds) can be lost.
  */
 #include "plane/shim_run.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * chfleet-shim DIR: parent of one container's server (plane/shim.h says all). It returns once the shim stands in its own
- * session and listens; the caller need not stay. Exit codes: 0 listening, 2 usage or bad specification, 3 another shim
- * holds this directory, 1 else.
+ * chfleet-shim DIR: parent of one container's server (plane/shim.h says all). It returns once the shim stands in its
+ * own session and listens; the caller need not stay. Exit codes: 0 listening, 2 usage or bad specification, 3 another
+ * shim holds this directory, 1 else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,8 @@
 
 static int listen_here(void)
 {
-    struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "sock"}; /* relative: absolute paths are often too long */
+    struct sockaddr_un a = {.sun_family = AF_UNIX,
+                            .sun_path = "sock"}; /* relative: absolute paths are often too long */
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     unlink("sock");
@@ -133,7 +134,8 @@ static int set_up(struct shim *s, const char *dir)
     }
     s->lock_fd = open("lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (s->lock_fd < 0 || flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        fprintf(stderr, "chfleet-shim: %s: %s\n", dir, errno == EWOULDBLOCK ? "another shim holds it" : strerror(errno));
+        fprintf(stderr, "chfleet-shim: %s: %s\n", dir,
+                errno == EWOULDBLOCK ? "another shim holds it" : strerror(errno));
         return errno == EWOULDBLOCK ? 3 : 1;
     }
     return 0;
@@ -152,8 +154,10 @@ int main(int argc, char **argv)
     for (int i = 0; i < SHIM_CLIENTS; i++)
         s.clients[i].fd = -1;
     rc = set_up(&s, argv[1]);
-    if (rc)
+    if (rc) {
+        shim_spec_fini(&s.spec);
         return rc;
+    }
     if (into_background(&ready) < 0)
         return 1;
     prctl(PR_SET_CHILD_SUBREAPER, 1);

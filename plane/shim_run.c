@@ -78,7 +78,8 @@ static _Noreturn void child_fail(int why_fd)
 }
 
 /* Runs in the new process. The record comes first and the look at the parent second: if the shim died before the look,
- * this process ends; if it dies later, its successor finds the record. So there is never a server nobody knows of, nor two. */
+ * this process ends; if it dies later, its successor finds the record. So there is never a server nobody knows of, nor
+ * two. */
 static _Noreturn void become_server(struct shim *s, pid_t shim, int why_fd)
 {
     char boot[40], line[160];
@@ -86,8 +87,8 @@ static _Noreturn void become_server(struct shim *s, pid_t shim, int why_fd)
     int null, n;
 
     setsid(); /* SYSTEM SHUTDOWN of old servers signals its whole process group */
-    n = snprintf(line, sizeof line, "server boot=%s pid=%d start=%" PRIu64 " started_ms=%" PRIu64 "\n", shim_boot_id(boot),
-                 (int)getpid(), shim_proc_start(getpid()), shim_wall_ms());
+    n = snprintf(line, sizeof line, "server boot=%s pid=%d start=%" PRIu64 " started_ms=%" PRIu64 "\n",
+                 shim_boot_id(boot), (int)getpid(), shim_proc_start(getpid()), shim_wall_ms());
     if (shim_write(AT_FDCWD, "server", line, (size_t)n, 0600, &e) < 0 || getppid() != shim) {
         errno = e.kind == ERR_SYS ? e.sys : ECANCELED;
         child_fail(why_fd);
@@ -230,8 +231,8 @@ static void note_end(struct shim *s, int status, bool known)
     st->message[0] = '\0';
 }
 
-/* Members of the server's group that outlive it: they get the rest of the grace when a stop runs, else SIGKILL at once. As
- * subreaper we hear of the last one's end. The number of a group with members is never reused. */
+/* Members of the server's group that outlive it: they get the rest of the grace when a stop runs, else SIGKILL at once.
+ * As subreaper we hear of the last one's end. The number of a group with members is never reused. */
 static bool group_left(struct shim *s)
 {
     if (!s->group || kill(-s->group, 0) < 0) {
@@ -349,8 +350,8 @@ static bool read_record(struct record *r)
 {
     auto_free char *text = shim_read(AT_FDCWD, "server");
 
-    return text && sscanf(text, "server boot=%39s pid=%d start=%" SCNu64 " started_ms=%" SCNu64, r->boot, &r->pid, &r->start,
-                          &r->started_ms) == 4;
+    return text && sscanf(text, "server boot=%39s pid=%d start=%" SCNu64 " started_ms=%" SCNu64, r->boot, &r->pid,
+                          &r->start, &r->started_ms) == 4;
 }
 
 static void read_state(struct shim *s)

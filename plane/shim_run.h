@@ -15,7 +15,7 @@ struct shim_client {
     size_t exec_left; /* bytes of the exec request that are still to come + 1; 0 = lines are expected */
     int fds[3];       /* came with an exec request; -1 */
     int n_fds;
-    pid_t exec_pid;     /* running command, 0 = none */
+    pid_t exec_pid;        /* running command, 0 = none */
     uint64_t exec_kill_at; /* monotonic; after the hang-up */
 };
 
@@ -26,9 +26,9 @@ struct shim {
     struct shim_state st;
     enum shim_want want;
     int lock_fd, listen_fd, sig_fd, log_fd, inotify_fd;
-    int pid_fd;      /* of the server; -1 = none runs */
-    bool child;      /* the server is our child (not adopted) */
-    pid_t group;     /* process group that is still being waited for; 0 = none */
+    int pid_fd;                         /* of the server; -1 = none runs */
+    bool child;                         /* the server is our child (not adopted) */
+    pid_t group;                        /* process group that is still being waited for; 0 = none */
     uint64_t kill_at, start_at, log_at; /* monotonic ms; 0 = not set */
     uint64_t up_since;                  /* monotonic ms */
     unsigned step;                      /* of the back-off */

@@ -60,8 +60,9 @@ static bool map_tree(xmlNode *n, const struct path_maps *maps)
 
 static bool is_zero_port(const xmlNode *n)
 {
-    static const char *const ports[] = {"tcp_port",       "tcp_port_secure", "http_port",       "https_port",
-                                        "interserver_http_port", "interserver_https_port", "mysql_port", "postgresql_port"};
+    static const char *const ports[] = {"tcp_port",   "tcp_port_secure",       "http_port",
+                                        "https_port", "interserver_http_port", "interserver_https_port",
+                                        "mysql_port", "postgresql_port"};
     bool zero = false;
 
     for (size_t i = 0; i < sizeof ports / sizeof *ports; i++)

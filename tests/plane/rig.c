@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/plane/rig.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,7 +285,8 @@ void rig_await(struct rig *r, enum plane_kind kind, const char *name, const char
             return;
         rest_ms(10);
     }
-    fail_msg("%s %s: %s is %s, wanted %s", plane_kind(kind)->kind, name, path, got ? got : "absent", text ? text : "absent");
+    fail_msg("%s %s: %s is %s, wanted %s", plane_kind(kind)->kind, name, path, got ? got : "absent",
+             text ? text : "absent");
 }
 
 bool rig_pod_ready(struct rig *r, const char *name)
@@ -293,9 +294,8 @@ bool rig_pod_ready(struct rig *r, const char *name)
     auto_json cJSON *pod = rig_get(r, PK_POD, name);
     const cJSON *c;
 
-    cJSON_ArrayForEach(c, json_at(pod, "status.conditions"))
-        if (str_eq(json_str(c, "type", ""), "Ready") && str_eq(json_str(c, "status", ""), "True"))
-            return true;
+    cJSON_ArrayForEach(c, json_at(pod, "status.conditions")) if (str_eq(json_str(c, "type", ""), "Ready") &&
+                                                                 str_eq(json_str(c, "status", ""), "True")) return true;
     return false;
 }
 
@@ -338,7 +338,8 @@ pid_t rig_server_pid(struct rig *r, const char *pod, pid_t *shim)
 
 int rig_http(unsigned port, const char *path, const char *post, char **body)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     auto_str struct str out = STR_INIT, in = STR_INIT;
     struct timeval tv = {10, 0};
@@ -348,8 +349,8 @@ int rig_http(unsigned port, const char *path, const char *post, char **body)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
     if (connect(fd, (struct sockaddr *)&a, sizeof a) < 0)
         return 0;
-    str_addf(&out, "%s %s HTTP/1.0\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", post ? "POST" : "GET", path, post ? strlen(post) : 0,
-             post ? post : "");
+    str_addf(&out, "%s %s HTTP/1.0\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", post ? "POST" : "GET", path,
+             post ? strlen(post) : 0, post ? post : "");
     if (send(fd, out.s, out.len, MSG_NOSIGNAL) != (ssize_t)out.len)
         return 0;
     while ((n = read(fd, buf, sizeof buf)) > 0)

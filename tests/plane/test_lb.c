@@ -14,14 +14,20 @@ static const char head[] = "# pxname,svname,qcur,scur,status,addr,mode,\n";
 
 static struct lbw_member member(const char *name, const char *uid, unsigned port, bool wanted)
 {
-    struct lbw_member m = {mem_str(name), mem_str(uid), mem_copy((unsigned[]){port}, sizeof(unsigned)), 8123, wanted, false};
+    struct lbw_member m = {mem_str(name), mem_str(uid), mem_copy((unsigned[]){port}, sizeof(unsigned)),
+                           8123,          wanted,       false};
 
     return m;
 }
 
 static struct lbw_service service(size_t n)
 {
-    struct lbw_service s = {mem_str("ns"), mem_str("svc"), mem_zero(sizeof(struct lbw_port)), 1, mem_array(n, sizeof(struct lbw_member)), n};
+    struct lbw_service s = {mem_str("ns"),
+                            mem_str("svc"),
+                            mem_zero(sizeof(struct lbw_port)),
+                            1,
+                            mem_array(n, sizeof(struct lbw_member)),
+                            n};
 
     s.ports[0] = (struct lbw_port){mem_str("http"), 8123, 8123, true};
     return s;
@@ -108,7 +114,8 @@ static void a_member_that_comes_back_is_made_ready_or_replaced(void **state)
     assert_string_equal(c, "enable health ns.svc.http/p-0;set server ns.svc.http/p-0 state ready");
     free(c);
     c = plan(&s, "ns.svc.http,p-0,0,1,UP,127.0.0.1:9099,http\n", &todo, &changed);
-    assert_true(str_starts(c, "set server ns.svc.http/p-0 state maint;shutdown sessions server ns.svc.http/p-0;del server"));
+    assert_true(
+        str_starts(c, "set server ns.svc.http/p-0 state maint;shutdown sessions server ns.svc.http/p-0;del server"));
     free(c);
     lbw_service_fini(&s);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* StatefulSet, claims, node agent and shim together, with small shell programs as servers. */
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,19 +40,23 @@ static int tear_down(void **state)
 }
 
 /* A StatefulSet whose container runs a shell script. `more` goes into the container. */
-static void create_set(struct rig *r, const char *name, int replicas, const char *script, const char *more, const char *claims)
+static void create_set(struct rig *r, const char *name, int replicas, const char *script, const char *more,
+                       const char *claims)
 {
-    auto_free char *text = mem_printf(
-        "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"replicas\":%d,\"serviceName\":\"%s\",\"selector\":{\"matchLabels\":{\"a\":\"%s\"}},"
-        "\"template\":{\"metadata\":{\"labels\":{\"a\":\"%s\"}},\"spec\":{\"terminationGracePeriodSeconds\":5,\"containers\":["
-        "{\"name\":\"c\",\"image\":\"test/sh:1\",\"command\":[\"/bin/sh\",\"-c\",\"%s\"]%s}]}}%s}}",
-        name, replicas, name, name, name, script, more, claims);
+    auto_free char *text =
+        mem_printf("{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"replicas\":%d,\"serviceName\":\"%s\",\"selector\":{"
+                   "\"matchLabels\":{\"a\":\"%s\"}},"
+                   "\"template\":{\"metadata\":{\"labels\":{\"a\":\"%s\"}},\"spec\":{\"terminationGracePeriodSeconds\":"
+                   "5,\"containers\":["
+                   "{\"name\":\"c\",\"image\":\"test/sh:1\",\"command\":[\"/bin/sh\",\"-c\",\"%s\"]%s}]}}%s}}",
+                   name, replicas, name, name, name, script, more, claims);
 
     rig_create(r, PK_STS, text);
 }
 
-#define DATA_CLAIM                                                                                                                 \
-    ",\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"data\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"resources\":"     \
+#define DATA_CLAIM                                                                                                     \
+    ",\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"data\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],"      \
+    "\"resources\":"                                                                                                   \
     "{\"requests\":{\"storage\":\"1Gi\"}}}}]"
 #define DATA_MOUNT ",\"volumeMounts\":[{\"name\":\"data\",\"mountPath\":\"/data\"}]"
 
@@ -62,8 +66,10 @@ static void a_set_makes_claim_volume_pod_and_server(void **state)
     auto_free char *file = mem_printf("%s/volumes/default_data-web-0/mark", r->dir), *text = NULL;
     auto_json cJSON *pod = NULL;
 
-    create_set(r, "web", 1, "echo $POD >/data/mark; exec sleep 1000",
-               ",\"env\":[{\"name\":\"POD\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata.name\"}}}]" DATA_MOUNT, DATA_CLAIM);
+    create_set(
+        r, "web", 1, "echo $POD >/data/mark; exec sleep 1000",
+        ",\"env\":[{\"name\":\"POD\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata.name\"}}}]" DATA_MOUNT,
+        DATA_CLAIM);
     rig_await_ready(r, "web-0", 5000);
     rig_await(r, PK_PVC, "data-web-0", "status.phase", "\"Bound\"", 1000);
     rig_await(r, PK_PVC, "data-web-0", "status.capacity.storage", "\"1Gi\"", 1000);
@@ -241,8 +247,10 @@ static void a_changed_configmap_reaches_the_mount_in_a_later_second(void **state
 
     rig_create(r, PK_CM, "{\"metadata\":{\"name\":\"conf\"},\"data\":{\"one.xml\":\"1\",\"two.xml\":\"2\"}}");
     rig_create(r, PK_POD,
-               "{\"metadata\":{\"name\":\"m\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"test/sh:1\",\"command\":[\"/bin/sh\","
-               "\"-c\",\"exec sleep 1000\"],\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/etc/x\"}]}],\"volumes\":[{\"name\":\"v\","
+               "{\"metadata\":{\"name\":\"m\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"test/"
+               "sh:1\",\"command\":[\"/bin/sh\","
+               "\"-c\",\"exec sleep "
+               "1000\"],\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/etc/x\"}]}],\"volumes\":[{\"name\":\"v\","
                "\"configMap\":{\"name\":\"conf\"}}]}}");
     rig_await_ready(r, "m", 5000);
     pod = rig_get(r, PK_POD, "m");
@@ -269,9 +277,12 @@ static void secrets_become_files_of_their_mode_and_environment(void **state)
 
     rig_create(r, PK_SECRET, "{\"metadata\":{\"name\":\"s\"},\"data\":{\"pw\":\"aHVzaA==\"}}");
     rig_create(r, PK_POD,
-               "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"test/sh:1\",\"command\":[\"/bin/sh\","
-               "\"-c\",\"cat /sec/a/pw; echo -$PW; exec sleep 1000\"],\"env\":[{\"name\":\"PW\",\"valueFrom\":{\"secretKeyRef\":{\"name\":"
-               "\"s\",\"key\":\"pw\"}}}],\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/sec\"}]}],\"volumes\":[{\"name\":\"v\","
+               "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"test/"
+               "sh:1\",\"command\":[\"/bin/sh\","
+               "\"-c\",\"cat /sec/a/pw; echo -$PW; exec sleep "
+               "1000\"],\"env\":[{\"name\":\"PW\",\"valueFrom\":{\"secretKeyRef\":{\"name\":"
+               "\"s\",\"key\":\"pw\"}}}],\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/"
+               "sec\"}]}],\"volumes\":[{\"name\":\"v\","
                "\"secret\":{\"secretName\":\"s\",\"items\":[{\"key\":\"pw\",\"path\":\"a/pw\",\"mode\":256}]}}]}}");
     rig_await_ready(r, "s", 5000);
     pod = rig_get(r, PK_POD, "s");
@@ -291,10 +302,13 @@ static void an_image_without_a_program_waits_and_says_what_to_add(void **state)
     struct rig *r = *state;
     auto_json cJSON *pod = NULL;
 
-    rig_create(r, PK_POD, "{\"metadata\":{\"name\":\"n\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"acme/thing:2\"}]}}");
+    rig_create(
+        r, PK_POD,
+        "{\"metadata\":{\"name\":\"n\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"acme/thing:2\"}]}}");
     rig_await(r, PK_POD, "n", "status.containerStatuses.0.state.waiting.reason", "\"ProgramMissing\"", 3000);
     pod = rig_get(r, PK_POD, "n");
-    assert_non_null(strstr(json_str(pod, "status.containerStatuses.0.state.waiting.message", ""), "images: 'acme/thing:*'"));
+    assert_non_null(
+        strstr(json_str(pod, "status.containerStatuses.0.state.waiting.message", ""), "images: 'acme/thing:*'"));
     assert_string_equal(json_str(pod, "status.phase", ""), "Pending");
     rig_delete(r, PK_POD, "n", -1, NULL);
     rig_await(r, PK_POD, "n", "", NULL, 3000);
@@ -315,7 +329,8 @@ static void a_job_like_pod_ends_as_succeeded(void **state)
     struct rig *r = *state;
 
     rig_create(r, PK_POD,
-               "{\"metadata\":{\"name\":\"once\"},\"spec\":{\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\",\"image\":"
+               "{\"metadata\":{\"name\":\"once\"},\"spec\":{\"restartPolicy\":\"Never\",\"containers\":[{\"name\":"
+               "\"c\",\"image\":"
                "\"test/sh:1\",\"command\":[\"/bin/true\"]}]}}");
     rig_await(r, PK_POD, "once", "status.phase", "\"Succeeded\"", 5000);
     rig_await(r, PK_POD, "once", "status.containerStatuses.0.state.terminated.reason", "\"Completed\"", 1000);
@@ -329,14 +344,19 @@ static void probes_gate_readiness_and_liveness_restarts(void **state)
     auto_json cJSON *pod = NULL;
     auto_free char *ok = NULL;
 
-    create_set(r, "pr", 1, "touch ok; exec sleep 1000",
-               ",\"readinessProbe\":{\"periodSeconds\":1,\"exec\":{\"command\":[\"test\",\"-e\",\"/cdir/ok\"]}},"
-               "\"livenessProbe\":{\"periodSeconds\":1,\"failureThreshold\":2,\"exec\":{\"command\":[\"test\",\"-e\",\"/cdir/ok\"]}},"
-               "\"volumeMounts\":[{\"name\":\"h\",\"mountPath\":\"/cdir\"}]},{\"name\":\"d\",\"image\":\"test/sh:1\",\"command\":"
-               "[\"/bin/sh\",\"-c\",\"touch /cdir/ok; sleep 2; rm /cdir/ok; exec sleep 1000\"],\"volumeMounts\":[{\"name\":\"h\","
-               "\"mountPath\":\"/cdir\"}]}],\"volumes\":[{\"name\":\"h\",\"emptyDir\":{}}],\"initContainers\":[{\"name\":\"i\",\"image\":"
-               "\"test/sh:1\",\"command\":[\"/bin/true\"]",
-               "");
+    create_set(
+        r, "pr", 1, "touch ok; exec sleep 1000",
+        ",\"readinessProbe\":{\"periodSeconds\":1,\"exec\":{\"command\":[\"test\",\"-e\",\"/cdir/ok\"]}},"
+        "\"livenessProbe\":{\"periodSeconds\":1,\"failureThreshold\":2,\"exec\":{\"command\":[\"test\",\"-e\",\"/cdir/"
+        "ok\"]}},"
+        "\"volumeMounts\":[{\"name\":\"h\",\"mountPath\":\"/cdir\"}]},{\"name\":\"d\",\"image\":\"test/"
+        "sh:1\",\"command\":"
+        "[\"/bin/sh\",\"-c\",\"touch /cdir/ok; sleep 2; rm /cdir/ok; exec sleep "
+        "1000\"],\"volumeMounts\":[{\"name\":\"h\","
+        "\"mountPath\":\"/"
+        "cdir\"}]}],\"volumes\":[{\"name\":\"h\",\"emptyDir\":{}}],\"initContainers\":[{\"name\":\"i\",\"image\":"
+        "\"test/sh:1\",\"command\":[\"/bin/true\"]",
+        "");
     rig_await_ready(r, "pr-0", 8000);
     rig_await(r, PK_POD, "pr-0", "status.containerStatuses.0.restartCount", "1", 10000);
     rig_await(r, PK_POD, "pr-0", "status.containerStatuses.0.ready", "false", 5000);

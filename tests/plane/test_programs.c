@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,9 +110,10 @@ static void paths_are_translated_in_elements_and_attributes_and_escaped(void **s
 static void foreign_addresses_and_closed_ports_go(void **state)
 {
     struct translate_facts facts = {0};
-    auto_free char *out = translated("<yandex><listen_host>::</listen_host><listen_host>0.0.0.0</listen_host><https_port>0</https_port>"
-                                     "<tcp_port>9001</tcp_port><other><https_port>0</https_port></other></yandex>",
-                                     &facts);
+    auto_free char *out =
+        translated("<yandex><listen_host>::</listen_host><listen_host>0.0.0.0</listen_host><https_port>0</https_port>"
+                   "<tcp_port>9001</tcp_port><other><https_port>0</https_port></other></yandex>",
+                   &facts);
 
     (void)state;
     assert_null(strstr(out, "listen_host"));
@@ -125,10 +126,13 @@ static void users_without_a_quota_in_any_file_get_the_default_one(void **state)
     auto_str struct str out = STR_INIT;
 
     (void)state;
-    assert_null(translated("<clickhouse><users><a><profile>p</profile></a><b><quota>q</quota></b><default/></users></clickhouse>", &facts));
+    assert_null(translated(
+        "<clickhouse><users><a><profile>p</profile></a><b><quota>q</quota></b><default/></users></clickhouse>",
+        &facts));
     assert_null(translated("<clickhouse><users><c/><a><quota>q</quota></a></users></clickhouse>", &facts));
     translate_missing_quotas(&facts, &out);
-    assert_string_equal(out.s, "<clickhouse>\n    <users>\n        <c><quota>default</quota></c>\n    </users>\n</clickhouse>\n");
+    assert_string_equal(
+        out.s, "<clickhouse>\n    <users>\n        <c><quota>default</quota></c>\n    </users>\n</clickhouse>\n");
     translate_facts_fini(&facts);
 }
 
@@ -143,8 +147,9 @@ static void one_keeper_becomes_a_standalone_zookeeper(void **state)
     struct keeper_conf k = {0};
     auto_str struct str out = STR_INIT;
     struct err e = ERR_INIT;
-    static const char text[] = "<clickhouse><keeper_server><tcp_port>2181</tcp_port><raft_configuration><server><id>0</id>"
-                               "<hostname>h</hostname><port>9444</port></server></raft_configuration></keeper_server></clickhouse>";
+    static const char text[] =
+        "<clickhouse><keeper_server><tcp_port>2181</tcp_port><raft_configuration><server><id>0</id>"
+        "<hostname>h</hostname><port>9444</port></server></raft_configuration></keeper_server></clickhouse>";
 
     (void)state;
     assert_int_equal(keeper_conf_read(&k, text, strlen(text), &e), 0);
@@ -164,11 +169,13 @@ static void three_keepers_become_an_ensemble_and_a_later_file_wins(void **state)
     auto_str struct str out = STR_INIT;
     struct err e = ERR_INIT;
     static const char raft[] =
-        "<clickhouse><keeper_server><raft_configuration><server><id>0</id><hostname>h</hostname><port>9444</port></server>"
+        "<clickhouse><keeper_server><raft_configuration><server><id>0</id><hostname>h</hostname><port>9444</port></"
+        "server>"
         "<server><id>1</id><hostname>h</hostname><port>9445</port></server><server><id>2</id><hostname>h</hostname>"
         "<port>9446</port></server></raft_configuration></keeper_server></clickhouse>";
-    static const char id[] = "<clickhouse><keeper_server><server_id>2</server_id><coordination_settings><session_timeout_ms>30000"
-                             "</session_timeout_ms></coordination_settings></keeper_server></clickhouse>";
+    static const char id[] =
+        "<clickhouse><keeper_server><server_id>2</server_id><coordination_settings><session_timeout_ms>30000"
+        "</session_timeout_ms></coordination_settings></keeper_server></clickhouse>";
 
     (void)state;
     assert_int_equal(keeper_conf_read(&k, id, strlen(id), &e), 0);
@@ -202,7 +209,8 @@ static void the_shipped_list_knows_the_usual_images(void **state)
     if (programs_load("/nowhere/programs.yaml", &p, &e) < 0)
         fail_msg("%s", e.msg);
     assert_int_equal(programs_find(p, "clickhouse/clickhouse-server:24.8")->kind, PROGRAM_CLICKHOUSE);
-    assert_int_equal(programs_find(p, "docker.io/altinity/clickhouse-server:23.8.altinitystable")->kind, PROGRAM_CLICKHOUSE);
+    assert_int_equal(programs_find(p, "docker.io/altinity/clickhouse-server:23.8.altinitystable")->kind,
+                     PROGRAM_CLICKHOUSE);
     assert_int_equal(programs_find(p, "clickhouse/clickhouse-keeper:latest")->kind, PROGRAM_KEEPER);
     assert_int_equal(programs_find(p, "registry.access.redhat.com/ubi8/ubi-minimal:latest")->kind, PROGRAM_COMMAND);
     assert_null(programs_find(p, "nginx:1"));
@@ -211,7 +219,8 @@ static void the_shipped_list_knows_the_usual_images(void **state)
 
 static void the_first_pattern_wins(void **state)
 {
-    struct programs *p = loaded("programs:\n- images: a/b:24.9*\n  kind: command\n  binary: /x\n- images: [a/b:*]\n  kind: command\n  binary: /y\n");
+    struct programs *p = loaded("programs:\n- images: a/b:24.9*\n  kind: command\n  binary: /x\n- images: [a/b:*]\n  "
+                                "kind: command\n  binary: /y\n");
 
     (void)state;
     assert_string_equal(programs_find(p, "a/b:24.9.1")->binaries[0], "/x");
@@ -276,7 +285,8 @@ static void a_second_write_in_the_same_second_gets_another_second(void **state)
 static void command_and_arguments_are_expanded_and_translated(void **state)
 {
     struct programs *p = loaded("programs:\n- images: a\n  kind: command\n  binary: /bin/true\n  env: {X: 1}\n");
-    static const char text[] = "{\"name\":\"c\",\"command\":[\"/bin/sh\",\"-c\"],\"args\":[\"ls /data/$(X) $$(X) $(NOPE)\"]}";
+    static const char text[] =
+        "{\"name\":\"c\",\"command\":[\"/bin/sh\",\"-c\"],\"args\":[\"ls /data/$(X) $$(X) $(NOPE)\"]}";
     struct err e = ERR_INIT;
     auto_json cJSON *container = json_parse(text, strlen(text), &e);
     auto_json cJSON *pod = cJSON_CreateObject();

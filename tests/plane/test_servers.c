@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The real ClickHouse, ZooKeeper and HAProxy as pods and Services of a plane. */
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,18 +40,23 @@ static unsigned http_of(const struct rig *r, int host)
     return r->base_port + 3 * (unsigned)host;
 }
 
-/* The operator's files, as far as they matter here: ones that would break a server of this machine when taken as they are. */
+/* The operator's files, as far as they matter here: ones that would break a server of this machine when taken as they
+ * are. */
 static void create_common(struct rig *r)
 {
     rig_create(r, PK_CM,
                "{\"metadata\":{\"name\":\"common\"},\"data\":{"
-               "\"01-listen.xml\":\"<yandex><listen_host>::</listen_host><listen_host>0.0.0.0</listen_host><listen_try>1</listen_try></yandex>\","
-               "\"02-logger.xml\":\"<yandex><logger><level>debug</level><log>/var/log/clickhouse-server/clickhouse-server.log</log>"
+               "\"01-listen.xml\":\"<yandex><listen_host>::</listen_host><listen_host>0.0.0.0</"
+               "listen_host><listen_try>1</listen_try></yandex>\","
+               "\"02-logger.xml\":\"<yandex><logger><level>debug</level><log>/var/log/clickhouse-server/"
+               "clickhouse-server.log</log>"
                "<errorlog>/var/log/clickhouse-server/clickhouse-server.err.log</errorlog></logger></yandex>\","
-               "\"remote.xml\":\"<yandex><remote_servers><one><shard><replica><host>127.0.0.1</host><port>1</port></replica></shard></one>"
+               "\"remote.xml\":\"<yandex><remote_servers><one><shard><replica><host>127.0.0.1</host><port>1</port></"
+               "replica></shard></one>"
                "</remote_servers></yandex>\"}}");
     rig_create(r, PK_CM,
-               "{\"metadata\":{\"name\":\"users\"},\"data\":{\"u.xml\":\"<clickhouse><users><op><password from_env='OP_PW'></password><networks>"
+               "{\"metadata\":{\"name\":\"users\"},\"data\":{\"u.xml\":\"<clickhouse><users><op><password "
+               "from_env='OP_PW'></password><networks>"
                "<ip>127.0.0.1</ip></networks><profile>default</profile></op></users></clickhouse>\"}}");
     rig_create(r, PK_SECRET, "{\"metadata\":{\"name\":\"pw\"},\"data\":{\"op\":\"b3BlbnNlc2FtZQ==\"}}");
 }
@@ -59,24 +64,36 @@ static void create_common(struct rig *r)
 static void create_host(struct rig *r, int host)
 {
     unsigned http = http_of(r, host);
-    auto_free char *conf = mem_printf(
-        "{\"metadata\":{\"name\":\"conf-%d\"},\"data\":{\"ports.xml\":\"<yandex><tcp_port>%u</tcp_port><http_port>%u</http_port>"
-        "<tcp_port_secure>0</tcp_port_secure><https_port>0</https_port><interserver_http_host>127.0.0.1</interserver_http_host>"
-        "<interserver_http_port>%u</interserver_http_port></yandex>\",\"macros.xml\":\"<yandex><macros><replica>r%d</replica></macros>"
-        "</yandex>\"}}",
-        host, http + 1, http, http + 2, host);
+    auto_free char *conf = mem_printf("{\"metadata\":{\"name\":\"conf-%d\"},\"data\":{\"ports.xml\":\"<yandex><tcp_"
+                                      "port>%u</tcp_port><http_port>%u</http_port>"
+                                      "<tcp_port_secure>0</tcp_port_secure><https_port>0</"
+                                      "https_port><interserver_http_host>127.0.0.1</interserver_http_host>"
+                                      "<interserver_http_port>%u</interserver_http_port></"
+                                      "yandex>\",\"macros.xml\":\"<yandex><macros><replica>r%d</replica></macros>"
+                                      "</yandex>\"}}",
+                                      host, http + 1, http, http + 2, host);
     auto_free char *sts = mem_printf(
-        "{\"metadata\":{\"name\":\"ch%d\"},\"spec\":{\"replicas\":1,\"serviceName\":\"ch%d\",\"selector\":{\"matchLabels\":{\"host\":\"%d\"}},"
-        "\"template\":{\"metadata\":{\"labels\":{\"host\":\"%d\",\"app\":\"ch\",\"ready\":\"yes\"}},\"spec\":{\"containers\":[{\"name\":"
-        "\"clickhouse\",\"image\":\"clickhouse/clickhouse-server:24.8\",\"ports\":[{\"name\":\"tcp\",\"containerPort\":%u},{\"name\":\"http\","
-        "\"containerPort\":%u},{\"name\":\"interserver\",\"containerPort\":%u}],\"env\":[{\"name\":\"OP_PW\",\"valueFrom\":{\"secretKeyRef\":"
-        "{\"name\":\"pw\",\"key\":\"op\"}}}],\"readinessProbe\":{\"httpGet\":{\"path\":\"/ping\",\"port\":\"http\"},\"initialDelaySeconds\":10,"
-        "\"periodSeconds\":3},\"livenessProbe\":{\"httpGet\":{\"path\":\"/ping\",\"port\":\"http\"},\"initialDelaySeconds\":60,"
-        "\"periodSeconds\":3,\"failureThreshold\":10},\"volumeMounts\":[{\"name\":\"common\",\"mountPath\":\"/etc/clickhouse-server/config.d/\"},"
+        "{\"metadata\":{\"name\":\"ch%d\"},\"spec\":{\"replicas\":1,\"serviceName\":\"ch%d\",\"selector\":{"
+        "\"matchLabels\":{\"host\":\"%d\"}},"
+        "\"template\":{\"metadata\":{\"labels\":{\"host\":\"%d\",\"app\":\"ch\",\"ready\":\"yes\"}},\"spec\":{"
+        "\"containers\":[{\"name\":"
+        "\"clickhouse\",\"image\":\"clickhouse/"
+        "clickhouse-server:24.8\",\"ports\":[{\"name\":\"tcp\",\"containerPort\":%u},{\"name\":\"http\","
+        "\"containerPort\":%u},{\"name\":\"interserver\",\"containerPort\":%u}],\"env\":[{\"name\":\"OP_PW\","
+        "\"valueFrom\":{\"secretKeyRef\":"
+        "{\"name\":\"pw\",\"key\":\"op\"}}}],\"readinessProbe\":{\"httpGet\":{\"path\":\"/"
+        "ping\",\"port\":\"http\"},\"initialDelaySeconds\":10,"
+        "\"periodSeconds\":3},\"livenessProbe\":{\"httpGet\":{\"path\":\"/"
+        "ping\",\"port\":\"http\"},\"initialDelaySeconds\":60,"
+        "\"periodSeconds\":3,\"failureThreshold\":10},\"volumeMounts\":[{\"name\":\"common\",\"mountPath\":\"/etc/"
+        "clickhouse-server/config.d/\"},"
         "{\"name\":\"users\",\"mountPath\":\"/etc/clickhouse-server/users.d/\"},{\"name\":\"conf\",\"mountPath\":"
-        "\"/etc/clickhouse-server/conf.d/\"},{\"name\":\"data\",\"mountPath\":\"/var/lib/clickhouse\"}]}],\"volumes\":[{\"name\":\"common\","
-        "\"configMap\":{\"name\":\"common\"}},{\"name\":\"users\",\"configMap\":{\"name\":\"users\"}},{\"name\":\"conf\",\"configMap\":{\"name\":"
-        "\"conf-%d\"}}]}},\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"data\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],"
+        "\"/etc/clickhouse-server/conf.d/\"},{\"name\":\"data\",\"mountPath\":\"/var/lib/"
+        "clickhouse\"}]}],\"volumes\":[{\"name\":\"common\","
+        "\"configMap\":{\"name\":\"common\"}},{\"name\":\"users\",\"configMap\":{\"name\":\"users\"}},{\"name\":"
+        "\"conf\",\"configMap\":{\"name\":"
+        "\"conf-%d\"}}]}},\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"data\"},\"spec\":{\"accessModes\":["
+        "\"ReadWriteOnce\"],"
         "\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}]}}",
         host, host, host, host, http + 1, http, http + 2, host);
 
@@ -86,9 +103,10 @@ static void create_host(struct rig *r, int host)
 
 static void create_balancer(struct rig *r)
 {
-    auto_free char *text = mem_printf("{\"metadata\":{\"name\":\"lb\"},\"spec\":{\"type\":\"LoadBalancer\",\"selector\":{\"app\":\"ch\",\"ready\":"
-                                      "\"yes\"},\"ports\":[{\"name\":\"http\",\"port\":%u},{\"name\":\"tcp\",\"port\":%u}]}}",
-                                      r->base_port + 40, r->base_port + 41);
+    auto_free char *text = mem_printf(
+        "{\"metadata\":{\"name\":\"lb\"},\"spec\":{\"type\":\"LoadBalancer\",\"selector\":{\"app\":\"ch\",\"ready\":"
+        "\"yes\"},\"ports\":[{\"name\":\"http\",\"port\":%u},{\"name\":\"tcp\",\"port\":%u}]}}",
+        r->base_port + 40, r->base_port + 41);
 
     rig_create(r, PK_SVC, text);
 }
@@ -128,12 +146,14 @@ static void a_pod_of_the_image_is_a_real_server_with_the_operators_files(void **
     data = mem_printf("%s/volumes/default_data-ch0-0/metadata", r->dir);
     assert_int_equal(access(data, F_OK), 0);
     pod = rig_get(r, PK_POD, "ch0-0");
-    log = mem_printf("%s/pods/default_ch0-0_%s/containers/clickhouse/logs/clickhouse-server.log", r->dir, json_uid(pod));
+    log =
+        mem_printf("%s/pods/default_ch0-0_%s/containers/clickhouse/logs/clickhouse-server.log", r->dir, json_uid(pod));
     assert_int_equal(access(log, F_OK), 0);
     /* a change of the mounted file is noticed by the server itself */
     assert_true(wait_clusters(http_of(r, 0), "one\n", 1000));
     rig_patch(r, PK_CM, "common",
-              "{\"data\":{\"remote.xml\":\"<yandex><remote_servers><two><shard><replica><host>127.0.0.1</host><port>1</port></replica></shard>"
+              "{\"data\":{\"remote.xml\":\"<yandex><remote_servers><two><shard><replica><host>127.0.0.1</host><port>1</"
+              "port></replica></shard>"
               "</two></remote_servers></yandex>\"}}");
     assert_true(wait_clusters(http_of(r, 0), "two\n", 5000));
 }
@@ -143,9 +163,8 @@ static cJSON *slices(struct rig *r, const char *svc)
     auto_json cJSON *all = rig_list(r, PK_EPSLICE);
     cJSON *mine = cJSON_CreateArray(), *one;
 
-    cJSON_ArrayForEach(one, all)
-        if (str_eq(json_label(one, "kubernetes.io/service-name"), svc))
-            cJSON_AddItemToArray(mine, json_copy(one));
+    cJSON_ArrayForEach(one, all) if (str_eq(json_label(one, "kubernetes.io/service-name"), svc))
+        cJSON_AddItemToArray(mine, json_copy(one));
     return mine;
 }
 
@@ -155,9 +174,8 @@ static bool in_slices(struct rig *r, const char *svc, const char *pod)
     const cJSON *s, *e;
 
     cJSON_ArrayForEach(s, all)
-        cJSON_ArrayForEach(e, json_get(s, "endpoints"))
-            if (str_eq(json_str(e, "targetRef.name", ""), pod) && json_bool(e, "conditions.ready", false))
-                return true;
+        cJSON_ArrayForEach(e, json_get(s, "endpoints")) if (str_eq(json_str(e, "targetRef.name", ""), pod) &&
+                                                            json_bool(e, "conditions.ready", false)) return true;
     return false;
 }
 
@@ -237,7 +255,9 @@ static void a_rolling_restart_behind_the_balancer_loses_no_query(void **state)
         await_listed(r, pod, true, 5000);
     }
     /* a new listener needs a reload */
-    rig_create(r, PK_SVC, "{\"metadata\":{\"name\":\"lb2\"},\"spec\":{\"selector\":{\"app\":\"ch\"},\"ports\":[{\"name\":\"http\",\"port\":8123}]}}");
+    rig_create(r, PK_SVC,
+               "{\"metadata\":{\"name\":\"lb2\"},\"spec\":{\"selector\":{\"app\":\"ch\"},\"ports\":[{\"name\":\"http\","
+               "\"port\":8123}]}}");
     rest_ms(1000);
     end_load(load);
     print_message("queries: %u good, %u bad\n", load->good, load->bad);
@@ -285,15 +305,24 @@ static void the_balancer_outlives_the_plane_and_is_adopted_without_a_write(void 
 static void create_keeper(struct rig *r, int id, int members)
 {
     unsigned zk = r->base_port + 20 + 2 * (unsigned)id;
-    auto_free char *conf = mem_printf("{\"metadata\":{\"name\":\"kh-%d\"},\"data\":{\"id.xml\":\"<clickhouse><keeper_server><server_id>%d</server_id>"
-                                      "</keeper_server></clickhouse>\"}}", id, id);
+    auto_free char *conf = mem_printf(
+        "{\"metadata\":{\"name\":\"kh-%d\"},\"data\":{\"id.xml\":\"<clickhouse><keeper_server><server_id>%d</server_id>"
+        "</keeper_server></clickhouse>\"}}",
+        id, id);
     auto_free char *pod = mem_printf(
-        "{\"metadata\":{\"name\":\"zk%d\"},\"spec\":{\"containers\":[{\"name\":\"clickhouse-keeper\",\"image\":\"clickhouse/clickhouse-keeper:24.8\","
-        "\"ports\":[{\"name\":\"zk\",\"containerPort\":%u},{\"name\":\"raft\",\"containerPort\":%u}],\"readinessProbe\":{\"httpGet\":{\"path\":"
-        "\"/ready\",\"port\":9182},\"initialDelaySeconds\":5,\"periodSeconds\":5},\"livenessProbe\":{\"exec\":{\"command\":[\"bash\",\"-xc\","
-        "\"date && OK=$(exec 3<>/dev/tcp/127.0.0.1/%u; printf 'ruok' >&3; IFS=; tee <&3; exec 3<&-;);if [[ \\\"${OK}\\\" == \\\"imok\\\" ]]; then "
-        "exit 0; else exit 1; fi\"]},\"initialDelaySeconds\":1,\"periodSeconds\":1},\"volumeMounts\":[{\"name\":\"c\",\"mountPath\":"
-        "\"/etc/clickhouse-keeper/keeper_config.d/\"},{\"name\":\"h\",\"mountPath\":\"/etc/clickhouse-keeper/conf.d/\"}]}],\"volumes\":[{\"name\":"
+        "{\"metadata\":{\"name\":\"zk%d\"},\"spec\":{\"containers\":[{\"name\":\"clickhouse-keeper\",\"image\":"
+        "\"clickhouse/clickhouse-keeper:24.8\","
+        "\"ports\":[{\"name\":\"zk\",\"containerPort\":%u},{\"name\":\"raft\",\"containerPort\":%u}],"
+        "\"readinessProbe\":{\"httpGet\":{\"path\":"
+        "\"/"
+        "ready\",\"port\":9182},\"initialDelaySeconds\":5,\"periodSeconds\":5},\"livenessProbe\":{\"exec\":{"
+        "\"command\":[\"bash\",\"-xc\","
+        "\"date && OK=$(exec 3<>/dev/tcp/127.0.0.1/%u; printf 'ruok' >&3; IFS=; tee <&3; exec 3<&-;);if [[ "
+        "\\\"${OK}\\\" == \\\"imok\\\" ]]; then "
+        "exit 0; else exit 1; "
+        "fi\"]},\"initialDelaySeconds\":1,\"periodSeconds\":1},\"volumeMounts\":[{\"name\":\"c\",\"mountPath\":"
+        "\"/etc/clickhouse-keeper/keeper_config.d/\"},{\"name\":\"h\",\"mountPath\":\"/etc/clickhouse-keeper/conf.d/"
+        "\"}]}],\"volumes\":[{\"name\":"
         "\"c\",\"configMap\":{\"name\":\"kc\"}},{\"name\":\"h\",\"configMap\":{\"name\":\"kh-%d\"}}]}}",
         id, zk, zk + 1, zk, id);
 
@@ -306,9 +335,11 @@ static char *raft(const struct rig *r, int members)
 {
     struct str s = STR_INIT;
 
-    str_add(&s, "{\"metadata\":{\"name\":\"kc\"},\"data\":{\"raft.xml\":\"<clickhouse><keeper_server><raft_configuration>");
+    str_add(&s,
+            "{\"metadata\":{\"name\":\"kc\"},\"data\":{\"raft.xml\":\"<clickhouse><keeper_server><raft_configuration>");
     for (int i = 0; i < members; i++)
-        str_addf(&s, "<server><id>%d</id><hostname>127.0.0.1</hostname><port>%u</port></server>", i, r->base_port + 21 + 2 * (unsigned)i);
+        str_addf(&s, "<server><id>%d</id><hostname>127.0.0.1</hostname><port>%u</port></server>", i,
+                 r->base_port + 21 + 2 * (unsigned)i);
     str_add(&s, "</raft_configuration></keeper_server></clickhouse>\"}}");
     return str_take(&s);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The real chfleet-shim with small shell programs as servers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,9 +138,23 @@ static void back_off_doubles_to_a_minute_and_is_forgotten_after_a_good_run(void 
 
 static void a_status_line_gives_back_what_went_in_and_skips_words_of_the_future(void **state)
 {
-    struct shim_state a = {.boot = "b-1", .phase = SHIM_STOPPING, .pid = 12, .start = 1u << 31, .started_ms = 77, .restarts = 3,
-                           .shim = 9, .shim_start = 8, .next_ms = 4, .exit_code = 139, .exit_signal = 11, .last_pid = 5,
-                           .last_start = 6, .last_started_ms = 1, .finished_ms = 2, .reason = "Error", .message = "a b=c\nd"};
+    struct shim_state a = {.boot = "b-1",
+                           .phase = SHIM_STOPPING,
+                           .pid = 12,
+                           .start = 1u << 31,
+                           .started_ms = 77,
+                           .restarts = 3,
+                           .shim = 9,
+                           .shim_start = 8,
+                           .next_ms = 4,
+                           .exit_code = 139,
+                           .exit_signal = 11,
+                           .last_pid = 5,
+                           .last_start = 6,
+                           .last_started_ms = 1,
+                           .finished_ms = 2,
+                           .reason = "Error",
+                           .message = "a b=c\nd"};
     struct shim_state b;
     auto_str struct str x = STR_INIT, y = STR_INIT;
     struct err e = ERR_INIT;
@@ -387,7 +401,8 @@ static void shims_killed_at_any_instant_never_make_two_servers(void **state)
     struct shim_state s;
 
     /* each server leaves a mark while it runs; a second one at the same time would see it */
-    put_spec(b, "if mkdir mine 2>/dev/null; then exec sleep 60; else echo double >>count; exec sleep 60; fi", SHIM_RESTART_ALWAYS);
+    put_spec(b, "if mkdir mine 2>/dev/null; then exec sleep 60; else echo double >>count; exec sleep 60; fi",
+             SHIM_RESTART_ALWAYS);
     for (unsigned i = 0; i < 40; i++) {
         pid_t pid = fork();
 
@@ -399,7 +414,8 @@ static void shims_killed_at_any_instant_never_make_two_servers(void **state)
             _exit(99);
         }
         nanosleep(&(struct timespec){0, (long)i * 150000}, NULL);
-        if (shim_last_state(b->dir, &s, NULL, NULL) == 0 && s.shim > 0 && shim_proc_start((pid_t)s.shim) == s.shim_start)
+        if (shim_last_state(b->dir, &s, NULL, NULL) == 0 && s.shim > 0 &&
+            shim_proc_start((pid_t)s.shim) == s.shim_start)
             kill((pid_t)s.shim, SIGKILL);
         waitpid(pid, NULL, 0);
     }
@@ -417,8 +433,10 @@ static void the_log_is_bounded(void **state)
     static const char *const files[] = {"log", "log.1", "log.2", "log.3"};
     off_t sum = 0;
 
-    put_spec(b, "i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done; exec sleep 60",
-             SHIM_RESTART_ALWAYS);
+    put_spec(
+        b,
+        "i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done; exec sleep 60",
+        SHIM_RESTART_ALWAYS);
     assert_int_equal(run_shim(b), 0);
     rest_ms(1500);
     for (size_t i = 0; i < 4; i++) {
@@ -445,7 +463,8 @@ static void exec_runs_beside_the_server_and_reports_its_exit(void **state)
         struct cmsghdr align;
     } control;
     struct iovec io[2] = {{head, strlen(head)}, {(char *)args, sizeof args}};
-    struct msghdr m = {.msg_iov = io, .msg_iovlen = 2, .msg_control = control.buf, .msg_controllen = sizeof control.buf};
+    struct msghdr m = {
+        .msg_iov = io, .msg_iovlen = 2, .msg_control = control.buf, .msg_controllen = sizeof control.buf};
     struct cmsghdr *h = CMSG_FIRSTHDR(&m);
     char text[512] = "";
     size_t n = 0;
