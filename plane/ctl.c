@@ -122,7 +122,9 @@ const cJSON *ctl_condition(const cJSON *obj, const char *type)
 {
     const cJSON *c;
 
-    cJSON_ArrayForEach(c, json_at(obj, "status.conditions")) if (str_eq(json_str(c, "type", NULL), type)) return c;
+    cJSON_ArrayForEach(c, json_at(obj, "status.conditions"))
+        if (str_eq(json_str(c, "type", NULL), type))
+            return c;
     return NULL;
 }
 

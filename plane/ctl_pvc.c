@@ -104,8 +104,9 @@ static int bind_claim(struct ctl_pvc *c, const cJSON *pvc, struct err *err)
     json_set_str(notes, "pv.kubernetes.io/bound-by-controller", "yes");
     json_set_str(notes, "volume.kubernetes.io/storage-provisioner", "chfleet.io/directory");
     list = json_set_arr(meta, "finalizers");
-    cJSON_ArrayForEach(f, json_at(pvc, "metadata.finalizers")) if (!str_eq(f->valuestring, PROTECTION))
-        cJSON_AddItemToArray(list, json_copy(f));
+    cJSON_ArrayForEach(f, json_at(pvc, "metadata.finalizers"))
+        if (!str_eq(f->valuestring, PROTECTION))
+            cJSON_AddItemToArray(list, json_copy(f));
     json_add_str(list, PROTECTION);
     json_set_str(json_set_obj(patch, "spec"), "volumeName", name);
     return store_patch(c->s, PK_PVC, json_ns(pvc), json_name(pvc), patch, STORE_SYSTEM, NULL, err);
@@ -154,8 +155,9 @@ static int uses_claim(void *ctx, const cJSON *pod)
 
     if (ctl_pod_over(pod))
         return 0;
-    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes")) if (str_eq(json_str(v, "persistentVolumeClaim.claimName", NULL),
-                                                                   u->claim)) return 1;
+    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes"))
+        if (str_eq(json_str(v, "persistentVolumeClaim.claimName", NULL), u->claim))
+            return 1;
     return 0;
 }
 
@@ -170,11 +172,11 @@ static void unprotect(struct ctl_pvc *c, const cJSON *pvc)
         return;
     obj = json_copy(pvc);
     list = json_at(obj, "metadata.finalizers");
-    cJSON_ArrayForEach(f, list) if (str_eq(f->valuestring, PROTECTION))
-    {
-        cJSON_Delete(cJSON_DetachItemViaPointer(list, f));
-        break;
-    }
+    cJSON_ArrayForEach(f, list)
+        if (str_eq(f->valuestring, PROTECTION)) {
+            cJSON_Delete(cJSON_DetachItemViaPointer(list, f));
+            break;
+        }
     if (store_update(c->s, PK_PVC, obj, STORE_SYSTEM, NULL, &e) < 0 && e.kind != ERR_MISSING)
         ctl_queue_add(c->claims, json_ns(pvc), json_name(pvc), AGAIN_MS);
 }
@@ -268,8 +270,7 @@ static void on_pod(void *ctx, enum store_change what, const cJSON *old, const cJ
     if (!obj || (what != STORE_GONE && !ctl_pod_over(obj)))
         return;
     (void)old;
-    cJSON_ArrayForEach(v, json_at(obj, "spec.volumes"))
-    {
+    cJSON_ArrayForEach(v, json_at(obj, "spec.volumes")) {
         const char *claim = json_str(v, "persistentVolumeClaim.claimName", NULL);
 
         if (claim)

@@ -23,17 +23,16 @@ static bool fits(struct ctl_sched *c, const cJSON *pod, char *why, size_t size)
 {
     const cJSON *node = store_get(c->s, PK_NODE, NULL, c->p->node_name), *want;
 
-    cJSON_ArrayForEach(want,
-                       json_at(pod, "spec.nodeSelector")) if (!str_eq(node ? json_label(node, want->string) : NULL,
-                                                                      cJSON_IsString(want) ? want->valuestring : ""))
-    {
-        snprintf(why, size,
-                 "0/1 nodes are available: 1 node(s) didn't match Pod's node selector (%s=%s); kubectl label node %s "
-                 "%s=%s makes it fit",
-                 want->string, cJSON_IsString(want) ? want->valuestring : "", c->p->node_name, want->string,
-                 cJSON_IsString(want) ? want->valuestring : "");
-        return false;
-    }
+    cJSON_ArrayForEach(want, json_at(pod, "spec.nodeSelector"))
+        if (!str_eq(node ? json_label(node, want->string) : NULL, cJSON_IsString(want) ? want->valuestring : "")) {
+            snprintf(
+                why, size,
+                "0/1 nodes are available: 1 node(s) didn't match Pod's node selector (%s=%s); kubectl label node %s "
+                "%s=%s makes it fit",
+                want->string, cJSON_IsString(want) ? want->valuestring : "", c->p->node_name, want->string,
+                cJSON_IsString(want) ? want->valuestring : "");
+            return false;
+        }
     return true;
 }
 

@@ -200,7 +200,8 @@ static int create_claim(struct pass *p, const cJSON *tmpl, const char *name, str
     const cJSON *l, *copy[] = {json_at(p->sts, "spec.selector.matchLabels"), json_at(tmpl, "metadata.labels")};
 
     for (int i = 0; i < 2; i++)
-        cJSON_ArrayForEach(l, copy[i]) json_set(labels, l->string, json_copy(l));
+        cJSON_ArrayForEach(l, copy[i])
+            json_set(labels, l->string, json_copy(l));
     if (json_at(tmpl, "metadata.annotations"))
         json_set(meta, "annotations", json_copy(json_at(tmpl, "metadata.annotations")));
     json_set(pvc, "spec", json_copy(json_get(tmpl, "spec")));
@@ -213,8 +214,7 @@ static bool claims_ready(struct pass *p, const char *pod)
 {
     const cJSON *tmpl;
 
-    cJSON_ArrayForEach(tmpl, json_at(p->sts, "spec.volumeClaimTemplates"))
-    {
+    cJSON_ArrayForEach(tmpl, json_at(p->sts, "spec.volumeClaimTemplates")) {
         auto_free char *name = claim_name(tmpl, pod);
         const cJSON *have = store_get(p->c->s, PK_PVC, p->ns, name);
         struct err e = ERR_INIT;
@@ -242,8 +242,7 @@ static void delete_claims(struct pass *p, const char *pod)
 
     if (strcmp(json_str(p->sts, "spec.persistentVolumeClaimRetentionPolicy.whenScaled", ""), "Delete") != 0)
         return;
-    cJSON_ArrayForEach(tmpl, json_at(p->sts, "spec.volumeClaimTemplates"))
-    {
+    cJSON_ArrayForEach(tmpl, json_at(p->sts, "spec.volumeClaimTemplates")) {
         auto_free char *name = claim_name(tmpl, pod);
 
         store_delete(p->c->s, PK_PVC, p->ns, name, NULL, NULL, NULL, NULL);
@@ -257,8 +256,7 @@ static void put_claim_volumes(const cJSON *sts, const char *pod, cJSON *spec)
     cJSON *old = cJSON_DetachItemFromObjectCaseSensitive(spec, "volumes"), *list = json_set_arr(spec, "volumes"), *v;
     const cJSON *tmpl, *templates = json_at(sts, "spec.volumeClaimTemplates");
 
-    cJSON_ArrayForEach(tmpl, templates)
-    {
+    cJSON_ArrayForEach(tmpl, templates) {
         cJSON *one = cJSON_CreateObject();
         auto_free char *claim = claim_name(tmpl, pod);
 
@@ -266,11 +264,11 @@ static void put_claim_volumes(const cJSON *sts, const char *pod, cJSON *spec)
         json_set_str(json_set_obj(one, "persistentVolumeClaim"), "claimName", claim);
         cJSON_AddItemToArray(list, one);
     }
-    cJSON_ArrayForEach(v, old)
-    {
+    cJSON_ArrayForEach(v, old) {
         bool replaced = false;
 
-        cJSON_ArrayForEach(tmpl, templates) replaced |= str_eq(json_str(v, "name", NULL), json_name(tmpl));
+        cJSON_ArrayForEach(tmpl, templates)
+            replaced |= str_eq(json_str(v, "name", NULL), json_name(tmpl));
         if (!replaced)
             cJSON_AddItemToArray(list, json_copy(v));
     }

@@ -59,8 +59,9 @@ static bool matches(const cJSON *svc, const cJSON *pod)
 
     if (!cJSON_GetArraySize(selector))
         return false;
-    cJSON_ArrayForEach(want, selector) if (!str_eq(json_label(pod, want->string),
-                                                   cJSON_IsString(want) ? want->valuestring : "")) return false;
+    cJSON_ArrayForEach(want, selector)
+        if (!str_eq(json_label(pod, want->string), cJSON_IsString(want) ? want->valuestring : ""))
+            return false;
     return true;
 }
 
@@ -68,13 +69,13 @@ static unsigned pod_port(const cJSON *pod, const char *name, unsigned number)
 {
     const cJSON *c, *p;
 
-    cJSON_ArrayForEach(c, json_at(pod, "spec.containers")) cJSON_ArrayForEach(p, json_get(c, "ports"))
-    {
-        unsigned port = (unsigned)json_int(p, "containerPort", 0);
+    cJSON_ArrayForEach(c, json_at(pod, "spec.containers"))
+        cJSON_ArrayForEach(p, json_get(c, "ports")) {
+            unsigned port = (unsigned)json_int(p, "containerPort", 0);
 
-        if ((name && str_eq(json_str(p, "name", NULL), name)) || (!name && port == number))
-            return port;
-    }
+            if ((name && str_eq(json_str(p, "name", NULL), name)) || (!name && port == number))
+                return port;
+        }
     return 0;
 }
 
@@ -107,7 +108,9 @@ static void add_endpoint(struct pass *p, const cJSON *pod, bool selected)
     e->selected = selected;
     e->terminating = ctl_deleting(pod);
     e->ready = selected && (all || (ctl_pod_ready(pod) && !e->terminating));
-    cJSON_ArrayForEach(port, p->ports) if (i < MAX_PORTS) e->ports[i++] = target_port(port, pod);
+    cJSON_ArrayForEach(port, p->ports)
+        if (i < MAX_PORTS)
+            e->ports[i++] = target_port(port, pod);
 }
 
 static int collect(void *ctx, const cJSON *pod)
@@ -161,8 +164,7 @@ static void fill_ports(struct pass *p, struct lb_port *ports)
     const cJSON *port;
     size_t i = 0;
 
-    cJSON_ArrayForEach(port, p->ports)
-    {
+    cJSON_ArrayForEach(port, p->ports) {
         const char *name = json_str(port, "name", "");
 
         if (i == p->n_ports)
@@ -216,8 +218,7 @@ static cJSON *slice_ports(const struct pass *p, const struct endpoint *e)
     const cJSON *port;
     size_t i = 0;
 
-    cJSON_ArrayForEach(port, p->ports)
-    {
+    cJSON_ArrayForEach(port, p->ports) {
         cJSON *one;
 
         if (i == p->n_ports)
@@ -257,7 +258,8 @@ static cJSON *new_slice(const struct pass *p, const char *name, cJSON *takes_por
           *labels = json_set_obj(json_get(slice, "metadata"), "labels");
     const cJSON *l;
 
-    cJSON_ArrayForEach(l, json_at(p->svc, "metadata.labels")) json_set(labels, l->string, json_copy(l));
+    cJSON_ArrayForEach(l, json_at(p->svc, "metadata.labels"))
+        json_set(labels, l->string, json_copy(l));
     json_set_str(labels, SERVICE_LABEL, p->name);
     json_set_str(labels, MANAGED_LABEL, MANAGED_BY);
     if (strcmp(json_str(p->svc, "spec.clusterIP", ""), "None") == 0)
@@ -340,7 +342,8 @@ static void write_slices(struct pass *p)
     cJSON *one;
 
     store_each(p->c->s, PK_EPSLICE, p->ns, NULL, find_stale, &st);
-    cJSON_ArrayForEach(one, names) store_delete(p->c->s, PK_EPSLICE, p->ns, one->valuestring, NULL, NULL, NULL, NULL);
+    cJSON_ArrayForEach(one, names)
+        store_delete(p->c->s, PK_EPSLICE, p->ns, one->valuestring, NULL, NULL, NULL, NULL);
     while ((one = wanted->child))
         put_slice(p, cJSON_DetachItemViaPointer(wanted, one));
 }

@@ -350,7 +350,8 @@ static void post_start(struct node_ctr *c)
         return;
     if (ctr_mounts(c, &maps, &e) == 0 && ctr_environment(c, &env, &e) == 0) {
         argv = mem_array((size_t)cJSON_GetArraySize(command) + 1, sizeof *argv);
-        cJSON_ArrayForEach(one, command) argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
+        cJSON_ArrayForEach(one, command)
+            argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
         node_run(c->pod->node, c, (const char *const *)argv, (const char *const *)env, 60000, post_start_done);
         env_free(argv);
     }

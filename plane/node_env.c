@@ -167,8 +167,7 @@ static int all_of(struct node_ctr *c, const cJSON *from, struct env *e, struct e
         return json_bool(ref, "optional", false)
                    ? 0
                    : err_set(err, ERR_MISSING, 0, "%s %s is not there", secret ? "Secret" : "ConfigMap", name);
-    cJSON_ArrayForEach(v, json_get(obj, "data"))
-    {
+    cJSON_ArrayForEach(v, json_get(obj, "data")) {
         auto_free char *key = mem_printf("%s%s", prefix, v->string);
         size_t len = 0;
         auto_free char *value = secret ? (char *)hash_unbase64(v->valuestring, &len) : mem_str(v->valuestring);
@@ -202,8 +201,12 @@ int ctr_environment(struct node_ctr *c, char ***env, struct err *err)
     struct env e = {mem_array(1, sizeof(char *)), 0};
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, json_get(c->spec, "envFrom")) if (all_of(c, item, &e, err) < 0) goto fail;
-    cJSON_ArrayForEach(item, json_get(c->spec, "env")) if (one_variable(c, item, &e, err) < 0) goto fail;
+    cJSON_ArrayForEach(item, json_get(c->spec, "envFrom"))
+        if (all_of(c, item, &e, err) < 0)
+            goto fail;
+    cJSON_ArrayForEach(item, json_get(c->spec, "env"))
+        if (one_variable(c, item, &e, err) < 0)
+            goto fail;
     *env = e.v;
     return 0;
 fail:

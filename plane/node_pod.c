@@ -54,13 +54,13 @@ static bool env_uses(const cJSON *containers, const char *key, const char *from,
 {
     const cJSON *c, *e;
 
-    cJSON_ArrayForEach(c, containers)
-    {
-        cJSON_ArrayForEach(
-            e, json_get(c, "env")) if (str_eq(json_str(json_get(json_get(e, "valueFrom"), key), "name", NULL),
-                                              name)) return true;
-        cJSON_ArrayForEach(
-            e, json_get(c, "envFrom")) if (str_eq(json_str(json_get(e, from), "name", NULL), name)) return true;
+    cJSON_ArrayForEach(c, containers) {
+        cJSON_ArrayForEach(e, json_get(c, "env"))
+            if (str_eq(json_str(json_get(json_get(e, "valueFrom"), key), "name", NULL), name))
+                return true;
+        cJSON_ArrayForEach(e, json_get(c, "envFrom"))
+            if (str_eq(json_str(json_get(e, from), "name", NULL), name))
+                return true;
     }
     return false;
 }
@@ -70,12 +70,11 @@ bool pod_uses(const struct node_pod *p, const char *what, const char *name)
     bool cm = strcmp(what, "configMap") == 0, secret = strcmp(what, "secret") == 0;
     const cJSON *v, *containers = json_at(p->obj, "spec.containers");
 
-    cJSON_ArrayForEach(
-        v, json_at(p->obj, "spec.volumes")) if ((cm && str_eq(json_str(v, "configMap.name", NULL), name)) ||
-                                                (secret && str_eq(json_str(v, "secret.secretName", NULL), name)) ||
-                                                (!cm && !secret &&
-                                                 str_eq(json_str(v, "persistentVolumeClaim.claimName", NULL),
-                                                        name))) return true;
+    cJSON_ArrayForEach(v, json_at(p->obj, "spec.volumes"))
+        if ((cm && str_eq(json_str(v, "configMap.name", NULL), name)) ||
+            (secret && str_eq(json_str(v, "secret.secretName", NULL), name)) ||
+            (!cm && !secret && str_eq(json_str(v, "persistentVolumeClaim.claimName", NULL), name)))
+            return true;
     if (cm)
         return env_uses(containers, "configMapKeyRef", "configMapRef", name);
     return secret && env_uses(containers, "secretKeyRef", "secretRef", name);
@@ -89,8 +88,10 @@ static void make_containers(struct node_pod *p)
     size_t n = (size_t)(cJSON_GetArraySize(init) + cJSON_GetArraySize(main)), i = 0;
 
     p->ctrs = mem_array(n, sizeof *p->ctrs);
-    cJSON_ArrayForEach(c, init) ctr_init(&p->ctrs[i++], p, c, true);
-    cJSON_ArrayForEach(c, main) ctr_init(&p->ctrs[i++], p, c, false);
+    cJSON_ArrayForEach(c, init)
+        ctr_init(&p->ctrs[i++], p, c, true);
+    cJSON_ArrayForEach(c, main)
+        ctr_init(&p->ctrs[i++], p, c, false);
     p->n_ctrs = n;
 }
 
@@ -144,7 +145,9 @@ static void take_object(struct node_pod *p, const cJSON *obj)
     for (int l = 0; l < 2; l++) {
         const cJSON *c;
 
-        cJSON_ArrayForEach(c, lists[l]) if (i < p->n_ctrs) p->ctrs[i++].spec = c;
+        cJSON_ArrayForEach(c, lists[l])
+            if (i < p->n_ctrs)
+                p->ctrs[i++].spec = c;
     }
     for (i = 0; i < p->n_ctrs; i++)
         for (int k = 0; k < PROBES; k++)
@@ -288,7 +291,8 @@ static bool pre_stop(struct node_pod *p)
             continue;
         }
         argv = mem_array((size_t)cJSON_GetArraySize(command) + 1, sizeof *argv);
-        cJSON_ArrayForEach(one, command) argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
+        cJSON_ArrayForEach(one, command)
+            argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
         p->pre_stops++;
         node_run(p->node, p, (const char *const *)argv, (const char *const *)env, (uint32_t)pod_grace_ms(p),
                  pre_stop_done);

@@ -285,7 +285,8 @@ static void try_command(struct node_probe *p, const cJSON *command)
 
     if (ctr_mounts(c, &maps, &e) < 0 || ctr_environment(c, &env, &e) < 0)
         log_debug(c->dir, "%s", e.msg); /* the command runs with what there is */
-    cJSON_ArrayForEach(one, command) argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
+    cJSON_ArrayForEach(one, command)
+        argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
     p->run = ++c->pod->node->runs;
     node_run(c->pod->node, p, (const char *const *)argv, (const char *const *)env,
              (uint32_t)conf_ms(p, "timeoutSeconds", 1), on_command);

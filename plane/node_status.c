@@ -41,16 +41,14 @@ bool ctr_in_status(const struct node_ctr *c, bool *started, bool *ready)
 
     if (!pod || strcmp(json_uid(pod), c->pod->uid) != 0)
         return false;
-    cJSON_ArrayForEach(
-        one, json_at(pod, c->init ? "status.initContainerStatuses"
-                                  : "status.containerStatuses")) if (str_eq(json_str(one, "containerID", NULL), id))
-    {
-        if (started)
-            *started = json_bool(one, "started", false);
-        if (ready)
-            *ready = json_bool(one, "ready", false);
-        return true;
-    }
+    cJSON_ArrayForEach(one, json_at(pod, c->init ? "status.initContainerStatuses" : "status.containerStatuses"))
+        if (str_eq(json_str(one, "containerID", NULL), id)) {
+            if (started)
+                *started = json_bool(one, "started", false);
+            if (ready)
+                *ready = json_bool(one, "ready", false);
+            return true;
+        }
     return false;
 }
 
@@ -161,9 +159,9 @@ static void add_condition(cJSON *list, const cJSON *old, const char *type, bool 
     const cJSON *one;
     const char *since = now, *text = yes ? "True" : "False";
 
-    cJSON_ArrayForEach(one, old) if (str_eq(json_str(one, "type", NULL), type) &&
-                                     str_eq(json_str(one, "status", NULL), text)) since =
-        json_str(one, "lastTransitionTime", now);
+    cJSON_ArrayForEach(one, old)
+        if (str_eq(json_str(one, "type", NULL), type) && str_eq(json_str(one, "status", NULL), text))
+            since = json_str(one, "lastTransitionTime", now);
     json_set_str(c, "type", type);
     json_set_str(c, "status", text);
     json_set(c, "lastProbeTime", cJSON_CreateNull());
@@ -178,8 +176,7 @@ static const char *qos(const cJSON *pod)
     const cJSON *c;
     bool any = false, all = true;
 
-    cJSON_ArrayForEach(c, json_at(pod, "spec.containers"))
-    {
+    cJSON_ArrayForEach(c, json_at(pod, "spec.containers")) {
         const cJSON *limits = json_at(c, "resources.limits"), *requests = json_at(c, "resources.requests");
         bool full = json_get(limits, "cpu") && json_get(limits, "memory");
 

@@ -101,8 +101,7 @@ static int add_items(struct vol_files *f, const cJSON *obj, bool secret, const c
     bool optional = json_bool(source, "optional", false);
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, json_get(source, "items"))
-    {
+    cJSON_ArrayForEach(item, json_get(source, "items")) {
         const char *key = json_str(item, "key", ""), *path = json_str(item, "path", key);
         size_t len = 0;
         char *data = key_value(obj, secret, key, &len);
@@ -126,8 +125,7 @@ static void add_all(struct vol_files *f, const cJSON *obj, bool secret, unsigned
     const cJSON *v;
 
     for (int i = 0; i < (secret ? 1 : 2); i++)
-        cJSON_ArrayForEach(v, json_get(obj, parts[i]))
-        {
+        cJSON_ArrayForEach(v, json_get(obj, parts[i])) {
             size_t len = 0;
             char *data = key_value(obj, secret, v->string, &len);
 
@@ -368,7 +366,9 @@ int pod_volumes(struct node_pod *p, struct err *err)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, json_at(p->obj, "spec.volumes")) if (one_volume(p, v, err) < 0) return -1;
+    cJSON_ArrayForEach(v, json_at(p->obj, "spec.volumes"))
+        if (one_volume(p, v, err) < 0)
+            return -1;
     return 0;
 }
 
@@ -378,7 +378,9 @@ static const cJSON *volume_named(const struct node_pod *p, const char *name)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, json_at(p->obj, "spec.volumes")) if (str_eq(json_str(v, "name", NULL), name)) return v;
+    cJSON_ArrayForEach(v, json_at(p->obj, "spec.volumes"))
+        if (str_eq(json_str(v, "name", NULL), name))
+            return v;
     return NULL;
 }
 
@@ -402,8 +404,7 @@ int ctr_mounts(struct node_ctr *c, struct path_maps *maps, struct err *err)
 {
     const cJSON *m;
 
-    cJSON_ArrayForEach(m, json_get(c->spec, "volumeMounts"))
-    {
+    cJSON_ArrayForEach(m, json_get(c->spec, "volumeMounts")) {
         auto_free char *source = mount_source(c->pod, m, err);
         const char *sub = json_str(m, "subPath", NULL);
         auto_free char *dir = NULL;

@@ -56,7 +56,9 @@ static bool usable(const struct ports *p, unsigned port)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, p->given) if (cJSON_IsNumber(v) && (unsigned)v->valuedouble == port) return false;
+    cJSON_ArrayForEach(v, p->given)
+        if (cJSON_IsNumber(v) && (unsigned)v->valuedouble == port)
+            return false;
     return port > 0 && port < 65536 && p->w->ops->port_free(p->w, port);
 }
 

@@ -132,7 +132,9 @@ static int take_program(const struct schema_yaml *y, const cJSON *item, struct p
         return bad(err, y, item, "an entry must be a map with images and kind");
     p->where = mem_printf("%s:%u", y->file, schema_yaml_value_pos(y, item).line);
     p->kind = PROGRAM_COMMAND;
-    cJSON_ArrayForEach(f, item) if (take_field(y, f, p, err) < 0) return -1;
+    cJSON_ArrayForEach(f, item)
+        if (take_field(y, f, p, err) < 0)
+            return -1;
     if (!p->images)
         return bad(err, y, item, "an entry needs images: a pattern or a list of patterns");
     if (!p->binaries && p->kind != PROGRAM_COMMAND)
@@ -148,8 +150,7 @@ static int take_list(struct programs *p, const struct schema_yaml *y, struct err
         list = json_get(y->roots[i], "programs");
         if (!cJSON_IsArray(list))
             return err_set(err, ERR_INPUT, 0, "%s: must hold one list, programs", y->file);
-        cJSON_ArrayForEach(item, list)
-        {
+        cJSON_ArrayForEach(item, list) {
             p->v = mem_grow(p->v, p->n + 1, sizeof *p->v);
             memset(&p->v[p->n++], 0, sizeof *p->v);
             if (take_program(y, item, &p->v[p->n - 1], err) < 0)

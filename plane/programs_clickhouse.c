@@ -59,8 +59,7 @@ static void add_tree(struct str *out, const cJSON *map)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, map)
-    {
+    cJSON_ArrayForEach(v, map) {
         auto_free char *text = cJSON_IsString(v) ? mem_str(v->valuestring) : json_print(v);
 
         if (!cJSON_IsObject(v)) {

@@ -69,7 +69,8 @@ unsigned container_port(const cJSON *container, const char *name, unsigned dflt)
 {
     const cJSON *p;
 
-    cJSON_ArrayForEach(p, json_get(container, "ports")) if (str_eq(json_str(p, "name", NULL), name)) return (
-        unsigned)json_int(p, "containerPort", dflt);
+    cJSON_ArrayForEach(p, json_get(container, "ports"))
+        if (str_eq(json_str(p, "name", NULL), name))
+            return (unsigned)json_int(p, "containerPort", dflt);
     return dflt;
 }

@@ -34,8 +34,7 @@ static void add_environment(const struct program *p, const struct container_run 
         shim_spec_env(spec, "TZ", getenv("TZ"));
     if (p->library_path)
         shim_spec_env(spec, "LD_LIBRARY_PATH", p->library_path);
-    cJSON_ArrayForEach(e, p->env)
-    {
+    cJSON_ArrayForEach(e, p->env) {
         auto_free char *value = value_text(e);
 
         shim_spec_env(spec, e->string, value);
@@ -78,8 +77,7 @@ static void add_texts(const struct container_run *r, struct shim_spec *spec, con
 {
     const cJSON *one;
 
-    cJSON_ArrayForEach(one, list)
-    {
+    cJSON_ArrayForEach(one, list) {
         auto_free char *expanded = expand(spec, cJSON_IsString(one) ? one->valuestring : "");
         auto_free char *mapped = path_maps_text(&r->maps, expanded);
 

@@ -141,10 +141,34 @@ static int set_up(struct shim *s, const char *dir)
     return 0;
 }
 
+static int run(struct shim *s)
+{
+    int ready = -1;
+
+    if (into_background(&ready) < 0)
+        return 1;
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    s->sig_fd = catch_signals();
+    shim_log_open(s);
+    s->listen_fd = listen_here();
+    if (s->sig_fd < 0 || s->listen_fd < 0 || s->log_fd < 0)
+        return 1;
+    shim_begin(s);
+    if (write(ready, "", 1) == 1)
+        close(ready);
+    while (!s->term && !shim_over(s))
+        round_once(s);
+    if (!s->term) {
+        shim_end_execs(s);
+        unlink("sock");
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct shim s = {.pid_fd = -1, .log_fd = -1, .inotify_fd = -1};
-    int ready = -1, rc;
+    int rc;
 
     if (argc != 2 || argv[1][0] == '-') {
         fprintf(stderr, "usage: chfleet-shim CONTAINER_DIRECTORY (started by chfleet-plane, not by hand)\n");
@@ -154,27 +178,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < SHIM_CLIENTS; i++)
         s.clients[i].fd = -1;
     rc = set_up(&s, argv[1]);
-    if (rc) {
-        shim_spec_fini(&s.spec);
-        return rc;
-    }
-    if (into_background(&ready) < 0)
-        return 1;
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    s.sig_fd = catch_signals();
-    shim_log_open(&s);
-    s.listen_fd = listen_here();
-    if (s.sig_fd < 0 || s.listen_fd < 0 || s.log_fd < 0)
-        return 1;
-    shim_begin(&s);
-    if (write(ready, "", 1) == 1)
-        close(ready);
-    while (!s.term && !shim_over(&s))
-        round_once(&s);
-    if (!s.term) {
-        shim_end_execs(&s);
-        unlink("sock");
-    }
+    if (rc == 0)
+        rc = run(&s);
     shim_spec_fini(&s.spec);
-    return 0;
+    return rc;
 }

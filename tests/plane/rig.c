@@ -294,8 +294,9 @@ bool rig_pod_ready(struct rig *r, const char *name)
     auto_json cJSON *pod = rig_get(r, PK_POD, name);
     const cJSON *c;
 
-    cJSON_ArrayForEach(c, json_at(pod, "status.conditions")) if (str_eq(json_str(c, "type", ""), "Ready") &&
-                                                                 str_eq(json_str(c, "status", ""), "True")) return true;
+    cJSON_ArrayForEach(c, json_at(pod, "status.conditions"))
+        if (str_eq(json_str(c, "type", ""), "Ready") && str_eq(json_str(c, "status", ""), "True"))
+            return true;
     return false;
 }
 

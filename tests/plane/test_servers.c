@@ -163,8 +163,9 @@ static cJSON *slices(struct rig *r, const char *svc)
     auto_json cJSON *all = rig_list(r, PK_EPSLICE);
     cJSON *mine = cJSON_CreateArray(), *one;
 
-    cJSON_ArrayForEach(one, all) if (str_eq(json_label(one, "kubernetes.io/service-name"), svc))
-        cJSON_AddItemToArray(mine, json_copy(one));
+    cJSON_ArrayForEach(one, all)
+        if (str_eq(json_label(one, "kubernetes.io/service-name"), svc))
+            cJSON_AddItemToArray(mine, json_copy(one));
     return mine;
 }
 
@@ -174,8 +175,9 @@ static bool in_slices(struct rig *r, const char *svc, const char *pod)
     const cJSON *s, *e;
 
     cJSON_ArrayForEach(s, all)
-        cJSON_ArrayForEach(e, json_get(s, "endpoints")) if (str_eq(json_str(e, "targetRef.name", ""), pod) &&
-                                                            json_bool(e, "conditions.ready", false)) return true;
+        cJSON_ArrayForEach(e, json_get(s, "endpoints"))
+            if (str_eq(json_str(e, "targetRef.name", ""), pod) && json_bool(e, "conditions.ready", false))
+                return true;
     return false;
 }
 
