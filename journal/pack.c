@@ -9,87 +9,23 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-
-/* Stored in files: append only. In a part of a string, T_INT and the small integers mean decimal digits. Strings
- * that will hardly come again in a document (integers, T_HEX, T_UUID, T_TIME) are not counted for T_SEEN. */
-enum tag {
-    T_NULL,
-    T_FALSE,
-    T_TRUE,
-    T_INT,    /* zigzag varint */
-    T_NUMBER, /* varint length, text */
-    T_ARRAY,  /* varint n, values */
-    T_OBJECT, /* varint n, n keys (strings), values: a new shape */
-    T_SHAPE,  /* varint shape, values */
-    T_TEXT,   /* varint length, bytes */
-    T_WORD,   /* varint id in table word */
-    T_SEEN,   /* varint index of an earlier string of the document */
-    T_HEX,    /* string before, varint bytes, bytes, string after */
-    T_UUID,   /* 16 bytes */
-    T_TIME,   /* varint seconds since 1970: YYYY-MM-DDThh:mm:ssZ */
-    T_SPLIT,  /* varint n, n strings, joined by blanks */
-    T_INTS,   /* varint n, n zigzag varints: an array of integers */
-    T_RUNS,   /* varint n, n times zigzag varint, varint how often: an array of integers */
-    T_FORM,   /* varint id in table word, then a varint for each HOLE in its text */
-    T_LIST,   /* string: an array of strings, joined by BETWEEN */
-    T_TAGS,
-    T_SMALL_INT = 0x80,  /* + 0 … 63 */
-    T_SMALL_SEEN = 0xc0, /* + 0 … 63 */
-};
-enum { SMALL = 64, MAX_SHAPES = 64, MAX_DEPTH = 64, MAX_WORDS = 32768, MAX_WORD = 160 };
-enum { HOLE = '\x01', BETWEEN = '\x1f', LIST_MIN = 3 };
-enum { HEX_MIN = 16, SPLIT_MAX = 64, PIECES_DEPTH = 8, MAX_TEXT = 64 << 20, MAX_ITEMS = 1 << 20 };
-
-struct shape {
-    char **keys;
-    size_t n;
-};
+#include "journal/pack_form.h"
 
 struct pack {
     struct journal_db *words;
     struct err *err;
     struct str *out;
-    char **seen; /* strings in the order in which they ended */
-    size_t n_seen, cap_seen;
-    uint32_t *table; /* open addressing: index + 1 into seen */
+    struct journal_dict dict;
+    uint32_t *table; /* open addressing: index + 1 into dict.seen */
     size_t table_size;
-    struct shape shapes[MAX_SHAPES];
-    size_t n_shapes;
 };
-
-static void shape_free(struct shape *shape)
-{
-    for (size_t i = 0; i < shape->n; i++)
-        free(shape->keys[i]);
-    free(shape->keys);
-}
-
-static void pack_free(struct pack *p)
-{
-    for (size_t i = 0; i < p->n_seen; i++)
-        free(p->seen[i]);
-    for (size_t i = 0; i < p->n_shapes; i++)
-        shape_free(&p->shapes[i]);
-    free(p->seen);
-    free(p->table);
-}
-
-static void remember(struct pack *p, char *text)
-{
-    if (p->n_seen == p->cap_seen) {
-        p->cap_seen = p->cap_seen ? 2 * p->cap_seen : 32;
-        p->seen = mem_grow(p->seen, p->cap_seen, sizeof *p->seen);
-    }
-    p->seen[p->n_seen++] = text;
-}
-
-/* ---- packing ---- */
 
 static size_t slot_of(const struct pack *p, const char *text, size_t len)
 {
     size_t i = hash_fnv64(text, len) & (p->table_size - 1);
 
-    while (p->table[i] && (strncmp(p->seen[p->table[i] - 1], text, len) != 0 || p->seen[p->table[i] - 1][len]))
+    while (p->table[i] &&
+           (strncmp(p->dict.seen[p->table[i] - 1], text, len) != 0 || p->dict.seen[p->table[i] - 1][len]))
         i = (i + 1) & (p->table_size - 1);
     return i;
 }
@@ -99,16 +35,16 @@ static void index_grow(struct pack *p)
     free(p->table);
     p->table_size = p->table_size ? 2 * p->table_size : 64;
     p->table = mem_array(p->table_size, sizeof *p->table);
-    for (size_t i = 0; i < p->n_seen; i++)
-        p->table[slot_of(p, p->seen[i], strlen(p->seen[i]))] = (uint32_t)i + 1;
+    for (size_t i = 0; i < p->dict.n_seen; i++)
+        p->table[slot_of(p, p->dict.seen[i], strlen(p->dict.seen[i]))] = (uint32_t)i + 1;
 }
 
 static void remember_indexed(struct pack *p, const char *text, size_t len)
 {
-    if (2 * (p->n_seen + 1) > p->table_size)
+    if (2 * (p->dict.n_seen + 1) > p->table_size)
         index_grow(p);
-    remember(p, mem_strn(text, len));
-    p->table[slot_of(p, text, len)] = (uint32_t)p->n_seen;
+    journal_dict_add(&p->dict, mem_strn(text, len));
+    p->table[slot_of(p, text, len)] = (uint32_t)p->dict.n_seen;
 }
 
 static void put_varint(struct str *out, uint64_t v)
@@ -195,15 +131,6 @@ static bool is_uuid(const char *s, size_t len)
     return true;
 }
 
-static void time_text(int64_t at, char buf[32])
-{
-    time_t t = (time_t)at;
-    struct tm tm = {0};
-
-    if (!gmtime_r(&t, &tm) || strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-        buf[0] = '\0';
-}
-
 static bool is_time(const char *s, size_t len, int64_t *at)
 {
     char text[32], again[32];
@@ -216,7 +143,7 @@ static bool is_time(const char *s, size_t len, int64_t *at)
     if (!strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm))
         return false;
     *at = timegm(&tm);
-    time_text(*at, again);
+    journal_time_text(*at, again);
     return *at >= 0 && strcmp(text, again) == 0;
 }
 
@@ -397,7 +324,7 @@ static int put_string(struct pack *p, const char *s, size_t len, int depth)
     return 0;
 }
 
-static bool has_keys(const struct shape *shape, const cJSON *j, size_t n)
+static bool has_keys(const struct journal_shape *shape, const cJSON *j, size_t n)
 {
     const cJSON *child = j->child;
 
@@ -411,10 +338,10 @@ static bool has_keys(const struct shape *shape, const cJSON *j, size_t n)
 
 static void remember_shape(struct pack *p, const cJSON *j, size_t n)
 {
-    struct shape *shape = &p->shapes[p->n_shapes++];
+    struct journal_shape *shape = &p->dict.shapes[p->dict.n_shapes++];
     const cJSON *child;
 
-    *shape = (struct shape){mem_array(n, sizeof *shape->keys), 0};
+    *shape = (struct journal_shape){mem_array(n, sizeof *shape->keys), 0};
     cJSON_ArrayForEach(child, j) shape->keys[shape->n++] = mem_str(child->string);
 }
 
@@ -423,14 +350,14 @@ static int put_shape(struct pack *p, const cJSON *j)
     size_t n = (size_t)cJSON_GetArraySize(j);
     const cJSON *child;
 
-    for (size_t k = 0; k < p->n_shapes; k++)
-        if (has_keys(&p->shapes[k], j, n)) {
+    for (size_t k = 0; k < p->dict.n_shapes; k++)
+        if (has_keys(&p->dict.shapes[k], j, n)) {
             put_tag(p->out, T_SHAPE, k);
             return 0;
         }
     put_tag(p->out, T_OBJECT, n);
     cJSON_ArrayForEach(child, j) if (put_string(p, child->string, strlen(child->string), 0) < 0) return -1;
-    if (p->n_shapes < MAX_SHAPES)
+    if (p->dict.n_shapes < MAX_SHAPES)
         remember_shape(p, j, n);
     return 0;
 }
@@ -561,363 +488,7 @@ int journal_pack(const cJSON *doc, struct journal_db *words, struct str *out, st
     struct pack p = {.words = words, .err = err, .out = out};
     int rc = put_value(&p, doc, 0);
 
-    pack_free(&p);
+    journal_dict_free(&p.dict);
+    free(p.table);
     return rc;
-}
-
-/* ---- unpacking: every length is checked against what is left ---- */
-
-struct unpack {
-    struct pack dict; /* seen and shapes only */
-    const unsigned char *at, *end;
-    bool bad;
-};
-
-static uint64_t get_varint(struct unpack *u)
-{
-    uint64_t v = 0;
-
-    for (unsigned shift = 0; u->at < u->end && shift < 64; shift += 7) {
-        unsigned char c = *u->at++;
-        v |= (uint64_t)(c & 0x7f) << shift;
-        if (c < 0x80)
-            return v;
-    }
-    u->bad = true;
-    return 0;
-}
-
-/* A count or length: each unit takes at least one byte of what is left. */
-static size_t get_count(struct unpack *u)
-{
-    uint64_t n = get_varint(u);
-
-    if (n > (uint64_t)(u->end - u->at))
-        u->bad = true;
-    return u->bad ? 0 : (size_t)n;
-}
-
-static const char *get_bytes(struct unpack *u, size_t n)
-{
-    const unsigned char *from = u->at;
-
-    if (n > (size_t)(u->end - u->at)) {
-        u->bad = true;
-        return NULL;
-    }
-    u->at += n;
-    return (const char *)from;
-}
-
-static int64_t get_zigzag(struct unpack *u)
-{
-    uint64_t v = get_varint(u);
-
-    return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
-}
-
-static void add_string(struct unpack *u, struct str *out, int depth);
-
-static void add_hex_bytes(struct unpack *u, struct str *out, size_t n)
-{
-    const char *bytes = get_bytes(u, n);
-
-    for (size_t i = 0; bytes && i < n; i++)
-        str_addf(out, "%02x", (unsigned char)bytes[i]);
-}
-
-static void add_hex(struct unpack *u, struct str *out, int depth)
-{
-    add_string(u, out, depth + 1);
-    add_hex_bytes(u, out, get_count(u));
-    add_string(u, out, depth + 1);
-}
-
-static void add_uuid(struct unpack *u, struct str *out)
-{
-    static const unsigned char groups[] = {4, 2, 2, 2, 6};
-
-    for (size_t i = 0; i < sizeof groups; i++) {
-        str_add(out, i ? "-" : "");
-        add_hex_bytes(u, out, groups[i]);
-    }
-}
-
-static void add_time(struct unpack *u, struct str *out)
-{
-    char text[32];
-
-    time_text((int64_t)get_varint(u), text);
-    str_add(out, text);
-}
-
-static void add_text(struct unpack *u, struct str *out)
-{
-    size_t n = get_count(u);
-    const char *bytes = get_bytes(u, n);
-
-    if (bytes)
-        str_addn(out, bytes, n);
-}
-
-static void add_filled(struct unpack *u, struct str *out, const char *form)
-{
-    for (; *form; form++)
-        if (*form == HOLE)
-            str_addf(out, "%llu", (unsigned long long)get_varint(u));
-        else
-            str_addc(out, *form);
-}
-
-static void add_word(struct unpack *u, struct str *out)
-{
-    sqlite3_stmt *s = journal_db_bind(u->dict.words, SQL_WORD_TEXT, NULL, (int64_t)get_varint(u));
-
-    if (!s || journal_db_next(u->dict.words, s, NULL) != 1) {
-        u->bad = true;
-        return;
-    }
-    add_filled(u, out, journal_db_text(s, 0));
-    journal_db_done(s);
-}
-
-static void add_pieces(struct unpack *u, struct str *out, int depth)
-{
-    size_t n = get_count(u);
-
-    for (size_t i = 0; i < n && !u->bad; i++) {
-        str_add(out, i ? " " : "");
-        add_string(u, out, depth + 1);
-    }
-}
-
-static void add_seen(struct unpack *u, struct str *out, uint64_t i)
-{
-    if (i < u->dict.n_seen)
-        str_add(out, u->dict.seen[i]);
-    else
-        u->bad = true;
-}
-
-/* Strings that the packer did not remember either. */
-static bool add_special(struct unpack *u, unsigned char tag, struct str *out, int depth)
-{
-    if (tag >= T_SMALL_SEEN)
-        add_seen(u, out, tag - T_SMALL_SEEN);
-    else if (tag >= T_SMALL_INT)
-        str_addf(out, "%d", tag - T_SMALL_INT);
-    else if (tag == T_SEEN)
-        add_seen(u, out, get_varint(u));
-    else if (tag == T_INT)
-        str_addf(out, "%lld", (long long)get_zigzag(u));
-    else if (tag == T_HEX)
-        add_hex(u, out, depth);
-    else if (tag == T_UUID)
-        add_uuid(u, out);
-    else if (tag == T_TIME)
-        add_time(u, out);
-    else
-        return false;
-    return true;
-}
-
-static void add_remembered(struct unpack *u, unsigned char tag, struct str *out, int depth)
-{
-    size_t from = out->len;
-
-    if (tag == T_TEXT)
-        add_text(u, out);
-    else if (tag == T_WORD || tag == T_FORM)
-        add_word(u, out);
-    else if (tag == T_SPLIT)
-        add_pieces(u, out, depth);
-    else
-        u->bad = true;
-    if (!u->bad)
-        remember(&u->dict, mem_strn(str_text(out) + from, out->len - from));
-}
-
-static void add_string(struct unpack *u, struct str *out, int depth)
-{
-    const char *tag = get_bytes(u, 1);
-
-    if (!tag || depth > MAX_DEPTH || out->len > MAX_TEXT) { /* damaged bytes could repeat themselves without end */
-        u->bad = true;
-        return;
-    }
-    if (!add_special(u, (unsigned char)*tag, out, depth))
-        add_remembered(u, (unsigned char)*tag, out, depth);
-}
-
-static void get_keys(struct unpack *u, struct shape *shape)
-{
-    size_t n = get_count(u);
-
-    *shape = (struct shape){mem_array(n, sizeof *shape->keys), 0};
-    while (shape->n < n && !u->bad) {
-        struct str key = STR_INIT;
-
-        add_string(u, &key, 0);
-        shape->keys[shape->n++] = str_take(&key);
-    }
-}
-
-/* The shape of the next object, borrowed; *own: not in the dictionary, the caller frees it. */
-static struct shape get_shape(struct unpack *u, unsigned char tag, bool *own)
-{
-    struct shape shape = {NULL, 0};
-    uint64_t i;
-
-    *own = false;
-    if (tag == T_OBJECT) {
-        get_keys(u, &shape);
-        *own = u->dict.n_shapes == MAX_SHAPES;
-        if (!*own)
-            u->dict.shapes[u->dict.n_shapes++] = shape;
-        return shape;
-    }
-    i = get_varint(u);
-    if (u->bad || i >= u->dict.n_shapes) {
-        u->bad = true;
-        return shape;
-    }
-    return u->dict.shapes[i];
-}
-
-static cJSON *get_value(struct unpack *u, int depth);
-
-static cJSON *get_object(struct unpack *u, unsigned char tag, int depth)
-{
-    cJSON *j = cJSON_CreateObject(), *v;
-    bool own;
-    struct shape shape = get_shape(u, tag, &own);
-
-    for (size_t i = 0; i < shape.n && !u->bad; i++)
-        if ((v = get_value(u, depth + 1)))
-            cJSON_AddItemToObject(j, shape.keys[i], v);
-    if (own)
-        shape_free(&shape);
-    return j;
-}
-
-static cJSON *get_array(struct unpack *u, int depth)
-{
-    size_t n = get_count(u);
-    cJSON *j = cJSON_CreateArray(), *v;
-
-    for (size_t i = 0; i < n && !u->bad; i++)
-        if ((v = get_value(u, depth + 1)))
-            cJSON_AddItemToArray(j, v);
-    return j;
-}
-
-static cJSON *get_ints(struct unpack *u, bool runs)
-{
-    size_t n = get_count(u), total = 0;
-    cJSON *j = cJSON_CreateArray();
-
-    for (size_t i = 0; i < n && !u->bad; i++) {
-        double v = (double)get_zigzag(u);
-        uint64_t times = runs ? get_varint(u) : 1;
-
-        u->bad |= times > MAX_ITEMS || (total += times) > MAX_ITEMS;
-        for (uint64_t k = 0; k < times && !u->bad; k++)
-            cJSON_AddItemToArray(j, cJSON_CreateNumber(v));
-    }
-    return j;
-}
-
-static cJSON *get_list(struct unpack *u)
-{
-    auto_str struct str list = STR_INIT;
-    cJSON *j = cJSON_CreateArray();
-    char *at, *end;
-
-    add_string(u, &list, 0);
-    if (u->bad)
-        return j;
-    for (at = list.s ? list.s : ""; (end = strchr(at, BETWEEN)); at = end + 1) {
-        *end = '\0';
-        json_add_str(j, at);
-    }
-    json_add_str(j, at);
-    return j;
-}
-
-static cJSON *get_number(struct unpack *u)
-{
-    size_t n = get_count(u);
-    const char *bytes = get_bytes(u, n);
-    auto_free char *text = bytes ? mem_strn(bytes, n) : NULL;
-
-    if (!text || n == 0 || strspn(text, "+-.eE0123456789") != n) {
-        u->bad = true;
-        return NULL;
-    }
-    return strpbrk(text, ".eE") ? cJSON_CreateNumber(strtod(text, NULL)) : cJSON_CreateRaw(text);
-}
-
-static cJSON *get_plain(struct unpack *u, unsigned char tag)
-{
-    switch (tag) {
-    case T_NULL:
-        return cJSON_CreateNull();
-    case T_FALSE:
-    case T_TRUE:
-        return cJSON_CreateBool(tag == T_TRUE);
-    case T_INT:
-        return cJSON_CreateNumber((double)get_zigzag(u));
-    case T_NUMBER:
-        return get_number(u);
-    default:
-        return cJSON_CreateNumber(tag - T_SMALL_INT);
-    }
-}
-
-static cJSON *get_text(struct unpack *u)
-{
-    auto_str struct str text = STR_INIT;
-
-    add_string(u, &text, 0);
-    return cJSON_CreateString(str_text(&text));
-}
-
-static cJSON *get_value(struct unpack *u, int depth)
-{
-    unsigned char tag;
-
-    if (u->at == u->end || depth > MAX_DEPTH) {
-        u->bad = true;
-        return NULL;
-    }
-    tag = *u->at;
-    if (tag >= T_SMALL_SEEN || (tag >= T_TEXT && tag <= T_SPLIT) || tag == T_FORM)
-        return get_text(u);
-    u->at++;
-    if (tag == T_ARRAY)
-        return get_array(u, depth);
-    if (tag == T_OBJECT || tag == T_SHAPE)
-        return get_object(u, tag, depth);
-    if (tag == T_INTS || tag == T_RUNS)
-        return get_ints(u, tag == T_RUNS);
-    if (tag == T_LIST)
-        return get_list(u);
-    if (tag >= T_TAGS && tag < T_SMALL_INT) {
-        u->bad = true;
-        return NULL;
-    }
-    return get_plain(u, tag);
-}
-
-cJSON *journal_unpack(const void *data, size_t len, struct journal_db *words, struct err *err)
-{
-    struct unpack u = {.dict = {.words = words}, .at = data, .end = (const unsigned char *)data + len};
-    cJSON *j = get_value(&u, 0);
-
-    pack_free(&u.dict);
-    if (!u.bad && j && u.at == u.end)
-        return j;
-    cJSON_Delete(j);
-    err_set(err, ERR_INPUT, 0, "an archived row of the journal is damaged");
-    return NULL;
 }

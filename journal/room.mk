@@ -8,9 +8,11 @@ libjournal_a_SOURCES = \
 	journal/internal.h \
 	journal/journal.c journal/journal.h \
 	journal/pack.c journal/pack.h \
+	journal/pack_form.c journal/pack_form.h \
 	journal/reader.c \
 	journal/recover.c \
 	journal/store.c journal/store.h \
+	journal/unpack.c \
 	journal/writer.c
 nodist_libjournal_a_SOURCES = journal/sql_text.h
 LIBS_JOURNAL = libjournal.a $(SQLITE_LIBS) -lpthread
