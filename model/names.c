@@ -191,8 +191,8 @@ static int check_unique(struct taken *v, size_t n, const char *what, struct err 
     for (size_t i = 1; i < n; i++)
         if (strcmp(v[i - 1].name, v[i].name) == 0)
             return err_set(err, ERR_INPUT, 0,
-                           "hosts %s (%s) and %s (%s) would both have the %s \"%s\": names are cut to %d characters, so give "
-                           "them names that differ before that",
+                           "hosts %s (%s) and %s (%s) would both have the %s \"%s\": give them names that differ in their first %d "
+                           "characters, and a generateName {cluster} and {host}",
                            v[i - 1].host->key, v[i - 1].host->name, v[i].host->key, v[i].host->name, what, v[i].name,
                            CUT_SHORT);
     return 0;

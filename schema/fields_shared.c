@@ -286,6 +286,10 @@ static const struct field budgets_fields[] = {
        "only the limits per shard and of reconcile.runtime", "2"),
     FX("failures", schema_count, FIELD_OURS, "After how many failed hosts the operation halts.",
        "0: it halts at the first", "0"),
+    FX("pdbPerShard", schema_boolean, FIELD_OURS,
+       "true: one PodDisruptionBudget for each shard instead of one for each cluster, so that evictions may take one host of "
+       "every shard at the same time.",
+       "false", "false"),
     FIELD_END,
 };
 OBJECT(budgets);

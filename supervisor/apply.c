@@ -397,14 +397,16 @@ static void queue_ready(struct apply *a, const char *value)
 {
     const char *key = a->in->group == GROUP_CHI ? "clickhouse.altinity.com/ready" : "clickhouse-keeper.altinity.com/ready";
     char sts[300], pod[310];
+    const char *service;
 
     if (!hostfacts_sts(a->in, json_str(a->req, "host", ""), sts, sizeof sts))
         return;
     snprintf(pod, sizeof pod, "%s-0", sts);
     if (live_of(a->in, KUBE_POD, pod))
         queue_patch(a, "Pod", pod, meta_patch("labels", key, value));
-    if (live_of(a->in, KUBE_SVC, sts))
-        queue_patch(a, "Service", sts, meta_patch("annotations", key, value));
+    service = json_str(live_of(a->in, KUBE_STS, sts), "spec.serviceName", sts);
+    if (live_of(a->in, KUBE_SVC, service))
+        queue_patch(a, "Service", service, meta_patch("annotations", key, value));
 }
 
 static void queue_annotation(struct apply *a)

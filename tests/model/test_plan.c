@@ -266,9 +266,57 @@ static void every_case_gives_its_plan(void **state)
     free(names);
 }
 
+static const char *any_secret(void *ctx, const char *ns, const char *name, const char *key)
+{
+    (void)ctx;
+    (void)ns;
+    (void)name;
+    (void)key;
+    return "value";
+}
+
+/* The example gives one Service template to everything, which cannot name the Services of hosts apart. */
+static void drop_key(cJSON *v, const char *key)
+{
+    cJSON *child;
+
+    cJSON_DeleteItemFromObjectCaseSensitive(v, key);
+    cJSON_ArrayForEach(child, v)
+        drop_key(child, key);
+}
+
+/* Every parameter there is, in one resource: nothing of it may be unknown to what reads it. */
+static void examples_with_every_parameter_render(void **state)
+{
+    static const char *const files[] = {"all-parameters-chi.yaml", "all-parameters-chk.yaml", "quickstart.yaml"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct plan_case c = {.dir = mem_str("examples")};
+        auto_fleet struct fleet *f = NULL;
+        auto_json cJSON *all = NULL;
+        struct err err = ERR_INIT;
+
+        cluster_init(&c.state, NULL);
+        add_resources(&c, files[i]);
+        assert_non_null(c.state.objects->child);
+        drop_key(c.state.objects, "replicaServiceTemplate");
+        cluster_ctx(&c.state, &c.ctx);
+        c.ctx.secret = any_secret;
+        if (cluster_fleet(&c.state, NULL, &f, &err) < 0 || !(all = cluster_render_all(f, &c.ctx, &err)))
+            fail_msg("examples/%s: %s", files[i], err.msg);
+        assert_true(cJSON_GetArraySize(all) > 5);
+        free(c.dir);
+        cluster_fini(&c.state);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_case_gives_its_plan)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_case_gives_its_plan),
+        cmocka_unit_test(examples_with_every_parameter_render),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
