@@ -10,3 +10,8 @@ test_workers_tables_LDADD = libtestscript.a $(LIBS_WORKERS) $(CMOCKA_LIBS)
 check_PROGRAMS += test-workers-crash
 test_workers_crash_SOURCES = tests/workers/test_crash.c
 test_workers_crash_LDADD = libtestscript.a $(LIBS_WORKERS) $(CMOCKA_LIBS)
+
+EXTRA_PROGRAMS += test-workers-real
+SLOW_TESTS += test-workers-real
+test_workers_real_SOURCES = tests/workers/test_real.c
+test_workers_real_LDADD = libtestservers.a libtestworld.a $(LIBS_WORKERS) $(ZK_LIBS) $(CMOCKA_LIBS)
