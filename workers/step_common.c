@@ -243,11 +243,14 @@ static enum step_rc guard_peer_serves(struct task *t)
     return waits ? STEP_WAIT : not_yet(t, "WAIT_PEER", "no other replica of the shard can take over: %s", why);
 }
 
+/* Still the pod of the baseline; where the process is what is ended, still that process. When it is not, the probe says
+ * whether that was what is wanted: an attempt that may have acted already must not take a new baseline. */
 static enum step_rc guard_identity(struct task *t)
 {
-    const char *now = fact_str(t, t->host, "pod.identity");
+    bool of_process = strcmp(t->step->name, "shutdown") == 0;
+    const char *now = fact_str(t, t->host, of_process ? "pod.identity" : "pod.uid");
 
-    if (strcmp(now, base_str(t, "identity")) == 0)
+    if (strcmp(now, base_str(t, of_process ? "identity" : "pod_uid")) == 0)
         return STEP_YES;
     return not_yet(t, NULL, "the server was restarted by somebody else meanwhile");
 }

@@ -42,7 +42,8 @@ static void answered(void *ctx, const char *rows, size_t len, const struct err *
     a->sent = sent;
     if (err)
         a->err = *err;
-    str_addn(&a->text, rows, len);
+    if (len)
+        str_addn(&a->text, rows, len);
 }
 
 static void ask_as(struct fixture *f, struct answer *a, const char *user, const char *password, unsigned port,

@@ -183,6 +183,12 @@ static void new_pod(struct script *s, struct script_host *h)
     new_process(s, h);
 }
 
+static void session_ends(struct script *s, struct script_host *h)
+{
+    (void)s;
+    h->zk_active = false;
+}
+
 static void pod_goes(struct script *s, struct script_host *h)
 {
     if (!h->pod || h->terminating)
@@ -192,7 +198,7 @@ static void pod_goes(struct script *s, struct script_host *h)
     h->terminating = true;
     h->ready = false;
     h->endpoint = false;
-    h->zk_active = false;
+    script_after(s, h->session_ms, session_ends, h);
     script_facts(s, h);
     script_after(s, POD_GONE_MS, new_pod, h);
 }
@@ -521,6 +527,8 @@ static void permit(struct script *s, uint32_t seq, const cJSON *body)
 {
     struct script_host *h = host_of(s, json_str(body, "host", ""));
 
+    if (s->on_permit)
+        s->on_permit(s, h, json_str(body, "step", ""));
     str_addf(&s->log, "permit-%s %s\n", json_str(body, "class", ""), h ? h->key : "-");
     if (s->permit == 0)
         answer(s, LATENCY_MS, seq, NULL);
@@ -662,6 +670,18 @@ static void queries_end(struct script *s, struct script_host *h)
 /* HTTP status for this statement; the answer to *out. */
 static int run_sql(struct script *s, struct script_host *h, const char *url, const char *sql, struct str *out)
 {
+    if (s->disturb && strstr(url, s->disturb) && strstr(sql, "toUnix")) {
+        s->disturb = NULL;
+        str_addf(out, "%s\t%llu\n", s->version, (unsigned long long)h->started_s);
+        h->session = h->process; /* of the process that is gone */
+        h->process = ++h->starts;
+        h->started_s += 1000;
+        h->queries = 0;
+        script_facts(s, h);
+        return 200;
+    }
+    if (strstr(url, "session_timeout"))
+        h->session = strstr(url, "session_check") ? h->session : h->process;
     if (strstr(sql, "SELECT version(), toUnix")) {
         str_addf(out, "%s\t%llu\n", s->version, (unsigned long long)h->started_s);
     } else if (strstr(sql, "FROM system.processes")) {
@@ -688,6 +708,9 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
     } else if (strstr(sql, "FROM system.macros")) {
         str_addf(out, "chfleet_membership\t%lld\nchfleet_config\t%s\n", (long long)h->membership,
                  h->keeps_old_files ? "hash-old" : "hash-new");
+    } else if (strstr(sql, "SYSTEM SHUTDOWN") && strstr(url, "session_check=1") && h->session != h->process) {
+        str_add(out, "Code: 372, e.displayText() = DB::Exception: Session not found.");
+        return 500;
     } else if (strstr(sql, "SYSTEM SHUTDOWN")) {
         if (!strstr(url, "session_check=1"))
             violation(s, "a shutdown that is not tied to its process", h);

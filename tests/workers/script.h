@@ -24,7 +24,7 @@ struct script_host {
     const char *depth;
     /* pod and server */
     bool pod, ready, terminating, image_matches, broken_image, hangs;
-    unsigned uid, process, restarts;
+    unsigned uid, process, restarts, session; /* session: of which process */
     bool label, endpoint;
     const char *member;   /* "in", "out" */
     char loaded_identity[64], loaded_hash[32];
@@ -38,6 +38,7 @@ struct script_host {
     int64_t membership;   /* loaded generation */
     bool keeps_old_files; /* a reload does not show the new ones */
     const char *keeper_role;
+    unsigned session_ms;  /* its Keeper session outlives its process so long */
     bool unlisted;        /* the list to be published does not have it */
 };
 
@@ -61,10 +62,12 @@ struct script {
     const char *schema_policy;
     bool deleting, journal_full;
     int permit;           /* 0 grant, 1 keep waiting, 2 refuse */
+    void (*on_permit)(struct script *s, struct script_host *h, const char *step);
     int64_t generation;
     int64_t log_max;
     unsigned restarted_ms; /* how long a start takes */
     const char *version;
+    const char *disturb;  /* with the first statement that has this text, somebody else restarts the server */
     cJSON *knobs;
     /* what is watched */
     struct str log;       /* one line per effect */

@@ -59,6 +59,159 @@ static void soft_restart_sends_one_shutdown(void **state)
     script_fini(&s);
 }
 
+static void peer_fails(struct script *s, struct script_host *h)
+{
+    h->ready = false;
+    script_facts(s, h);
+}
+
+static void peer_comes_back(struct script *s, struct script_host *h)
+{
+    h->ready = true;
+    script_facts(s, h);
+}
+
+static void a_process_that_somebody_restarted_is_not_ended_again(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "soft-restart");
+    s.disturb = "session_timeout"; /* between the look at the process and the statement that ends it */
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(s.hosts[0].starts, 2);
+    assert_int_equal(script_count(&s, "shutdown "), 0);
+    script_fini(&s);
+}
+
+static void crashes(struct script *s, struct script_host *h)
+{
+    h->process = ++h->starts;
+    script_facts(s, h);
+}
+
+static void a_crash_before_the_replace_costs_no_second_restart(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    s.hosts[0].queries = 2;
+    s.hosts[0].queries_stay_ms = 2000;
+    script_after(&s, 1000, peer_fails, &s.hosts[1]); /* the replace waits for its peer */
+    script_after(&s, 20000, crashes, &s.hosts[0]);
+    script_after(&s, 30000, peer_comes_back, &s.hosts[1]);
+    assert_true(script_finish(&s, 90000));
+    expect(&s, "done");
+    assert_int_equal(s.hosts[0].starts, 3); /* the crash, and the one that was wanted */
+    assert_int_equal(script_count(&s, "pod-stop "), 1);
+    script_fini(&s);
+}
+
+static void comes_back_in(struct script *s, struct script_host *h)
+{
+    h->member = "in";
+    h->label = h->endpoint = true;
+    script_facts(s, h);
+}
+
+static void a_host_that_somebody_put_back_leaves_again_before_it_is_stopped(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    s.hosts[0].queries = 2;
+    s.hosts[0].queries_stay_ms = 2000;
+    script_after(&s, 1000, peer_fails, &s.hosts[1]); /* the replace waits for its peer */
+    script_after(&s, 20000, comes_back_in, &s.hosts[0]);
+    script_after(&s, 30000, peer_comes_back, &s.hosts[1]);
+    assert_true(script_finish(&s, 90000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "member-out "), 2);
+    assert_int_equal(script_count(&s, "pod-stop "), 1);
+    script_fini(&s);
+}
+
+static void stops_answering(struct script *s, struct script_host *h, const char *step)
+{
+    (void)s;
+    if (strcmp(step, "leave") == 0) {
+        h->hangs = true;
+        h->queries = 1;
+    }
+}
+
+static void answers_again(struct script *s, struct script_host *h)
+{
+    (void)s;
+    h->hangs = false;
+    h->queries = 0;
+}
+
+static void a_server_that_does_not_tell_its_queries_is_not_taken_for_idle(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    s.on_permit = stops_answering;
+    script_after(&s, 60000, answers_again, &s.hosts[0]);
+    assert_false(script_finish(&s, 50000));
+    assert_int_equal(script_count(&s, "pod-stop "), 0);
+    assert_true(script_run(&s, 60000));
+    expect(&s, "done");
+    script_fini(&s);
+}
+
+static void a_stop_ends_the_wait_for_a_permit(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    s.permit = 1;
+    assert_false(script_finish(&s, 5000));
+    script_stop(&s, false);
+    assert_true(script_run(&s, 1000));
+    expect(&s, "superseded");
+    assert_int_equal(script_count(&s, "member-out "), 0);
+    script_fini(&s);
+}
+
+static void a_stop_while_it_drains_brings_the_host_back_in(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    s.hosts[0].queries = 1;
+    assert_false(script_finish(&s, 5000));
+    assert_string_equal(s.hosts[0].member, "out");
+    script_stop(&s, false);
+    assert_true(script_run(&s, 2000));
+    expect(&s, "superseded");
+    assert_string_equal(s.hosts[0].member, "in");
+    assert_int_equal(s.hosts[0].starts, 1);
+    assert_true(script_row(&s, H(0), "leave", "undone"));
+    script_fini(&s);
+}
+
+static void a_stop_after_the_stop_of_the_server_ends_its_waits_at_once(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    s.hosts[0].broken_image = true;
+    assert_false(script_finish(&s, 10000));
+    script_stop(&s, false);
+    assert_true(script_run(&s, 30000)); /* an urgent fix starts in less */
+    expect(&s, "superseded");
+    script_fini(&s);
+}
+
 static void soft_restart_waits_until_the_server_sees_its_new_files(void **state)
 {
     struct script s;
@@ -184,7 +337,28 @@ static void remove_with_rows_that_are_not_replicated_is_refused(void **state)
     assert_true(script_finish(&s, 3600000));
     expect(&s, "refused");
     assert_non_null(strstr(s.done_text, "db.local"));
+    assert_memory_equal(s.done_text, "flush:", 6);
     assert_true(s.hosts[0].claim);
+    script_fini(&s);
+}
+
+static void rows_come_late(struct script *s, struct script_host *h, const char *step)
+{
+    (void)s;
+    if (strcmp(step, "halt") == 0)
+        h->plain_rows = true;
+}
+
+static void rows_that_come_after_the_flush_stop_the_halt(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "remove");
+    s.on_permit = rows_come_late;
+    assert_true(script_finish(&s, 3600000));
+    expect(&s, "refused");
+    assert_true(s.hosts[0].pod && s.hosts[0].claim);
     script_fini(&s);
 }
 
@@ -215,8 +389,7 @@ static void an_active_entry_is_never_deleted(void **state)
 
     (void)state;
     scene(&s, 1, 2, "remove");
-    s.hosts[0].zk_active = true;
-    /* the pod's end does not end the session: it lives until its time-out */
+    s.hosts[0].session_ms = 10000; /* it lives until its time-out, not until the process ends */
     assert_true(script_finish(&s, 600000));
     expect(&s, "done");
     script_fini(&s);
@@ -247,18 +420,6 @@ static void a_peer_that_does_not_serve_keeps_the_host_in(void **state)
         expect(&s, "done");
         script_fini(&s);
     }
-}
-
-static void peer_fails(struct script *s, struct script_host *h)
-{
-    h->ready = false;
-    script_facts(s, h);
-}
-
-static void peer_comes_back(struct script *s, struct script_host *h)
-{
-    h->ready = true;
-    script_facts(s, h);
 }
 
 static void a_peer_that_fails_after_the_leave_stops_the_stop(void **state)
@@ -513,6 +674,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restart_replaces_each_pod_once_in_order),
         cmocka_unit_test(soft_restart_sends_one_shutdown),
+        cmocka_unit_test(a_process_that_somebody_restarted_is_not_ended_again),
+        cmocka_unit_test(a_crash_before_the_replace_costs_no_second_restart),
+        cmocka_unit_test(a_host_that_somebody_put_back_leaves_again_before_it_is_stopped),
+        cmocka_unit_test(a_server_that_does_not_tell_its_queries_is_not_taken_for_idle),
+        cmocka_unit_test(a_stop_ends_the_wait_for_a_permit),
+        cmocka_unit_test(a_stop_while_it_drains_brings_the_host_back_in),
+        cmocka_unit_test(a_stop_after_the_stop_of_the_server_ends_its_waits_at_once),
         cmocka_unit_test(soft_restart_waits_until_the_server_sees_its_new_files),
         cmocka_unit_test(create_copies_the_schema_and_joins_last),
         cmocka_unit_test(the_first_hosts_of_an_installation_need_no_peer),
@@ -521,6 +689,7 @@ int main(void)
         cmocka_unit_test(remove_keeps_a_volume_that_is_to_be_kept),
         cmocka_unit_test(remove_of_the_only_copy_is_refused_and_undone),
         cmocka_unit_test(remove_with_rows_that_are_not_replicated_is_refused),
+        cmocka_unit_test(rows_that_come_after_the_flush_stop_the_halt),
         cmocka_unit_test(remove_waits_for_parts_that_are_not_elsewhere),
         cmocka_unit_test(an_active_entry_is_never_deleted),
         cmocka_unit_test(a_peer_that_does_not_serve_keeps_the_host_in),
