@@ -52,6 +52,27 @@ static void set_owners(struct store *s, struct object *o, cJSON *takes_list)
     gc_wake(s); /* an owner may have waited for this one */
 }
 
+/* The usual case, cheap: every owner is there and stays. */
+static bool all_owners_stay(struct store *s, const cJSON *obj)
+{
+    const cJSON *ref;
+
+    cJSON_ArrayForEach(ref, json_at(obj, "metadata.ownerReferences"))
+    {
+        struct object *owner = owner_of(s, ref, obj);
+
+        if (!owner || is_deleting(owner->json))
+            return false;
+    }
+    return true;
+}
+
+void gc_look_at(struct store *s, const cJSON *obj)
+{
+    if (is_deleting(obj) || !all_owners_stay(s, obj))
+        gc_wake(s);
+}
+
 /* An object with owners: references to owners that let it go or are gone are dropped; when all owners are gone, it goes. */
 static void judge_dependent(struct store *s, struct object *o)
 {
@@ -188,7 +209,7 @@ static void gc_round(void *ctx)
     s->gc_timer = NULL;
     v = all_of_interest(s, &n);
     for (size_t i = 0; i < n; i++) {
-        if (v[i]->current && json_at(v[i]->json, "metadata.ownerReferences"))
+        if (v[i]->current && !all_owners_stay(s, v[i]->json))
             judge_dependent(s, v[i]);
         if (v[i]->current && is_deleting(v[i]->json))
             judge_owner(s, v[i]);

@@ -115,6 +115,7 @@ void store_db_close(struct store_db *db);
 
 /* ---- gc.c ---- */
 void gc_wake(struct store *s);
+void gc_look_at(struct store *s, const cJSON *obj); /* wakes when obj gives it work */
 void gc_start(struct store *s);
 
 #endif

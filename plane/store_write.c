@@ -309,8 +309,7 @@ int store_create(struct store *s, enum plane_kind kind, cJSON *obj, unsigned fla
         stored = answer_dry(s, kind, obj);
     } else {
         store_put(s, kind, obj, NULL);
-        if (json_at(obj, "metadata.ownerReferences"))
-            gc_wake(s);
+        gc_look_at(s, obj);
         if (kind == PK_NS)
             add_default_account(s, json_name(obj));
     }
@@ -451,8 +450,7 @@ static const cJSON *put_update(struct store *s, enum plane_kind kind, cJSON *obj
 
     store_put(s, kind, obj, o);
     now = store_find(s, kind, json_ns(obj), json_name(obj));
-    if (json_at(obj, "metadata.ownerReferences") || is_deleting(obj))
-        gc_wake(s);
+    gc_look_at(s, obj);
     store_finish_if_released(s, kind, now);
     return obj; /* the log keeps it until the round is over */
 }
@@ -597,7 +595,6 @@ int store_delete(struct store *s, enum plane_kind kind, const char *ns, const ch
     } else {
         last = put_update(s, kind, now, o);
     }
-    gc_wake(s);
     if (out)
         *out = last;
     return 0;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -401,6 +403,42 @@ static void objects_and_versions_outlive_the_process(void **state)
     remove_files(path);
 }
 
+static void a_full_disk_refuses_writes_and_loses_nothing(void **state)
+{
+    struct bed *b = *state;
+    auto_free char *path = temp_path(), *wal = mem_printf("%s-wal", path), *big = mem_zero(60001);
+    struct rlimit old, tight;
+    struct store *s = NULL;
+    struct stat st;
+
+    remove_files(path);
+    memset(big, 'x', 60000);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(store_open(b->w, path, &s, &b->err), 0);
+    assert_int_equal(store_create(s, PK_CM, config_map("before", "1"), 0, NULL, &b->err), 0);
+    assert_int_equal(store_flush(s, &b->err), 0);
+    assert_int_equal(stat(wal, &st), 0);
+    getrlimit(RLIMIT_FSIZE, &old);
+    tight = (struct rlimit){(rlim_t)st.st_size, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &tight);
+    assert_int_equal(store_create(s, PK_CM, config_map("during", big), 0, NULL, &b->err), 0);
+    assert_int_equal(store_flush(s, &b->err), -1);
+    assert_int_equal(b->err.kind, ERR_AGAIN);
+    assert_int_equal(store_create(s, PK_CM, config_map("refused", "1"), 0, NULL, &b->err), -1);
+    assert_int_equal(store_why(s)->code, 503);
+    setrlimit(RLIMIT_FSIZE, &old);
+    mini_run(b->w, 1100);
+    assert_int_equal(store_create(s, PK_CM, config_map("after", "1"), 0, NULL, &b->err), 0);
+    store_close(s);
+    assert_int_equal(store_open(b->w, path, &s, &b->err), 0);
+    assert_non_null(store_get(s, PK_CM, "default", "before"));
+    assert_non_null(store_get(s, PK_CM, "default", "during"));
+    assert_non_null(store_get(s, PK_CM, "default", "after"));
+    assert_null(store_get(s, PK_CM, "default", "refused"));
+    store_close(s);
+    remove_files(path);
+}
+
 static void a_foreign_file_is_refused(void **state)
 {
     struct bed *b = *state;
@@ -438,6 +476,7 @@ int main(void)
         T(events_are_counted_and_expire),
         T(bad_names_are_refused_with_the_field),
         T(objects_and_versions_outlive_the_process),
+        T(a_full_disk_refuses_writes_and_loses_nothing),
         T(a_foreign_file_is_refused),
     };
 
