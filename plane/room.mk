@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The API server's half of this room; controllers and node agent are in node.mk.
+bin_PROGRAMS += chfleet-plane
+chfleet_plane_SOURCES = plane/main.c
+chfleet_plane_LDADD = libplanenode.a libplane.a $(XML_LIBS) $(LIBS_PLANE)
+
 noinst_LIBRARIES += libplane.a
 libplane_a_SOURCES = \
 	plane/api.c plane/api.h plane/api_priv.h \
