@@ -202,6 +202,19 @@ static bool shim_needed(struct node_ctr *c)
     return !finished(c);
 }
 
+/* A new plane knows what runs before the shim's first line, so that nobody sees a pod go that did not. */
+static void know_from_files(struct node_ctr *c)
+{
+    struct shim_state st;
+    bool alive = false;
+
+    if (c->known || shim_last_state(c->dir, &st, &alive, NULL) < 0 || !alive)
+        return;
+    c->st = st;
+    c->known = true;
+    ctr_state(c);
+}
+
 static void attach(struct node_ctr *c)
 {
     enum shim_phase phase = c->st.phase;
@@ -212,6 +225,7 @@ static void attach(struct node_ctr *c)
     world_timer_stop(c->pod->node->w, &c->retry);
     if (c->link.fd >= 0 || c->launching || c->over)
         return;
+    know_from_files(c);
     if (link_open(c, &e) == 0) {
         if (c->stopping)
             link_say(c, "stop %" PRIu64 "\n", c->stop_ms);

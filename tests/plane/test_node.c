@@ -219,6 +219,25 @@ static void killing_plane_shim_or_server_by_turns_restarts_only_the_server(void 
     assert_string_not_equal(c, d);
 }
 
+static void a_new_plane_writes_nothing_about_pods_that_did_not_change(void **state)
+{
+    struct rig *r = *state;
+    auto_json cJSON *before = NULL, *after = NULL;
+
+    create_set(r, "calm", 1, "exec sleep 1000",
+               ",\"readinessProbe\":{\"periodSeconds\":1,\"exec\":{\"command\":[\"/bin/true\"]}}" DATA_MOUNT, DATA_CLAIM);
+    rig_await_ready(r, "calm-0", 5000);
+    rest_ms(200);
+    before = rig_get(r, PK_POD, "calm-0");
+    for (int i = 0; i < 3; i++) {
+        rig_kill(r, SIGKILL);
+        rig_start(r);
+        rest_ms(300);
+    }
+    after = rig_get(r, PK_POD, "calm-0");
+    assert_true(json_same(before, after));
+}
+
 static void a_pod_deleted_while_no_plane_ran_leaves_nothing(void **state)
 {
     struct rig *r = *state;
@@ -290,7 +309,7 @@ static void secrets_become_files_of_their_mode_and_environment(void **state)
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0400);
     log = mem_printf("%s/pods/default_s_%s/containers/c/log", r->dir, json_uid(pod));
-    for (int i = 0; i < 100 && !(text && *text); i++, rest_ms(10)) {
+    for (int i = 0; i < 200 && !(text && strchr(text, '\n')); i++, rest_ms(10)) {
         free(text);
         text = shim_read(AT_FDCWD, log);
     }
@@ -376,6 +395,7 @@ int main(int argc, char **argv)
         IN_RIG(a_deleted_claim_waits_for_its_pod_and_takes_the_directory_along),
         IN_RIG(a_claim_grows_and_its_volume_with_it),
         IN_RIG(killing_plane_shim_or_server_by_turns_restarts_only_the_server),
+        IN_RIG(a_new_plane_writes_nothing_about_pods_that_did_not_change),
         IN_RIG(a_pod_deleted_while_no_plane_ran_leaves_nothing),
         IN_RIG(a_changed_configmap_reaches_the_mount_in_a_later_second),
         IN_RIG(secrets_become_files_of_their_mode_and_environment),
