@@ -36,7 +36,7 @@ rule() { # NAME PATTERN FILES…: the pattern may stand nowhere
 
 list=$(tracked)
 mapfile -t code < <(files '\.[ch]$')
-mapfile -t scripts < <(files '(\.(sh|py|mk|am|ac|sql)|^quickstart|^check|^\.ci/run)$' | grep -vE '^tests/.*/(data|golden)/|^build-aux/(ar-lib|compile|depcomp|install-sh|missing)$')
+mapfile -t scripts < <(files '(\.(sh|py|mk|am|ac)|^quickstart|^check|^\.ci/run)$' | grep -vE '^tests/.*/(data|golden)/|^build-aux/(ar-lib|compile|depcomp|install-sh|missing)$')
 mapfile -t texts < <(files '\.(md|ya?ml)$')
 mapfile -t product < <(printf '%s\n' "${code[@]}" | grep -vE '^(tests|bench)/')
 all=("${code[@]}" "${scripts[@]}" "${texts[@]}")

@@ -52,6 +52,12 @@ static const struct cli_option status_options[] = {
     {'A', "all-namespaces", NULL, NULL, "in all namespaces"},
     END_OF_OPTIONS,
 };
+static const struct cli_option plan_options[] = {
+    {'f', "filename", "FILE", NULL, "plan what this file, folder or - describes, as if it were applied"},
+    {'o', "output", "FORM", "|table|json|yaml", "table, json or yaml"},
+    {0, "config", "FILE", NULL, "the operator's configuration file, when it runs with one (chfleetd --config)"},
+    END_OF_OPTIONS,
+};
 static const struct cli_option history_options[] = {
     {'o', "output", "FORM", "|table|wide|json|yaml", "table, wide, json or yaml"},
     {0, "limit", "N", NULL, "at most so many operations (default 20)"},
@@ -142,6 +148,13 @@ const struct cli_command cli_commands[] = {
      "  chfleet status demo --watch\n"
      "  chfleet status -o json | jq .installations[].hosts[]",
      status_options, 0, -1, false, cmd_status},
+    {"plan", "[NAME…]", "What would be done, without doing it",
+     "Compares what is wanted with what is live, by the code the operator itself plans with: per host one action and its\n"
+     "reason, waves, warnings, and refusals with the YAML that would allow them.\n\n"
+     "  chfleet plan -f changed.yaml       before applying it\n"
+     "  chfleet plan demo                  what is still to be done\n\n"
+     "Exit code 3: the plan holds a refusal, so nothing of it would be done.",
+     plan_options, 0, -1, false, cmd_plan},
     {"history", "[NAME | OPERATION]", "What was done",
      "Operations from the operator's journal, newest first; with the number of an operation, each of its steps.\n\n"
      "  chfleet history\n"

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/out.h"
 #include "model/config.h"
 
 enum { PORT_FIRST = 21000 }; /* for hosts that do not exist yet; the operator gives them their real ones */
@@ -253,6 +254,16 @@ static const cJSON *ctx_live(void *ctx, const char *kind, const char *name)
     return k < 0 || !l->lists[k] ? NULL : find(l, (enum kube_kind)k, name);
 }
 
+/* For secrets that would be made: any value does, nothing of it is shown or kept. */
+static void ctx_random(void *ctx, void *buf, size_t n)
+{
+    struct live *l = ctx;
+    unsigned char *p = buf;
+
+    for (size_t i = 0; i < n; i++)
+        p[i] = (unsigned char)l->a->w->ops->random(l->a->w);
+}
+
 #define HELD_FILE "chop-generated-settings_common.xml"
 
 /* While image and settings change together, a host that has its own copy of the common settings keeps it. */
@@ -303,12 +314,14 @@ static int make_fleet(struct live *l, const cJSON *resource, struct fleet **out,
 int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan **out, struct err *err)
 {
     const cJSON *resource = find(l, kind, name);
+    char now[32];
     auto_fleet struct fleet *f = NULL;
     struct facts_source source = {each_object, l};
     struct facts *facts = NULL;
     const char *pin = json_annotation(resource, "chfleet.io/render");
-    struct render_ctx ctx = {.config = l->config,
-                             .operator_ip = l->endpoints ? "127.0.0.1" : NULL,
+    struct render_ctx ctx = {.operator_ip = json_str(resource, "status.chop-ip", "127.0.0.1"),
+                             .now = now,
+                             .random = ctx_random,
                              .render_version = pin ? (unsigned)atoi(pin) : RENDER_VERSION,
                              .version = ctx_version,
                              .secret = ctx_secret,
@@ -316,6 +329,7 @@ int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan
                              .ctx = l};
     int rc;
 
+    out_rfc3339(world_wall(l->a->w), now, sizeof now);
     if (!resource)
         return err_set(err, ERR_MISSING, 0, "there is no %s %s in namespace %s", kube_kind_info(kind)->kind, name, l->ns);
     if (make_fleet(l, resource, &f, err) < 0)

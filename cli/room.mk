@@ -15,6 +15,7 @@ libcli_a_SOURCES = \
 	cli/cmd_get.c \
 	cli/cmd_history.c \
 	cli/cmd_kubeconfig.c \
+	cli/cmd_plan.c \
 	cli/cmd_status.c \
 	cli/cmd_up.c \
 	cli/cmd_version.c \
@@ -24,6 +25,7 @@ libcli_a_SOURCES = \
 	cli/connect.c cli/connect.h \
 	cli/daemon.c cli/daemon.h \
 	cli/guard.c cli/guard.h \
+	cli/live.c cli/live.h \
 	cli/manifest.c cli/manifest.h \
 	cli/merge.c cli/merge.h \
 	cli/node.c cli/node.h \
@@ -36,7 +38,7 @@ libcli_a_SOURCES = \
 	cli/tar.c cli/tar.h \
 	cli/yaml_out.c
 
-LIBS_CLI = libcli.a libkube.a libjournal.a libmodel.a libschema.a $(LIBS_BASE) $(YAML_LIBS) $(SQLITE_LIBS) -lpthread
+LIBS_CLI = libcli.a libkube.a libjournal.a librender.a libmodel.a libschema.a $(LIBS_BASE) $(YAML_LIBS) $(SQLITE_LIBS) $(XML_LIBS) -lpthread
 
 bin_PROGRAMS += chfleet
 chfleet_SOURCES = cli/main.c

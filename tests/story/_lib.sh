@@ -48,8 +48,8 @@ sql() { # URL STATEMENT
     curl -sS --max-time 60 "$1?wait_end_of_query=1" --data-binary "$2"
 }
 on_all() { # INSTALLATION STATEMENT: "HOST answer" of each host
-    local shard name address
-    hosts_of "$1" | while read -r shard name address; do
+    local name address
+    hosts_of "$1" | while read -r _ name address; do
         printf '%s %s\n' "$name" "$(sql "http://$address/" "$2")"
     done
 }
