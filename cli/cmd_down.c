@@ -15,6 +15,7 @@
 #include "cli/api.h"
 #include "cli/daemon.h"
 #include "cli/node.h"
+#include "cli/shims.h"
 
 enum { STOP_MS = 10000 };
 
@@ -107,6 +108,14 @@ static int purge(const char *dir, struct err *err)
     return 0;
 }
 
+/* The plane leaves its balancer running, as it leaves everything it runs; so might a plane that was killed. */
+static int stop_shims(const char *dir, struct err *err)
+{
+    auto_free char *plane_dir = daemon_path(dir, "plane");
+
+    return shims_stop(plane_dir, STOP_MS, 2 * STOP_MS, err) < 0 ? -1 : 0;
+}
+
 static int stop_all(struct cli *c, const char *dir, uint64_t limit_ms, struct err *err)
 {
     end_guard(dir);
@@ -119,7 +128,7 @@ static int stop_all(struct cli *c, const char *dir, uint64_t limit_ms, struct er
     }
     if (daemon_stop(dir, "plane", STOP_MS))
         printf("plane ended\n");
-    return 0;
+    return cli_flag(c, "keep") ? 0 : stop_shims(dir, err);
 }
 
 static int down(struct cli *c, const char *dir, struct err *err)

@@ -34,6 +34,7 @@ libcli_a_SOURCES = \
 	cli/progress.c cli/progress.h \
 	cli/records.c cli/records.h \
 	cli/redact.c cli/redact.h \
+	cli/shims.c cli/shims.h \
 	cli/status.c cli/status.h \
 	cli/tar.c cli/tar.h \
 	cli/yaml_out.c
