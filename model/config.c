@@ -19,10 +19,12 @@ static const char builtin[] =
     "{\"settings/user_defined_executable_functions_config\":\"no\"},{\"settings/logger/*\":\"no\"},"
     "{\"settings/macros/*\":\"no\"},{\"settings/remote_servers/*\":\"no\"},{\"settings/user_directories/*\":\"no\"},"
     "{\"settings/display_secrets_in_show_and_select\":\"no\"},{\"zookeeper/*\":\"no\"},{\"files/*.xml\":\"yes\"},"
-    "{\"files/config.d/*.xml\":\"yes\"},{\"files/config.d/*dict*.xml\":\"no\"},{\"files/config.d/*no_restart*\":\"no\"},"
+    "{\"files/config.d/*.xml\":\"yes\"},{\"files/config.d/*dict*.xml\":\"no\"},{\"files/config.d/"
+    "*no_restart*\":\"no\"},"
     "{\"profiles/default/background_*_pool_size\":\"yes\"},{\"profiles/default/max_*_for_server\":\"yes\"}]},"
     "{\"version\":\"21.*\",\"rules\":[{\"settings/logger\":\"yes\"}]}]},"
-    "\"access\":{\"scheme\":\"auto\",\"username\":\"clickhouse_operator\",\"password\":\"clickhouse_operator_password\","
+    "\"access\":{\"scheme\":\"auto\",\"username\":\"clickhouse_operator\",\"password\":\"clickhouse_operator_"
+    "password\","
     "\"rootCA\":\"\",\"secret\":{\"namespace\":\"\",\"name\":\"clickhouse-operator\"},\"port\":8123,"
     "\"timeouts\":{\"connect\":1,\"query\":4}},"
     "\"addons\":{\"rules\":["
@@ -79,8 +81,7 @@ static void put_over(cJSON *to, const cJSON *from, bool append)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, from)
-    {
+    cJSON_ArrayForEach(v, from) {
         cJSON *old = json_get(to, v->string);
         const cJSON *item;
 
@@ -170,9 +171,13 @@ static void refill(cJSON *config, const cJSON *from, const char *path)
 cJSON *config_effective(const cJSON *file, const cJSON *const *resources, size_t n)
 {
     static const char *const never_empty[] = {
-        "clickhouse.access.username", "clickhouse.access.password", "clickhouse.access.port",
-        "clickhouse.configuration.user.default.profile", "clickhouse.configuration.user.default.quota",
-        "statefulSet.revisionHistoryLimit", "pod.terminationGracePeriod",
+        "clickhouse.access.username",
+        "clickhouse.access.password",
+        "clickhouse.access.port",
+        "clickhouse.configuration.user.default.profile",
+        "clickhouse.configuration.user.default.quota",
+        "statefulSet.revisionHistoryLimit",
+        "pod.terminationGracePeriod",
         "reconcile.runtime.reconcileShardsMaxConcurrencyPercent",
     };
     cJSON *config = config_builtin();

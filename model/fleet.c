@@ -55,7 +55,8 @@ static int domain(struct build *b, struct err *err)
 static void switches(struct build *b)
 {
     struct fleet *f = b->f;
-    const char *task = json_str(b->spec, "taskID", ""), *profile = json_str(b->spec, "defaults.distributedDDL.profile", "");
+    const char *task = json_str(b->spec, "taskID", ""),
+               *profile = json_str(b->spec, "defaults.distributedDDL.profile", "");
     bool keeper = f->kind == FLEET_KEEPER;
 
     f->task_id = *task ? mem_str(task) : NULL;
@@ -99,7 +100,7 @@ static int sections(struct build *b, struct err *err)
         struct settings *to;
         bool keeper;
     } all[] = {
-        {"settings", &f->settings, true}, {"files", &f->files, true},      {"users", &f->users, false},
+        {"settings", &f->settings, true},  {"files", &f->files, true},    {"users", &f->users, false},
         {"profiles", &f->profiles, false}, {"quotas", &f->quotas, false},
     };
 
@@ -115,8 +116,8 @@ static void add_env(struct fleet *f, const char *name, const char *secret, const
     for (size_t i = 0; i < f->n_env; i++)
         if (strcmp(f->env[i].name, name) == 0) {
             if (strcmp(f->env[i].secret, secret) != 0 || strcmp(f->env[i].key, key) != 0)
-                fleet_warn(f, "environment variable %s: two settings want it with different Secrets; %s/%s is used", name,
-                           f->env[i].secret, f->env[i].key);
+                fleet_warn(f, "environment variable %s: two settings want it with different Secrets; %s/%s is used",
+                           name, f->env[i].secret, f->env[i].key);
             return;
         }
     f->env = mem_grow(f->env, f->n_env + 1, sizeof *f->env);
@@ -149,8 +150,9 @@ static bool add_service(struct fleet *f, const char *name)
     const cJSON *t = names_template(f, "serviceTemplates", name);
 
     if (!t) {
-        fleet_warn(f, "spec.defaults.templates: there is no service template \"%s\"; none of the list is used, the "
-                      "installation gets the built-in Service",
+        fleet_warn(f,
+                   "spec.defaults.templates: there is no service template \"%s\"; none of the list is used, the "
+                   "installation gets the built-in Service",
                    name);
         f->n_service_templates = 0;
         return false;
@@ -214,8 +216,8 @@ int fleet_make(const struct fleet_input *in, struct fleet **out, struct err *err
 
 static void host_free(struct host *h)
 {
-    char *const texts[] = {h->key, h->name, h->replica_name, h->sts,   h->service,     h->fqdn,
-                           h->pod, h->configmap, h->address,  h->image, h->tag_version};
+    char *const texts[] = {h->key, h->name,      h->replica_name, h->sts,   h->service,    h->fqdn,
+                           h->pod, h->configmap, h->address,      h->image, h->tag_version};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);

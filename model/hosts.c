@@ -79,7 +79,8 @@ static const cJSON *named(struct build *b, const struct host *h, const char *lis
     const cJSON *t = names_template(b->f, list, name);
 
     if (*name && !t)
-        fleet_warn(b->f, "templates.%s: there is no \"%s\" in spec.templates.%s; the built-in one is used", key, name, list);
+        fleet_warn(b->f, "templates.%s: there is no \"%s\" in spec.templates.%s; the built-in one is used", key, name,
+                   list);
     return t;
 }
 
@@ -138,7 +139,8 @@ static void host_names(struct fleet *f, struct host *h)
 
     h->sts = pattern(h, h->pod_template, object);
     h->service = pattern(h, h->templates.replica_service, object);
-    h->configmap = pattern(h, NULL, keeper ? "chk-{chk}-deploy-confd-{cluster}-{host}" : "chi-{chi}-deploy-confd-{cluster}-{host}");
+    h->configmap = pattern(
+        h, NULL, keeper ? "chk-{chk}-deploy-confd-{cluster}-{host}" : "chi-{chi}-deploy-confd-{cluster}-{host}");
     h->pod = mem_printf("%s-0", h->sts);
     h->fqdn = fqdn(f, h->service);
     h->address = mem_str(f->endpoints ? "127.0.0.1" : f->use_fqdn ? h->fqdn : h->service);
@@ -227,8 +229,9 @@ static int host_ports(struct build *b, struct host *h, struct err *err)
         if (keeper == (p == PORT_ZK || p == PORT_RAFT))
             h->ports[p] = port_number(f, h, (enum host_port)p, open);
         if (h->ports[p] > 65535)
-            return err_set(err, ERR_INPUT, 0, "host %s: its port %s would be %u, but 65535 is the highest: lower the base port",
-                           h->key, host_port_names[p], h->ports[p]);
+            return err_set(err, ERR_INPUT, 0,
+                           "host %s: its port %s would be %u, but 65535 is the highest: lower the base port", h->key,
+                           host_port_names[p], h->ports[p]);
     }
     return f->endpoints ? allocate(b, h, err) : 0;
 }
@@ -239,8 +242,7 @@ static bool mounts(const cJSON *container, const char *name, const char *path)
 {
     const cJSON *m;
 
-    cJSON_ArrayForEach(m, json_get(container, "volumeMounts"))
-    {
+    cJSON_ArrayForEach(m, json_get(container, "volumeMounts")) {
         const char *at = json_str(m, "mountPath", "");
         size_t n = strlen(path);
 
@@ -297,15 +299,13 @@ static void container_volumes(struct fleet *f, struct host *h, const cJSON *cont
 {
     const cJSON *m;
 
-    cJSON_ArrayForEach(m, json_get(container, "volumeMounts"))
-    {
+    cJSON_ArrayForEach(m, json_get(container, "volumeMounts")) {
         const cJSON *tmpl = names_template(f, "volumeClaimTemplates", json_str(m, "name", NULL));
 
         if (tmpl)
             add_volume(h, tmpl, json_str(m, "mountPath", ""));
     }
-    if (h->templates.data_vct &&
-        !mounts(container, json_str(h->templates.data_vct, "name", ""), fleet_data_dir(f)))
+    if (h->templates.data_vct && !mounts(container, json_str(h->templates.data_vct, "name", ""), fleet_data_dir(f)))
         add_volume(h, h->templates.data_vct, fleet_data_dir(f));
     if (h->templates.log_vct && !mounts(container, json_str(h->templates.log_vct, "name", ""), fleet_log_dir(f)))
         add_volume(h, h->templates.log_vct, fleet_log_dir(f));
@@ -316,8 +316,7 @@ static bool pod_volume_holds_data(const struct fleet *f, const cJSON *pod_spec)
 {
     const cJSON *m, *v;
 
-    cJSON_ArrayForEach(m, json_get(fleet_server_container(f, pod_spec), "volumeMounts"))
-    {
+    cJSON_ArrayForEach(m, json_get(fleet_server_container(f, pod_spec), "volumeMounts")) {
         if (!holds_data(f, json_str(m, "mountPath", "")))
             continue;
         cJSON_ArrayForEach(v, json_get(pod_spec, "volumes"))
@@ -354,10 +353,11 @@ int hosts_make(struct build *b, struct err *err)
         host_volumes(f, h);
         for (size_t v = 0; v < h->n_volumes; v++)
             if (h->volumes[v].size_bytes < 0)
-                return err_set(err, ERR_INPUT, 0,
-                               "spec.templates.volumeClaimTemplates[%s].spec.resources.requests.storage: a size such as "
-                               "\"100Gi\" is needed",
-                               h->volumes[v].name);
+                return err_set(
+                    err, ERR_INPUT, 0,
+                    "spec.templates.volumeClaimTemplates[%s].spec.resources.requests.storage: a size such as "
+                    "\"100Gi\" is needed",
+                    h->volumes[v].name);
     }
     if (names_check(b, err) < 0)
         return -1;

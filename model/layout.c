@@ -66,9 +66,9 @@ int layout_section(struct build *b, struct settings *to, const cJSON *level, con
 
     src.files = strcmp(what, "files") == 0;
     src.users = strcmp(what, "users") == 0;
-    src.env_prefix = src.users ? "CONFIGURATION_USERS_" :
-                     strcmp(what, "settings") == 0 ? "CONFIGURATION_SETTINGS_" :
-                                                     NULL;
+    src.env_prefix = src.users                       ? "CONFIGURATION_USERS_"
+                     : strcmp(what, "settings") == 0 ? "CONFIGURATION_SETTINGS_"
+                                                     : NULL;
     scope.users = src.users;
     scope.macros = b->f->kind == FLEET_CLICKHOUSE && config_bool(b->spec, toggle, false);
     if (scope.macros || scope.users)
@@ -83,9 +83,9 @@ int fleet_section(const struct fleet *f, const char *what, const cJSON *section,
     struct settings_source src = {.where = where, .ctx = &scope, .users = scope.users};
 
     src.files = strcmp(what, "files") == 0;
-    src.env_prefix = src.users ? "CONFIGURATION_USERS_" :
-                     strcmp(what, "settings") == 0 ? "CONFIGURATION_SETTINGS_" :
-                                                     NULL;
+    src.env_prefix = src.users                       ? "CONFIGURATION_USERS_"
+                     : strcmp(what, "settings") == 0 ? "CONFIGURATION_SETTINGS_"
+                                                     : NULL;
     src.expand = scope.users ? expand : NULL;
     return settings_load(to, section, &src, err);
 }
@@ -96,8 +96,7 @@ static cJSON *inherit_templates(const cJSON *own, const cJSON *above)
     cJSON *out = cJSON_IsObject(own) ? json_copy(own) : cJSON_CreateObject();
     const cJSON *v, *name;
 
-    cJSON_ArrayForEach(v, above)
-    {
+    cJSON_ArrayForEach(v, above) {
         cJSON *have = json_get(out, v->string);
 
         if (cJSON_IsArray(v) && cJSON_IsArray(have)) {
@@ -117,8 +116,8 @@ static bool is_host_file(const char *key)
 }
 
 /* Files below the installation: only those for hosts count. */
-static int load_files(struct build *b, struct settings *to, const cJSON *own, const char *where, const struct cluster *c,
-                      const struct shard *s, const struct host *h, struct err *err)
+static int load_files(struct build *b, struct settings *to, const cJSON *own, const char *where,
+                      const struct cluster *c, const struct shard *s, const struct host *h, struct err *err)
 {
     struct settings all = {NULL, 0};
     int rc = layout_section(b, &all, own, "files", where, c, s, h, err);
@@ -127,16 +126,18 @@ static int load_files(struct build *b, struct settings *to, const cJSON *own, co
         if (is_host_file(all.v[i].path))
             settings_put(to, &all.v[i]);
         else
-            fleet_warn(b->f, "%s.files[%s]: only files for hosts (conf.d/… or without a folder) count here; this one is left "
-                             "out: put it into spec.configuration.files",
+            fleet_warn(b->f,
+                       "%s.files[%s]: only files for hosts (conf.d/… or without a folder) count here; this one is left "
+                       "out: put it into spec.configuration.files",
                        where, all.v[i].path);
     }
     settings_fini(&all);
     return rc;
 }
 
-static int level_make(struct build *b, struct level *out, const cJSON *own, const struct level *above, const char *where,
-                      const struct cluster *c, const struct shard *s, const struct host *h, struct err *err)
+static int level_make(struct build *b, struct level *out, const cJSON *own, const struct level *above,
+                      const char *where, const struct cluster *c, const struct shard *s, const struct host *h,
+                      struct err *err)
 {
     if (layout_section(b, &out->settings, own, "settings", where, c, s, h, err) < 0 ||
         load_files(b, &out->files, own, where, c, s, h, err) < 0)
@@ -162,8 +163,8 @@ static int64_t larger(int64_t a, int64_t b)
 }
 
 /* Grows a count by what nested lists ask for. */
-static int64_t grown(const cJSON *layout, const char *own, const char *list, const char *other, const char *nested_count,
-                     const char *nested_list)
+static int64_t grown(const cJSON *layout, const char *own, const char *list, const char *other,
+                     const char *nested_count, const char *nested_list)
 {
     int64_t n = json_int(layout, own, 0);
     const cJSON *v;
@@ -171,8 +172,7 @@ static int64_t grown(const cJSON *layout, const char *own, const char *list, con
     if (n == 0)
         n = 1;
     n = larger(n, cJSON_GetArraySize(json_get(layout, list)));
-    cJSON_ArrayForEach(v, json_get(layout, other))
-    {
+    cJSON_ArrayForEach(v, json_get(layout, other)) {
         n = larger(n, json_int(v, nested_count, 0));
         n = larger(n, cJSON_GetArraySize(json_get(v, nested_list)));
     }
@@ -187,22 +187,26 @@ static int count(struct build *b, const struct cluster *c, const cJSON *layout, 
     for (int i = 0; i < 2; i++) {
         given[i] = json_int(layout, names[i], 0);
         if (given[i] < 0)
-            return err_set(err, ERR_INPUT, 0, "spec.configuration.clusters[%s].layout.%s: is %" PRId64 "; it must be 1 or more",
-                           c->name, names[i], given[i]);
+            return err_set(err, ERR_INPUT, 0,
+                           "spec.configuration.clusters[%s].layout.%s: is %" PRId64 "; it must be 1 or more", c->name,
+                           names[i], given[i]);
     }
     out->shards = grown(layout, "shardsCount", "shards", "replicas", "shardsCount", "shards");
     out->replicas = grown(layout, "replicasCount", "replicas", "shards", "replicasCount", "replicas");
     if (out->shards > MOST_HOSTS || out->replicas > MOST_HOSTS || out->shards * out->replicas > MOST_HOSTS)
-        return err_set(err, ERR_INPUT, 0, "spec.configuration.clusters[%s].layout: asks for %" PRId64 " x %" PRId64
-                                          " hosts; at most %d are supported",
+        return err_set(err, ERR_INPUT, 0,
+                       "spec.configuration.clusters[%s].layout: asks for %" PRId64 " x %" PRId64
+                       " hosts; at most %d are supported",
                        c->name, out->shards, out->replicas, MOST_HOSTS);
     if (given[0] && out->shards > given[0])
-        fleet_warn(b->f, "spec.configuration.clusters[%s].layout.shardsCount: is %" PRId64 ", but %" PRId64
-                         " shards are described, so there are %" PRId64,
+        fleet_warn(b->f,
+                   "spec.configuration.clusters[%s].layout.shardsCount: is %" PRId64 ", but %" PRId64
+                   " shards are described, so there are %" PRId64,
                    c->name, given[0], out->shards, out->shards);
     if (given[1] && out->replicas > given[1])
-        fleet_warn(b->f, "spec.configuration.clusters[%s].layout.replicasCount: is %" PRId64 ", but %" PRId64
-                         " replicas are described, so shards without a count of their own have %" PRId64,
+        fleet_warn(b->f,
+                   "spec.configuration.clusters[%s].layout.replicasCount: is %" PRId64 ", but %" PRId64
+                   " replicas are described, so shards without a count of their own have %" PRId64,
                    c->name, given[1], out->replicas, out->replicas);
     return 0;
 }
@@ -212,8 +216,9 @@ static int64_t shard_replicas(struct build *b, const struct shard *s, const cJSO
     int64_t given = json_int(own, "replicasCount", 0), listed = cJSON_GetArraySize(json_get(own, "replicas"));
 
     if (given > 0 && listed > given)
-        fleet_warn(b->f, "spec.configuration.clusters[%s].layout.shards[%s].replicasCount: is %" PRId64 ", but %" PRId64
-                         " replicas are listed; the last ones are left out",
+        fleet_warn(b->f,
+                   "spec.configuration.clusters[%s].layout.shards[%s].replicasCount: is %" PRId64 ", but %" PRId64
+                   " replicas are listed; the last ones are left out",
                    s->cluster->name, s->name, given, listed);
     return given > 0 ? given : listed > 0 ? listed : dflt;
 }
@@ -255,9 +260,11 @@ static void warn_lost_side(struct build *b, const struct host *h, const cJSON *l
     const cJSON *v;
 
     cJSON_ArrayForEach(v, lost)
-        if (strcmp(v->string, "secure") != 0 && strcmp(v->string, "insecure") != 0 && strcmp(v->string, "templates") != 0)
-            fleet_warn(b->f, "spec.configuration.clusters[%s].layout.replicas[%u].shards[%u].%s: has no effect, because the "
-                             "same host is described in layout.shards[%u].replicas[%u]",
+        if (strcmp(v->string, "secure") != 0 && strcmp(v->string, "insecure") != 0 &&
+            strcmp(v->string, "templates") != 0)
+            fleet_warn(b->f,
+                       "spec.configuration.clusters[%s].layout.replicas[%u].shards[%u].%s: has no effect, because the "
+                       "same host is described in layout.shards[%u].replicas[%u]",
                        h->cluster->name, h->replica_index, h->shard_index, v->string, h->shard_index, h->replica_index);
 }
 
@@ -314,7 +321,8 @@ static int host_make(struct build *b, struct grid *g, struct shard *s, const str
     h->name = host_name(own, h);
     h->key = mem_printf("%s/%s/%s/%s/%s", b->f->ns, b->f->name, g->c->name, s->name, h->replica_name);
     where = mem_printf("spec.configuration.clusters[%s].layout.hosts[%s]", g->c->name, h->name);
-    rc = level_make(b, &l, own, g->from_replicas && j < g->n_columns ? &g->columns[j] : shard_level, where, g->c, s, h, err);
+    rc = level_make(b, &l, own, g->from_replicas && j < g->n_columns ? &g->columns[j] : shard_level, where, g->c, s, h,
+                    err);
     h->settings = l.settings;
     h->files = l.files;
     h->source = own;
@@ -327,7 +335,8 @@ static int host_make(struct build *b, struct grid *g, struct shard *s, const str
 static int shard_make(struct build *b, struct grid *g, unsigned i, int64_t dflt_replicas, struct err *err)
 {
     struct shard *s = &g->c->shards[i];
-    const cJSON *own = cJSON_GetArrayItem(json_get(g->layout, "shards"), (int)i), *ir = json_get(own, "internalReplication");
+    const cJSON *own = cJSON_GetArrayItem(json_get(g->layout, "shards"), (int)i),
+                *ir = json_get(own, "internalReplication");
     struct level l = {.templates = NULL};
     auto_free char *where = NULL;
     int64_t n;
@@ -337,11 +346,14 @@ static int shard_make(struct build *b, struct grid *g, unsigned i, int64_t dflt_
     where = mem_printf("spec.configuration.clusters[%s].layout.shards[%s]", g->c->name, s->name);
     s->weight = json_int(own, "weight", -1);
     n = shard_replicas(b, s, own, dflt_replicas);
-    s->internal_replication = mem_str(config_flag(ir) >= 0 && cJSON_IsString(ir) ? ir->valuestring : n > 1 ? "True" : "False");
+    s->internal_replication = mem_str(config_flag(ir) >= 0 && cJSON_IsString(ir) ? ir->valuestring
+                                      : n > 1                                    ? "True"
+                                                                                 : "False");
     s->hosts = mem_array((size_t)n, sizeof *s->hosts);
     rc = level_make(b, &l, own, &g->cluster, where, g->c, s, NULL, err);
     if (rc == 0)
-        s->service_template = names_template(b->f, "serviceTemplates", json_str(l.templates, "shardServiceTemplate", NULL));
+        s->service_template =
+            names_template(b->f, "serviceTemplates", json_str(l.templates, "shardServiceTemplate", NULL));
     for (unsigned j = 0; rc == 0 && j < (unsigned)n; j++)
         rc = host_make(b, g, s, &l, j, err);
     level_fini(&l);
@@ -354,9 +366,9 @@ static int columns_make(struct build *b, struct grid *g, struct err *err)
     int rc = 0;
 
     g->columns = mem_array((size_t)cJSON_GetArraySize(list), sizeof *g->columns);
-    cJSON_ArrayForEach(v, list)
-    {
-        auto_free char *where = mem_printf("spec.configuration.clusters[%s].layout.replicas[%zu]", g->c->name, g->n_columns);
+    cJSON_ArrayForEach(v, list) {
+        auto_free char *where =
+            mem_printf("spec.configuration.clusters[%s].layout.replicas[%zu]", g->c->name, g->n_columns);
 
         if (rc == 0)
             rc = level_make(b, &g->columns[g->n_columns++], v, &g->cluster, where, g->c, NULL, NULL, err);
@@ -382,10 +394,11 @@ static int grid_fill(struct build *b, struct grid *g, struct err *err)
     if (count(b, g->c, g->layout, &n, err) < 0 || columns_make(b, g, err) < 0)
         return -1;
     if (n.replicas > 1 && b->f->kind == FLEET_KEEPER && n.shards > 1)
-        return err_set(err, ERR_INPUT, 0,
-                       "spec.configuration.clusters[%s].layout: a Keeper has one shard (member numbers are replica positions); "
-                       "this one asks for %" PRId64,
-                       g->c->name, n.shards);
+        return err_set(
+            err, ERR_INPUT, 0,
+            "spec.configuration.clusters[%s].layout: a Keeper has one shard (member numbers are replica positions); "
+            "this one asks for %" PRId64,
+            g->c->name, n.shards);
     g->c->shards = mem_array((size_t)n.shards, sizeof *g->c->shards);
     for (unsigned i = 0; i < (unsigned)n.shards; i++) {
         g->c->n_shards = i + 1;
@@ -480,13 +493,13 @@ static int cluster_make(struct build *b, struct cluster *c, const cJSON *own, st
     c->source = own;
     cluster_knobs(b, c, own);
     cluster_secret(c, own);
-    g.from_replicas = cJSON_GetArraySize(json_get(g.layout, "replicas")) > 0 &&
-                      cJSON_GetArraySize(json_get(g.layout, "shards")) == 0;
+    g.from_replicas =
+        cJSON_GetArraySize(json_get(g.layout, "replicas")) > 0 && cJSON_GetArraySize(json_get(g.layout, "shards")) == 0;
     rc = level_make(b, &g.cluster, own, NULL, where, c, NULL, NULL, err);
     if (rc == 0) {
         cluster_files(b, &g.cluster);
-        c->service_template = names_template(b->f, "serviceTemplates",
-                                             json_str(g.cluster.templates, "clusterServiceTemplate", NULL));
+        c->service_template =
+            names_template(b->f, "serviceTemplates", json_str(g.cluster.templates, "clusterServiceTemplate", NULL));
         rc = grid_fill(b, &g, err);
     }
     level_fini(&g.cluster);
@@ -500,14 +513,16 @@ static int check_names(const struct fleet *f, const struct cluster *c, struct er
 {
     for (const struct cluster *o = f->clusters; o < c; o++)
         if (strcmp(o->name, c->name) == 0)
-            return err_set(err, ERR_INPUT, 0, "spec.configuration.clusters: two clusters are named \"%s\": rename one", c->name);
+            return err_set(err, ERR_INPUT, 0, "spec.configuration.clusters: two clusters are named \"%s\": rename one",
+                           c->name);
     for (size_t i = 0; i < c->n_shards; i++)
         for (size_t j = 0; j < i; j++)
             if (strcmp(c->shards[i].name, c->shards[j].name) == 0)
-                return err_set(err, ERR_INPUT, 0,
-                               "spec.configuration.clusters[%s].layout.shards: shards %zu and %zu are both named \"%s\": "
-                               "rename one",
-                               c->name, j, i, c->shards[i].name);
+                return err_set(
+                    err, ERR_INPUT, 0,
+                    "spec.configuration.clusters[%s].layout.shards: shards %zu and %zu are both named \"%s\": "
+                    "rename one",
+                    c->name, j, i, c->shards[i].name);
     return 0;
 }
 
@@ -519,18 +534,18 @@ int layout_make(struct build *b, struct err *err)
     if (cJSON_GetArraySize(list) == 0)
         list = f->default_clusters = json_parse("[{\"name\":\"cluster\"}]", 20, NULL);
     f->clusters = mem_array((size_t)cJSON_GetArraySize(list), sizeof *f->clusters);
-    cJSON_ArrayForEach(v, list)
-    {
+    cJSON_ArrayForEach(v, list) {
         struct cluster *c = &f->clusters[f->n_clusters];
 
         c->fleet = f;
         c->index = (unsigned)f->n_clusters++;
         c->name = mem_str(json_str(v, "name", cJSON_IsObject(v) ? "" : "cluster"));
         if (!*c->name || !(c->name[0] >= 'A'))
-            return err_set(err, ERR_INPUT, 0,
-                           "spec.configuration.clusters[%u].name: \"%s\" cannot be an element of remote_servers: a name "
-                           "that begins with a letter is needed",
-                           c->index, c->name);
+            return err_set(
+                err, ERR_INPUT, 0,
+                "spec.configuration.clusters[%u].name: \"%s\" cannot be an element of remote_servers: a name "
+                "that begins with a letter is needed",
+                c->index, c->name);
         if (cluster_make(b, c, v, err) < 0 || check_names(f, c, err) < 0)
             return -1;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Templates laid over each other, with the peer's surprises: in some sections the later layer wins, in others the earlier
- * one. Layers: auto templates by namespace and name, the templates the resource asks for in its order, the resource.
+ * Templates laid over each other, with the peer's surprises: in some sections the later layer wins, in others the
+ * earlier one. Layers: auto templates by namespace and name, the templates the resource asks for in its order, the
+ * resource.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,7 @@ static void put_over(cJSON *to, const cJSON *from)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, from)
-    {
+    cJSON_ArrayForEach(v, from) {
         cJSON *old = json_get(to, v->string);
 
         if (empty(v) && old)
@@ -40,8 +40,7 @@ static void fill(cJSON *to, const cJSON *from)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, from)
-    {
+    cJSON_ArrayForEach(v, from) {
         cJSON *old = json_get(to, v->string);
 
         if (cJSON_IsObject(v) && cJSON_IsObject(old))
@@ -68,8 +67,7 @@ static void fill_by_index(cJSON *to, const cJSON *from)
     int i = 0;
 
     if (cJSON_IsArray(to)) {
-        cJSON_ArrayForEach(v, from)
-        {
+        cJSON_ArrayForEach(v, from) {
             cJSON *old = cJSON_GetArrayItem(to, i++);
 
             if (!old)
@@ -79,8 +77,7 @@ static void fill_by_index(cJSON *to, const cJSON *from)
         }
         return;
     }
-    cJSON_ArrayForEach(v, from)
-    {
+    cJSON_ArrayForEach(v, from) {
         cJSON *old = json_get(to, v->string);
 
         if (strcmp(v->string, "env") == 0 && cJSON_IsArray(old))
@@ -107,8 +104,7 @@ static void merge_service(cJSON *to, const cJSON *from)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, from)
-    {
+    cJSON_ArrayForEach(v, from) {
         cJSON *old = json_get(to, v->string);
 
         if (cJSON_IsObject(v) && cJSON_IsObject(old))
@@ -129,8 +125,7 @@ static void merge_templates(cJSON *to, const cJSON *from)
         if (!cJSON_IsArray(list))
             continue;
         have = cJSON_IsArray(json_get(to, kinds[i])) ? json_get(to, kinds[i]) : json_set_arr(to, kinds[i]);
-        cJSON_ArrayForEach(v, list)
-        {
+        cJSON_ArrayForEach(v, list) {
             cJSON *old = by_name(have, json_str(v, "name", ""));
 
             if (!old)
@@ -147,8 +142,7 @@ static void merge_zookeeper(cJSON *to, const cJSON *from)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, from)
-    {
+    cJSON_ArrayForEach(v, from) {
         if (strcmp(v->string, "nodes") == 0)
             append(to, "nodes", v, false);
         else if (strcmp(v->string, "use_compression") == 0 ? empty(json_get(to, v->string)) : !empty(v))
@@ -165,8 +159,7 @@ static void merge_configuration(cJSON *to, const cJSON *from)
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
         const cJSON *v;
 
-        cJSON_ArrayForEach(v, json_get(from, sections[i]))
-        {
+        cJSON_ArrayForEach(v, json_get(from, sections[i])) {
             cJSON *have = json_need_obj(to, sections[i]);
 
             if (!json_get(have, v->string))
@@ -200,8 +193,7 @@ static void merge_defaults(cJSON *to, const cJSON *from)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, from)
-    {
+    cJSON_ArrayForEach(v, from) {
         if (strcmp(v->string, "replicasUseFQDN") == 0) {
             if (empty(json_get(to, v->string)))
                 json_set(to, v->string, json_copy(v));

@@ -163,15 +163,17 @@ static bool is_dns_label(const char *name)
 static int check_one(const struct host *h, const char *what, const char *name, size_t longest, struct err *err)
 {
     if (!is_dns_label(name))
-        return err_set(err, ERR_INPUT, 0,
-                       "host %s: its %s would be named \"%s\", but Kubernetes takes only lower case letters, digits and -: "
-                       "rename the cluster, shard, replica or host",
-                       h->key, what, name);
+        return err_set(
+            err, ERR_INPUT, 0,
+            "host %s: its %s would be named \"%s\", but Kubernetes takes only lower case letters, digits and -: "
+            "rename the cluster, shard, replica or host",
+            h->key, what, name);
     if (strlen(name) > longest)
-        return err_set(err, ERR_INPUT, 0,
-                       "host %s: its %s would be named \"%s\", which has %zu characters; %zu are allowed: shorten the name "
-                       "of the installation, cluster, shard or host",
-                       h->key, what, name, strlen(name), longest);
+        return err_set(
+            err, ERR_INPUT, 0,
+            "host %s: its %s would be named \"%s\", which has %zu characters; %zu are allowed: shorten the name "
+            "of the installation, cluster, shard or host",
+            h->key, what, name, strlen(name), longest);
     return 0;
 }
 
@@ -191,7 +193,8 @@ static int check_unique(struct taken *v, size_t n, const char *what, struct err 
     for (size_t i = 1; i < n; i++)
         if (strcmp(v[i - 1].name, v[i].name) == 0)
             return err_set(err, ERR_INPUT, 0,
-                           "hosts %s (%s) and %s (%s) would both have the %s \"%s\": give them names that differ in their first %d "
+                           "hosts %s (%s) and %s (%s) would both have the %s \"%s\": give them names that differ in "
+                           "their first %d "
                            "characters, and a generateName {cluster} and {host}",
                            v[i - 1].host->key, v[i - 1].host->name, v[i].host->key, v[i].host->name, what, v[i].name,
                            CUT_SHORT);
@@ -201,7 +204,8 @@ static int check_unique(struct taken *v, size_t n, const char *what, struct err 
 int names_check(struct build *b, struct err *err)
 {
     struct fleet *f = b->f;
-    struct taken *v = mem_array(f->n_hosts * 3, sizeof *v), *sts = v, *service = v + f->n_hosts, *key = service + f->n_hosts;
+    struct taken *v = mem_array(f->n_hosts * 3, sizeof *v), *sts = v, *service = v + f->n_hosts,
+                 *key = service + f->n_hosts;
     int rc = 0;
 
     for (size_t i = 0; i < f->n_hosts && rc == 0; i++) {

@@ -7,9 +7,10 @@
 #include "base/mem.h"
 
 static const char *const action_names[HOST_ACTIONS] = {
-    [ACT_NONE] = "none",         [ACT_RELOAD] = "reload",   [ACT_SOFT_RESTART] = "soft-restart", [ACT_RESTART] = "restart",
-    [ACT_RECREATE] = "recreate", [ACT_CREATE] = "create",   [ACT_REMOVE] = "remove",             [ACT_RESIZE] = "resize",
-    [ACT_REBUILD] = "rebuild",   [ACT_STOP] = "stop",       [ACT_START] = "start",               [ACT_JOIN] = "join",
+    [ACT_NONE] = "none",       [ACT_RELOAD] = "reload",     [ACT_SOFT_RESTART] = "soft-restart",
+    [ACT_RESTART] = "restart", [ACT_RECREATE] = "recreate", [ACT_CREATE] = "create",
+    [ACT_REMOVE] = "remove",   [ACT_RESIZE] = "resize",     [ACT_REBUILD] = "rebuild",
+    [ACT_STOP] = "stop",       [ACT_START] = "start",       [ACT_JOIN] = "join",
 };
 
 const char *host_action_name(enum host_action a)
@@ -121,8 +122,9 @@ static void check_loss(struct planner *m, const struct host_facts *h)
         return;
     if (h->n_pvcs > 0 && (h->all_retained || !m->f->cleanup_delete_pvc))
         return; /* its volumes stay */
-    refuse(m, mem_printf("shard %s would be removed, and no other shard has its data. If the data may be gone, write:\n%s", shard,
-                         yaml));
+    refuse(m,
+           mem_printf("shard %s would be removed, and no other shard has its data. If the data may be gone, write:\n%s",
+                      shard, yaml));
 }
 
 static void plan_unwanted(struct planner *m, const struct host_facts *live, struct plan_host *h)
@@ -135,7 +137,8 @@ static void plan_unwanted(struct planner *m, const struct host_facts *live, stru
         return;
     }
     if (!m->f->cleanup_delete_sts) {
-        decide(h, ACT_NONE, mem_str("not in the layout any more; kept by spec.reconcile.cleanup.unknownObjects.statefulSet"));
+        decide(h, ACT_NONE,
+               mem_str("not in the layout any more; kept by spec.reconcile.cleanup.unknownObjects.statefulSet"));
         warn(m, mem_printf("%s: %s", live->key, h->reason));
         return;
     }
@@ -176,8 +179,8 @@ static void check_volumes(struct planner *m, const struct host_facts *live)
         auto_free char *yaml = consent_text("volumes", live->dropped[i]);
 
         if (!consents(m, "volumes", live->cluster, live->dropped[i]))
-            refuse(m, mem_printf("%s: its volume %s would not be used any more. If that is meant, write:\n%s", live->key,
-                                 live->dropped[i], yaml));
+            refuse(m, mem_printf("%s: its volume %s would not be used any more. If that is meant, write:\n%s",
+                                 live->key, live->dropped[i], yaml));
     }
 }
 
@@ -186,7 +189,8 @@ static bool plan_state(struct planner *m, const struct host_facts *live, struct 
 {
     if (!live->sts) {
         if (!m->f->stop)
-            decide(h, ACT_CREATE, mem_str(m->live->fresh ? "new installation" : "spec.configuration.clusters: new host"));
+            decide(h, ACT_CREATE,
+                   mem_str(m->live->fresh ? "new installation" : "spec.configuration.clusters: new host"));
         else
             decide(h, ACT_NONE, mem_str("does not exist; is created when spec.stop is taken back"));
         return true;
@@ -197,7 +201,9 @@ static bool plan_state(struct planner *m, const struct host_facts *live, struct 
         return true;
     }
     if (live->volume_lost || gives_up_volume(m, live)) {
-        decide(h, ACT_REBUILD, mem_str(live->volume_lost ? "its volume is lost" : "spec.chfleet.consent.volumes: its volume is given up"));
+        decide(
+            h, ACT_REBUILD,
+            mem_str(live->volume_lost ? "its volume is lost" : "spec.chfleet.consent.volumes: its volume is given up"));
         return true;
     }
     if (live->replicas == 0) {
@@ -228,7 +234,9 @@ static void plan_changes(struct planner *m, const struct host_facts *live, struc
         decide(h, ACT_RESIZE, reason_of(live->volume_changes, live->n_volume));
     else if (!live->listed || (m->f->kind == FLEET_CLICKHOUSE && !live->labelled_in)) {
         if (live->ready && *live->identity && !quiet)
-            decide(h, ACT_JOIN, mem_str(live->listed ? "it runs, but is out of the balancer" : "it runs, but its peers do not list it"));
+            decide(h, ACT_JOIN,
+                   mem_str(live->listed ? "it runs, but is out of the balancer"
+                                        : "it runs, but its peers do not list it"));
         else if (*live->waiting)
             decide(h, ACT_NONE, mem_printf("its container waits: %s", live->waiting));
     } else if (live->n_reload && *live->identity && !quiet)
@@ -250,10 +258,13 @@ static void check_macros(struct planner *m, const struct host_facts *live)
     for (size_t i = 0; i < live->n_reload; i++)
         for (size_t k = 0; k < sizeof names / sizeof *names; k++)
             if (str_ends(live->reload_changes[i].path, names[k]))
-                warn(m, mem_printf("%s: macro {%s} changes (%s → %s); replicated tables that were made with it do not find their "
-                                   "data after the next start",
-                                   live->key, strrchr(names[k], '.') + 1, live->reload_changes[i].from ? live->reload_changes[i].from : "",
-                                   live->reload_changes[i].to ? live->reload_changes[i].to : ""));
+                warn(m,
+                     mem_printf(
+                         "%s: macro {%s} changes (%s → %s); replicated tables that were made with it do not find their "
+                         "data after the next start",
+                         live->key, strrchr(names[k], '.') + 1,
+                         live->reload_changes[i].from ? live->reload_changes[i].from : "",
+                         live->reload_changes[i].to ? live->reload_changes[i].to : ""));
 }
 
 static void plan_wanted(struct planner *m, const struct host_facts *live, struct plan_host *h)
@@ -267,7 +278,8 @@ static void plan_wanted(struct planner *m, const struct host_facts *live, struct
     h->objects = live->n_object > 0;
     if (disruptive(h->action) && s && s->n_hosts == 1 && m->f->kind == FLEET_CLICKHOUSE) {
         h->single_replica = true;
-        warn(m, mem_printf("%s: it is the only replica of its shard; the shard does not answer while it restarts", h->key));
+        warn(m, mem_printf("%s: it is the only replica of its shard; the shard does not answer while it restarts",
+                           h->key));
     }
     if (h->action == ACT_REBUILD && s && s->n_hosts == 1)
         warn(m, mem_printf("%s: it is the only replica of its shard; it comes back empty", h->key));
@@ -545,7 +557,8 @@ static void restart_order(struct planner *m)
     m->p->execute_task_id = m->p->restart_token && m->f->task_id;
 }
 
-/* Settings for all hosts that change while hosts get new pods: no server may read settings meant for another version. */
+/* Settings for all hosts that change while hosts get new pods: no server may read settings meant for another version.
+ */
 static bool must_hold(const struct planner *m)
 {
     bool settings = false, pods = false;
@@ -589,8 +602,8 @@ static void hosts(struct planner *m)
 static void keeper_warnings(struct planner *m)
 {
     if (m->f->kind == FLEET_KEEPER && !m->f->deleting && m->f->n_hosts % 2 == 0)
-        warn(m, mem_printf("%zu members stand the loss of no more members than %zu do: use an odd number", m->f->n_hosts,
-                           m->f->n_hosts - 1));
+        warn(m, mem_printf("%zu members stand the loss of no more members than %zu do: use an odd number",
+                           m->f->n_hosts, m->f->n_hosts - 1));
 }
 
 int plan_make(const struct fleet *f, const struct facts *live, struct plan **out, struct err *err)

@@ -28,7 +28,8 @@ static void print_counts(const struct plan *p, struct str *out)
     str_add(out, "hosts: ");
     for (int a = 0; a < HOST_ACTIONS; a++)
         if (counts[a]) {
-            str_addf(out, "%s%zu %s", sep, counts[a], a == ACT_NONE ? "unchanged" : host_action_name((enum host_action)a));
+            str_addf(out, "%s%zu %s", sep, counts[a],
+                     a == ACT_NONE ? "unchanged" : host_action_name((enum host_action)a));
             sep = ", ";
         }
     str_addf(out, "%s\n", *sep ? "" : "none");
@@ -36,7 +37,8 @@ static void print_counts(const struct plan *p, struct str *out)
 
 static void print_host(const struct plan *p, const struct plan_host *h, struct str *out)
 {
-    str_addf(out, "    %-12s %s%s\n", host_action_name(h->action), short_key(p, h->key), h->single_replica ? " (only replica)" : "");
+    str_addf(out, "    %-12s %s%s\n", host_action_name(h->action), short_key(p, h->key),
+             h->single_replica ? " (only replica)" : "");
     if (*h->reason)
         str_addf(out, "                 %s\n", h->reason);
 }
@@ -84,7 +86,8 @@ static void print_notes(const struct plan *p, struct str *out)
         if (!head)
             str_add(out, "left as they are\n");
         head = true;
-        str_addf(out, "  %s: %s\n", short_key(p, h->key), *h->reason ? h->reason : "its labels, Service or ConfigMap are written, the server is not touched");
+        str_addf(out, "  %s: %s\n", short_key(p, h->key),
+                 *h->reason ? h->reason : "its labels, Service or ConfigMap are written, the server is not touched");
     }
 }
 

@@ -116,8 +116,7 @@ static void put_list(struct settings *s, const char *path, const cJSON *list, co
     char **values = mem_array(cap, sizeof *values);
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, list)
-    {
+    cJSON_ArrayForEach(item, list) {
         auto_free char *raw = settings_scalar(item);
 
         if (raw)
@@ -278,9 +277,9 @@ static int load_map(struct settings *s, const char *prefix, const cJSON *map, co
     const cJSON *v;
 
     if (*prefix)
-        warn(src, prefix, "is a nested map: it is written out level by level (Altinity's operator ignores nested maps)");
-    cJSON_ArrayForEach(v, map)
-    {
+        warn(src, prefix,
+             "is a nested map: it is written out level by level (Altinity's operator ignores nested maps)");
+    cJSON_ArrayForEach(v, map) {
         auto_free char *key = expand(src, v->string), *joined = NULL, *path = NULL;
 
         if (v->string[0] == '@' && *prefix && !src->files) {
@@ -293,7 +292,8 @@ static int load_map(struct settings *s, const char *prefix, const cJSON *map, co
         if (!*path)
             return bad(err, src, v->string, "the name is empty");
         if (!src->files && !path_is_xml(path))
-            return bad(err, src, path, "is not a name an XML element can have (letters, digits, _ . - and no digit first)");
+            return bad(err, src, path,
+                       "is not a name an XML element can have (letters, digits, _ . - and no digit first)");
         if (load_value(s, path, v, src, err) < 0)
             return -1;
     }

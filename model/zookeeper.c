@@ -41,8 +41,7 @@ static int add_nodes(struct build *b, struct zookeeper *z, const cJSON *nodes, s
     const struct addressing *a = b->in->addressing;
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, nodes)
-    {
+    cJSON_ArrayForEach(v, nodes) {
         const char *host = json_str(v, "host", "");
         int64_t port = json_int(v, "port", 0);
         struct emit e = {z, v};
@@ -77,10 +76,11 @@ static int add_keeper(struct build *b, struct zookeeper *z, const cJSON *ref, st
     ns = *ns ? ns : b->f->ns;
     resource = find_keeper(b, ns, name);
     if (!resource)
-        return err_set(err, ERR_INPUT, 0,
-                       "spec.configuration.zookeeper.keeper: there is no ClickHouseKeeperInstallation \"%s\" in namespace "
-                       "\"%s\": create it, or correct the name",
-                       name, ns);
+        return err_set(
+            err, ERR_INPUT, 0,
+            "spec.configuration.zookeeper.keeper: there is no ClickHouseKeeperInstallation \"%s\" in namespace "
+            "\"%s\": create it, or correct the name",
+            name, ns);
     in.resource = resource;
     in.n_templates = in.n_keepers = 0;
     if (fleet_make(&in, &keeper, err) < 0)

@@ -56,8 +56,10 @@ static void scope_labels(const struct host *h, const char *scope, cJSON *labels)
     static const struct {
         const char *scope, *labels;
     } scopes[] = {
-        {"Shard", "namespace cr cluster shard"}, {"Replica", "namespace cr cluster replica"},
-        {"Cluster", "namespace cr cluster"},     {"ClickHouseInstallation", "namespace cr"},
+        {"Shard", "namespace cr cluster shard"},
+        {"Replica", "namespace cr cluster replica"},
+        {"Cluster", "namespace cr cluster"},
+        {"ClickHouseInstallation", "namespace cr"},
         {"Namespace", "namespace"},
     };
     auto_json cJSON *all = NULL;
@@ -93,7 +95,7 @@ struct rule {
     const char *type;
     enum effect effect;
     const char *label, *macro;
-    bool scoped;           /* bounded by its scope */
+    bool scoped; /* bounded by its scope */
     bool cluster_by_default;
 };
 
@@ -110,7 +112,8 @@ static const struct rule rules[] = {
     {"ClusterAffinity", NEAR_PREFERRED, "cluster", "{cluster}", false, false},
     {"ShardAffinity", NEAR_PREFERRED, "shard", "{shard}", false, false},
     {"ReplicaAffinity", NEAR_PREFERRED, "replica", "{replica}", false, false},
-    {"PreviousTailAffinity", NEAR_BOTH, "clusterScopeIndex", "{clusterScopeCycleHeadPointsToPreviousCycleTail}", false, false},
+    {"PreviousTailAffinity", NEAR_BOTH, "clusterScopeIndex", "{clusterScopeCycleHeadPointsToPreviousCycleTail}", false,
+     false},
 };
 
 static cJSON *match_labels(const struct host *h, const struct rule *r, const char *scope)
@@ -160,7 +163,8 @@ static void apply(const struct host *h, cJSON *affinity, const struct rule *r, c
         scope = "Cluster";
     switch (r->effect) {
     case ANTI_REQUIRED:
-        add_once(need_arr(json_need_obj(affinity, "podAntiAffinity"), REQUIRED), term(match_labels(h, r, scope), topology));
+        add_once(need_arr(json_need_obj(affinity, "podAntiAffinity"), REQUIRED),
+                 term(match_labels(h, r, scope), topology));
         break;
     case ANTI_NOT_IN:
         add_once(need_arr(json_need_obj(affinity, "podAntiAffinity"), REQUIRED), term(match_not_in(h, r), topology));
@@ -174,7 +178,8 @@ static void apply(const struct host *h, cJSON *affinity, const struct rule *r, c
     }
 }
 
-static void apply_named(const struct host *h, cJSON *affinity, const char *type, const char *scope, const char *topology)
+static void apply_named(const struct host *h, cJSON *affinity, const char *type, const char *scope,
+                        const char *topology)
 {
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (strcmp(rules[i].type, type) == 0)
@@ -183,9 +188,10 @@ static void apply_named(const struct host *h, cJSON *affinity, const char *type,
 
 static void distribution(const struct host *h, cJSON *affinity, const cJSON *d)
 {
-    static const char *const circular[] = {"ShardAntiAffinity", "ReplicaAntiAffinity", "MaxNumberPerNode",
-                                           "PreviousTailAffinity", "NamespaceAffinity",
-                                           "ClickHouseInstallationAffinity", "ClusterAffinity"};
+    static const char *const circular[] = {"ShardAntiAffinity", "ReplicaAntiAffinity",
+                                           "MaxNumberPerNode",  "PreviousTailAffinity",
+                                           "NamespaceAffinity", "ClickHouseInstallationAffinity",
+                                           "ClusterAffinity"};
     const char *type = json_str(d, "type", ""), *scope = json_str(d, "scope", "");
     const char *topology = json_str(d, "topologyKey", "");
 

@@ -67,8 +67,7 @@ static void container(cJSON *c)
     object(c, "resources");
     cJSON_ArrayForEach(v, json_get(c, "ports"))
         text(v, "protocol", "TCP");
-    cJSON_ArrayForEach(v, json_get(c, "env"))
-    {
+    cJSON_ArrayForEach(v, json_get(c, "env")) {
         cJSON *ref = json_at(v, "valueFrom.fieldRef");
 
         if (cJSON_IsObject(ref))
@@ -90,8 +89,7 @@ static void field_refs(cJSON *items)
 {
     cJSON *v;
 
-    cJSON_ArrayForEach(v, items)
-    {
+    cJSON_ArrayForEach(v, items) {
         cJSON *ref = json_get(v, "fieldRef");
 
         if (cJSON_IsObject(ref))
@@ -103,8 +101,7 @@ static void projected(cJSON *sources)
 {
     cJSON *v;
 
-    cJSON_ArrayForEach(v, sources)
-    {
+    cJSON_ArrayForEach(v, sources) {
         cJSON *token = json_get(v, "serviceAccountToken");
 
         if (cJSON_IsObject(token))
@@ -175,8 +172,7 @@ static void service(cJSON *spec)
 
     text(spec, "type", "ClusterIP");
     text(spec, "sessionAffinity", "None");
-    cJSON_ArrayForEach(v, json_get(spec, "ports"))
-    {
+    cJSON_ArrayForEach(v, json_get(spec, "ports")) {
         text(v, "protocol", "TCP");
         if (!json_get(v, "targetPort"))
             json_set(v, "targetPort", json_copy(json_get(v, "port")));

@@ -86,7 +86,8 @@ static bool same_names(const cJSON *a, const cJSON *b)
     return true;
 }
 
-static size_t compare_arrays(const cJSON *live, const cJSON *desired, const char *path, struct change **changes, size_t *n)
+static size_t compare_arrays(const cJSON *live, const cJSON *desired, const char *path, struct change **changes,
+                             size_t *n)
 {
     size_t found = 0;
     int i = 0;
@@ -106,19 +107,18 @@ static char *sub_path(const char *path, const char *key)
     return *path && path[strlen(path) - 1] != ' ' ? mem_printf("%s.%s", path, key) : mem_printf("%s%s", path, key);
 }
 
-static size_t compare_objects(const cJSON *live, const cJSON *desired, const char *path, struct change **changes, size_t *n)
+static size_t compare_objects(const cJSON *live, const cJSON *desired, const char *path, struct change **changes,
+                              size_t *n)
 {
     const cJSON *v;
     size_t found = 0;
 
-    cJSON_ArrayForEach(v, desired)
-    {
+    cJSON_ArrayForEach(v, desired) {
         auto_free char *sub = sub_path(path, v->string);
 
         found += compare_values(json_get(live, v->string), v, sub, changes, n);
     }
-    cJSON_ArrayForEach(v, live)
-    {
+    cJSON_ArrayForEach(v, live) {
         auto_free char *sub = NULL;
 
         if (json_get(desired, v->string) || all_trivial(v))
@@ -190,8 +190,7 @@ static struct pair comparable(const cJSON *live, const cJSON *desired)
     forget_host_ports(json_at(a, "spec.template.spec"), json_at(b, "spec.template.spec"));
     forget_tool_annotations(json_at(a, "spec.template"));
     forget_tool_annotations(json_at(b, "spec.template"));
-    cJSON_ArrayForEach(v, json_at(a, "spec.volumeClaimTemplates"))
-    {
+    cJSON_ArrayForEach(v, json_at(a, "spec.volumeClaimTemplates")) {
         cJSON_DeleteItemFromObjectCaseSensitive(v, "status");
         cJSON_DeleteItemFromObjectCaseSensitive(json_get(v, "metadata"), "creationTimestamp");
     }
@@ -341,20 +340,19 @@ static bool metadata_differs(const cJSON *live, const cJSON *desired)
     return patch;
 }
 
-static void metadata_changes(const cJSON *patch, const cJSON *live, const char *what, struct change **changes, size_t *n)
+static void metadata_changes(const cJSON *patch, const cJSON *live, const char *what, struct change **changes,
+                             size_t *n)
 {
     const cJSON *group, *v;
 
-    cJSON_ArrayForEach(group, patch)
-    {
+    cJSON_ArrayForEach(group, patch) {
         if (!cJSON_IsObject(group)) {
             auto_free char *path = mem_printf("%s metadata.%s", what, group->string);
 
             compare_add(changes, n, path, NULL, "this installation");
             continue;
         }
-        cJSON_ArrayForEach(v, group)
-        {
+        cJSON_ArrayForEach(v, group) {
             auto_free char *path = mem_printf("%s metadata.%s.%s", what, group->string, v->string);
 
             compare_add(changes, n, path, json_str(json_get(json_at(live, "metadata"), group->string), v->string, NULL),
@@ -393,8 +391,9 @@ bool compare_must_replace(const cJSON *live, const cJSON *desired)
 /* Fields of a Service that the cluster gives and that stay. */
 static void keep_given(const cJSON *live, cJSON *spec)
 {
-    static const char *const given[] = {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy",
-                                        "healthCheckNodePort", "loadBalancerClass"};
+    static const char *const given[] = {
+        "clusterIP",           "clusterIPs",       "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy",
+        "healthCheckNodePort", "loadBalancerClass"};
     const cJSON *old = json_get(live, "spec"), *p;
     cJSON *v;
 
@@ -405,7 +404,8 @@ static void keep_given(const cJSON *live, cJSON *spec)
         return;
     cJSON_ArrayForEach(v, json_get(spec, "ports"))
         cJSON_ArrayForEach(p, json_get(old, "ports"))
-            if (json_int(p, "port", 0) == json_int(v, "port", -1) && json_get(p, "nodePort") && !json_get(v, "nodePort"))
+            if (json_int(p, "port", 0) == json_int(v, "port", -1) && json_get(p, "nodePort") &&
+                !json_get(v, "nodePort"))
                 json_set(v, "nodePort", json_copy(json_get(p, "nodePort")));
 }
 
@@ -467,9 +467,9 @@ static cJSON *data_patch(const cJSON *live, const cJSON *desired, struct change 
     cJSON_ArrayForEach(v, a)
         if (!json_get(b, v->string))
             json_set(patch, v->string, cJSON_CreateNull());
-    cJSON_ArrayForEach(v, patch)
-    {
-        auto_free char *path = mem_printf("%s %s data.%s", json_str(desired, "kind", ""), json_name(desired), v->string);
+    cJSON_ArrayForEach(v, patch) {
+        auto_free char *path =
+            mem_printf("%s %s data.%s", json_str(desired, "kind", ""), json_name(desired), v->string);
 
         if (changes)
             compare_add(changes, n, path, json_get(a, v->string) ? "(text)" : NULL, cJSON_IsNull(v) ? NULL : "(text)");
@@ -484,13 +484,19 @@ static cJSON *statefulset_patch(const cJSON *live, const cJSON *desired, struct 
 {
     struct pair p = comparable(live, desired);
     cJSON *patch = cJSON_CreateObject(), *v;
-    static const char *const parts[] = {"replicas",     "revisionHistoryLimit", "updateStrategy",
-                                        "template",     "persistentVolumeClaimRetentionPolicy",
-                                        "selector",     "serviceName",          "podManagementPolicy",
+    static const char *const parts[] = {"replicas",
+                                        "revisionHistoryLimit",
+                                        "updateStrategy",
+                                        "template",
+                                        "persistentVolumeClaimRetentionPolicy",
+                                        "selector",
+                                        "serviceName",
+                                        "podManagementPolicy",
                                         "volumeClaimTemplates"};
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (part(&p, parts[i], changes, n) && (v = json_diff_patch(json_get(p.live, parts[i]), json_get(p.desired, parts[i]))))
+        if (part(&p, parts[i], changes, n) &&
+            (v = json_diff_patch(json_get(p.live, parts[i]), json_get(p.desired, parts[i]))))
             json_set(patch, parts[i], v);
     pair_free(&p);
     if (patch->child)
@@ -509,8 +515,7 @@ cJSON *compare_object(const cJSON *live, const cJSON *desired, struct change **c
         return json_copy(desired);
     }
     compare_metadata(live, desired, changes, n);
-    cJSON_ArrayForEach(key, desired)
-    {
+    cJSON_ArrayForEach(key, desired) {
         if (strcmp(key->string, "data") == 0)
             v = data_patch(live, desired, changes, n);
         else if (is_kind(desired, "StatefulSet") && strcmp(key->string, "spec") == 0)

@@ -30,30 +30,31 @@ static const char logger_xml[] = "<clickhouse>\n"
                                  "    </logger>\n"
                                  "</clickhouse>\n";
 
-static const char keeper_main_xml[] = "<clickhouse>\n"
-                                      "    <keeper_server>\n"
-                                      "        <coordination_settings>\n"
-                                      "            <min_session_timeout_ms>10000</min_session_timeout_ms>\n"
-                                      "            <operation_timeout_ms>10000</operation_timeout_ms>\n"
-                                      "            <raft_logs_level>information</raft_logs_level>\n"
-                                      "            <session_timeout_ms>100000</session_timeout_ms>\n"
-                                      "        </coordination_settings>\n"
-                                      "        <hostname_checks_enabled>true</hostname_checks_enabled>\n"
-                                      "        <log_storage_path>/var/lib/clickhouse-keeper/coordination/logs</log_storage_path>\n"
-                                      "        <snapshot_storage_path>/var/lib/clickhouse-keeper/coordination/snapshots"
-                                      "</snapshot_storage_path>\n"
-                                      "        <storage_path>/var/lib/clickhouse-keeper</storage_path>\n"
-                                      "        <tcp_port>2181</tcp_port>\n"
-                                      "    </keeper_server>\n"
-                                      "    <listen_host>::</listen_host>\n"
-                                      "    <listen_host>0.0.0.0</listen_host>\n"
-                                      "    <listen_try>1</listen_try>\n"
-                                      "    <logger>\n"
-                                      "        <console>1</console>\n"
-                                      "        <level>information</level>\n"
-                                      "    </logger>\n"
-                                      "    <max_connections>4096</max_connections>\n"
-                                      "</clickhouse>\n";
+static const char keeper_main_xml[] =
+    "<clickhouse>\n"
+    "    <keeper_server>\n"
+    "        <coordination_settings>\n"
+    "            <min_session_timeout_ms>10000</min_session_timeout_ms>\n"
+    "            <operation_timeout_ms>10000</operation_timeout_ms>\n"
+    "            <raft_logs_level>information</raft_logs_level>\n"
+    "            <session_timeout_ms>100000</session_timeout_ms>\n"
+    "        </coordination_settings>\n"
+    "        <hostname_checks_enabled>true</hostname_checks_enabled>\n"
+    "        <log_storage_path>/var/lib/clickhouse-keeper/coordination/logs</log_storage_path>\n"
+    "        <snapshot_storage_path>/var/lib/clickhouse-keeper/coordination/snapshots"
+    "</snapshot_storage_path>\n"
+    "        <storage_path>/var/lib/clickhouse-keeper</storage_path>\n"
+    "        <tcp_port>2181</tcp_port>\n"
+    "    </keeper_server>\n"
+    "    <listen_host>::</listen_host>\n"
+    "    <listen_host>0.0.0.0</listen_host>\n"
+    "    <listen_try>1</listen_try>\n"
+    "    <logger>\n"
+    "        <console>1</console>\n"
+    "        <level>information</level>\n"
+    "    </logger>\n"
+    "    <max_connections>4096</max_connections>\n"
+    "</clickhouse>\n";
 
 static const char keeper_ready_xml[] = "<clickhouse>\n"
                                        "    <keeper_server>\n"
@@ -80,7 +81,8 @@ static void log_table(struct xml *x, const char *table)
     xml_open(x, open);
     xml_text(x, "database", "system");
     xml_text(x, "table", table);
-    xml_text(x, "engine", "Engine = MergeTree PARTITION BY event_date ORDER BY event_time TTL event_date + interval 30 day");
+    xml_text(x, "engine",
+             "Engine = MergeTree PARTITION BY event_date ORDER BY event_time TTL event_date + interval 30 day");
     xml_text(x, "flush_interval_milliseconds", "7500");
     xml_close(x, table);
 }
@@ -158,7 +160,8 @@ void defaults_add(const struct fleet *f, enum file_place where, const char *vers
 {
     static const char *const places[] = {"common", "user", "host"};
     bool keeper = f->kind == FLEET_KEEPER;
-    const cJSON *own = json_at(f->config, keeper ? "keeper.configuration.file.content" : "clickhouse.configuration.file.content");
+    const cJSON *own =
+        json_at(f->config, keeper ? "keeper.configuration.file.content" : "clickhouse.configuration.file.content");
     const cJSON *v;
 
     if (!keeper)

@@ -86,7 +86,8 @@ static void read_list(struct gather *g, const cJSON *common)
 static void split_common(struct gather *g, const cJSON *live, const cJSON *want)
 {
     static const char *const settings = "chop-generated-settings.xml";
-    static const char *const lists[] = {"chop-generated-remote_servers.xml", "chop-generated-raft.xml", "chfleet-membership.xml"};
+    static const char *const lists[] = {"chop-generated-remote_servers.xml", "chop-generated-raft.xml",
+                                        "chfleet-membership.xml"};
     auto_json cJSON *a = json_copy(live), *b = json_copy(want), *x = cJSON_CreateObject(), *y = cJSON_CreateObject();
 
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
@@ -141,7 +142,8 @@ static int common_maps(struct gather *g, struct err *err)
     if (live_common)
         split_common(g, json_get(live_common, "data"), json_get(want_common, "data"));
     if (live_users)
-        filediff(g->f, json_get(live_users, "data"), json_get(want_users, "data"), "spec.configuration", false, &g->common);
+        filediff(g->f, json_get(live_users, "data"), json_get(want_users, "data"), "spec.configuration", false,
+                 &g->common);
     add_lines(g, &g->settings);
     add_lines(g, &g->common);
     add_object(g, live_common, want_common);
@@ -422,17 +424,20 @@ static void check_file(struct gather *g, const char *scope, const struct setting
 
     if (file_place(s->path, below) < 0) {
         if (s->kind == SETTING_TEXT)
-            facts_warn(g->out, mem_printf("%s.files[%s]: no server gets it: the folder must be config.d, users.d or conf.d", scope,
-                                          s->path));
+            facts_warn(g->out,
+                       mem_printf("%s.files[%s]: no server gets it: the folder must be config.d, users.d or conf.d",
+                                  scope, s->path));
         return;
     }
     if (s->kind != SETTING_TEXT || !s->n_values || !str_ends(s->path, ".xml"))
         return;
     complaint = xmldiff_complaint(s->values[0]);
     if (complaint)
-        facts_warn(g->out, mem_printf("%s.files[%s]: is not well-formed XML (%s): a running server keeps what it had, one that starts "
-                                      "does not come up",
-                                      scope, s->path, complaint));
+        facts_warn(
+            g->out,
+            mem_printf("%s.files[%s]: is not well-formed XML (%s): a running server keeps what it had, one that starts "
+                       "does not come up",
+                       scope, s->path, complaint));
 }
 
 static void warnings(struct gather *g)
@@ -447,9 +452,10 @@ static void warnings(struct gather *g)
             check_file(g, scope, &h->files.v[k], true);
     }
     if (render_drops_auto_clusters(g->f, g->c))
-        facts_warn(g->out, mem_printf("%zu hosts: the clusters all-replicated, all-sharded and all-clusters are left out of "
-                                      "remote_servers, because its ConfigMap would near the limit of the API server",
-                                      g->f->n_hosts));
+        facts_warn(g->out,
+                   mem_printf("%zu hosts: the clusters all-replicated, all-sharded and all-clusters are left out of "
+                              "remote_servers, because its ConfigMap would near the limit of the API server",
+                              g->f->n_hosts));
 }
 
 /* ---- status ---- */

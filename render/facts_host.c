@@ -130,8 +130,8 @@ static cJSON *without_held(const cJSON *data)
     return copy;
 }
 
-static void files(const struct gather *g, const struct host *h, const cJSON *sts, const cJSON *live, const cJSON *desired,
-                  struct host_facts *out)
+static void files(const struct gather *g, const struct host *h, const cJSON *sts, const cJSON *live,
+                  const cJSON *desired, struct host_facts *out)
 {
     const char *hash = json_annotation(desired, RENDER_RESTART_HASH);
     auto_free char *scope = mem_printf("spec.configuration.clusters[%s].hosts[%s]", h->cluster->name, h->name);
@@ -139,7 +139,8 @@ static void files(const struct gather *g, const struct host *h, const cJSON *sts
     struct file_lines own = {NULL, 0}, held = {NULL, 0};
     bool is_held = json_get(json_get(live, "data"), "chop-generated-settings_common.xml");
     bool ours = live && json_annotation(live, RENDER_RESTART_HASH);
-    bool loaded = !*out->identity || loaded_by_record(sts, out->identity, hash) || loaded_by_time(live, out->identity, hash);
+    bool loaded =
+        !*out->identity || loaded_by_record(sts, out->identity, hash) || loaded_by_time(live, out->identity, hash);
 
     filediff(g->f, have, want, scope, true, &own);
     if (is_held)
@@ -148,18 +149,21 @@ static void files(const struct gather *g, const struct host *h, const cJSON *sts
     sort_lines(g, h, &g->common, loaded, out);
     sort_lines(g, h, is_held ? &held : &g->settings, loaded, out);
     if (ours && !loaded && out->n_restart == 0)
-        compare_add(&out->restart_changes, &out->n_restart, "settings that are written but that the process has not loaded",
+        compare_add(&out->restart_changes, &out->n_restart,
+                    "settings that are written but that the process has not loaded",
                     json_annotation(live, RENDER_RESTART_SINCE), NULL);
     /* The common file has them again: the host's own copy may go. Before that it must not. */
     if (is_held && g->settings.n == 0 && !json_get(json_get(desired, "data"), "chop-generated-settings_common.xml"))
-        compare_add(&out->object_changes, &out->n_object, "ConfigMap data.chop-generated-settings_common.xml", "(text)", NULL);
+        compare_add(&out->object_changes, &out->n_object, "ConfigMap data.chop-generated-settings_common.xml", "(text)",
+                    NULL);
     file_lines_free(&own);
     file_lines_free(&held);
 }
 
 /* ---- StatefulSet ---- */
 
-/* Claims themselves are compared elsewhere; what is left to do when they have their size is to make the StatefulSet say so. */
+/* Claims themselves are compared elsewhere; what is left to do when they have their size is to make the StatefulSet say
+ * so. */
 static void claim_size(struct host_facts *out, const struct change *c)
 {
     if (out->n_volume == 0 && !out->volume_refused)
@@ -177,7 +181,8 @@ static void statefulset(struct host_facts *out, const cJSON *live, const cJSON *
 
         if (str_starts(path, "StatefulSet spec.template"))
             compare_add(&out->template_changes, &out->n_template, path, all[i].from, all[i].to);
-        else if (str_starts(path, "StatefulSet spec.volumeClaimTemplates") && str_ends(path, ".resources.requests.storage"))
+        else if (str_starts(path, "StatefulSet spec.volumeClaimTemplates") &&
+                 str_ends(path, ".resources.requests.storage"))
             claim_size(out, &all[i]);
         else if (str_starts(path, "StatefulSet spec.replicas"))
             ; /* stop and start are told by `replicas` */
@@ -226,14 +231,12 @@ static void dropped_claims(struct host_facts *out, const struct host *h, const c
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, json_at(sts, "spec.volumeClaimTemplates"))
-    {
+    cJSON_ArrayForEach(v, json_at(sts, "spec.volumeClaimTemplates")) {
         auto_free char *name = mem_printf("%s-%s-0", json_name(v), h->sts);
 
         drop_claim(out, h, name);
     }
-    cJSON_ArrayForEach(v, json_at(sts, "spec.template.spec.volumes"))
-    {
+    cJSON_ArrayForEach(v, json_at(sts, "spec.template.spec.volumes")) {
         const char *claim = json_str(v, "persistentVolumeClaim.claimName", NULL);
         const cJSON *own = json_at(h->pod_template, "spec.volumes"), *w;
         bool users = false;
@@ -276,7 +279,8 @@ static int claim_metadata(const struct gather *g, const struct host *h, const st
     return 0;
 }
 
-static int volumes(const struct gather *g, const struct host *h, const cJSON *sts, struct host_facts *out, struct err *err)
+static int volumes(const struct gather *g, const struct host *h, const cJSON *sts, struct host_facts *out,
+                   struct err *err)
 {
     bool had_data = text_set_has(&g->has_data, h->fqdn) || (sts && json_annotation(sts, RENDER_LOADED));
 
@@ -303,9 +307,9 @@ static int volumes(const struct gather *g, const struct host *h, const cJSON *st
 
 static bool is_listed(const struct gather *g, const struct host *h)
 {
-    auto_free char *key = g->f->kind == FLEET_KEEPER ?
-                              mem_str(h->address) :
-                              mem_printf("%s:%u", h->address, h->secure ? h->ports[PORT_TLS] : h->ports[PORT_TCP]);
+    auto_free char *key = g->f->kind == FLEET_KEEPER
+                              ? mem_str(h->address)
+                              : mem_printf("%s:%u", h->address, h->secure ? h->ports[PORT_TLS] : h->ports[PORT_TCP]);
     auto_free char *member = mem_printf("%s:%u", h->address, h->ports[PORT_RAFT]);
 
     return text_set_has(&g->listed, g->f->kind == FLEET_KEEPER ? member : key);
@@ -323,7 +327,8 @@ static void names(const struct host *h, struct host_facts *out)
 int facts_wanted_host(struct gather *g, const struct host *h, struct host_facts *out, struct err *err)
 {
     const cJSON *sts = ctx_live(g->c, "StatefulSet", h->sts), *pod = ctx_live(g->c, "Pod", h->pod);
-    const cJSON *configmap = ctx_live(g->c, "ConfigMap", h->configmap), *service = ctx_live(g->c, "Service", h->service);
+    const cJSON *configmap = ctx_live(g->c, "ConfigMap", h->configmap),
+                *service = ctx_live(g->c, "Service", h->service);
     auto_json cJSON *want_sts = NULL, *want_map = NULL, *want_service = NULL;
 
     names(h, out);

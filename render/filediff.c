@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Differences between the files servers have and the files they should have, named by the field of the resource they come
- * from. */
+/* Differences between the files servers have and the files they should have, named by the field of the resource they
+ * come from. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +57,8 @@ struct walk {
 /* Does this component of a path name something that must not be shown? display_secrets_… says how to show, not what. */
 static bool hides_component(const char *name, size_t len)
 {
-    static const char *const anywhere[] = {"password", "passwd", "credential", "access_key", "private_key", "identity", "token"};
+    static const char *const anywhere[] = {"password",    "passwd",   "credential", "access_key",
+                                           "private_key", "identity", "token"};
     auto_free char *low = mem_strn(name, len);
 
     for (char *p = low; *p; p++)
@@ -121,8 +122,8 @@ static void one(void *ctx, const char *path, const char *from, const char *to)
         free(l.to);
         return;
     }
-    l.path = k ? mem_printf("%s.%s.%s", w->scope, k->section, path) :
-                 mem_printf("%s%s%s", w->file_path, *path ? ": " : "", path);
+    l.path = k ? mem_printf("%s.%s.%s", w->scope, k->section, path)
+               : mem_printf("%s%s%s", w->file_path, *path ? ": " : "", path);
     if (k) {
         l.restart = k->restart;
         l.membership = k->membership;

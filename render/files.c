@@ -13,7 +13,8 @@
 /* Servers of this version and later take port 0 as "not open"; older ones try to open it. */
 #define ZERO_PORT_SINCE "20.3"
 
-/* On one machine a tag names a wish, not the program; but what runs elsewhere under the same image is the same program. */
+/* On one machine a tag names a wish, not the program; but what runs elsewhere under the same image is the same program.
+ */
 static char *version_of_sibling(const struct fleet *f, const struct host *h, const struct render_ctx *c)
 {
     for (size_t i = 0; c->version && i < f->n_hosts; i++) {
@@ -66,8 +67,7 @@ void section_with_addons(const struct fleet *f, const char *version, const char 
     const cJSON *rule;
 
     *out = (struct settings){NULL, 0};
-    cJSON_ArrayForEach(rule, json_at(f->config, "clickhouse.addons.rules"))
-    {
+    cJSON_ArrayForEach(rule, json_at(f->config, "clickhouse.addons.rules")) {
         struct settings extra = {NULL, 0};
         const cJSON *values = json_get(json_at(rule, "spec.configuration"), section);
 

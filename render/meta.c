@@ -119,8 +119,7 @@ void meta_expand_into(const struct place *p, cJSON *to, const cJSON *from)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, from)
-    {
+    cJSON_ArrayForEach(v, from) {
         auto_free char *key = fleet_macros(p->f, p->c, p->s, p->h, v->string);
         auto_free char *value = NULL;
 
@@ -190,7 +189,8 @@ static cJSON *owner(const struct fleet *f)
     return o;
 }
 
-cJSON *meta_object(const struct place *p, const char *api, const char *kind, const char *name, cJSON *labels, bool owned)
+cJSON *meta_object(const struct place *p, const char *api, const char *kind, const char *name, cJSON *labels,
+                   bool owned)
 {
     cJSON *o = cJSON_CreateObject(), *m;
     cJSON *annotations = meta_annotations(p);

@@ -215,8 +215,7 @@ static void mount_everywhere(cJSON *spec, const char *volume, const char *path, 
 {
     cJSON *c, *m;
 
-    cJSON_ArrayForEach(c, json_get(spec, "containers"))
-    {
+    cJSON_ArrayForEach(c, json_get(spec, "containers")) {
         cJSON *list = need_arr(c, "volumeMounts");
         bool there = false;
 
@@ -328,7 +327,8 @@ static void data_volumes(const struct fleet *f, const struct host *h, cJSON *spe
 
 static void host_alias(const struct host *h, cJSON *spec)
 {
-    cJSON *own = cJSON_DetachItemFromObjectCaseSensitive(spec, "hostAliases"), *list = json_set_arr(spec, "hostAliases"), *a;
+    cJSON *own = cJSON_DetachItemFromObjectCaseSensitive(spec, "hostAliases"),
+          *list = json_set_arr(spec, "hostAliases"), *a;
 
     a = cJSON_CreateObject();
     json_set_str(a, "ip", "127.0.0.1");

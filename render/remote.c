@@ -11,8 +11,8 @@
 #include "render/xml.h"
 
 enum {
-    COMPACT_ABOVE = 200,       /* hosts; with more, blanks and line ends cost more than they are worth */
-    LARGEST = 400 * 1024,      /* bytes; the ConfigMap has other keys too, and 512 KiB is the aim */
+    COMPACT_ABOVE = 200,  /* hosts; with more, blanks and line ends cost more than they are worth */
+    LARGEST = 400 * 1024, /* bytes; the ConfigMap has other keys too, and 512 KiB is the aim */
 };
 #define SECRET_SINCE "20.10" /* before, <secret> made the whole list unreadable */
 
@@ -253,7 +253,8 @@ static void kept_members(struct xml *x, const xmlNode *n, const struct fleet *f,
 static void live_members(struct xml *x, const struct fleet *f, const struct render_ctx *c)
 {
     auto_free char *name = fleet_macros(f, NULL, NULL, NULL, "chk-{chk}-common-configd");
-    const cJSON *live = ctx_live(c, "ConfigMap", name), *text = json_get(json_get(live, "data"), "chop-generated-raft.xml");
+    const cJSON *live = ctx_live(c, "ConfigMap", name),
+                *text = json_get(json_get(live, "data"), "chop-generated-raft.xml");
     xmlDocPtr doc;
 
     if (!c->member || !cJSON_IsString(text))

@@ -16,12 +16,10 @@ bool render_needs_restart(const cJSON *config, const char *version, const char *
     const cJSON *block, *rule;
     bool answer = false;
 
-    cJSON_ArrayForEach(block, json_at(config, "clickhouse.configurationRestartPolicy.rules"))
-    {
+    cJSON_ArrayForEach(block, json_at(config, "clickhouse.configurationRestartPolicy.rules")) {
         if (!version_fits(version, json_str(block, "version", "*")))
             continue;
-        cJSON_ArrayForEach(rule, json_get(block, "rules"))
-        {
+        cJSON_ArrayForEach(rule, json_get(block, "rules")) {
             const cJSON *v;
 
             cJSON_ArrayForEach(v, rule)
@@ -35,7 +33,8 @@ bool render_needs_restart(const cJSON *config, const char *version, const char *
 struct digest {
     const struct fleet *f;
     const char *version; /* that runs: decides what is rendered */
-    const char *rules;   /* that the image names: decides which rules apply, so that learning the running version changes nothing */
+    const char *rules; /* that the image names: decides which rules apply, so that learning the running version changes
+                          nothing */
     struct str text;
 };
 

@@ -30,15 +30,15 @@ static bool ports_fit(const cJSON *spec)
     return true;
 }
 
-/* In `endpoints` addressing every host has ports of its own, so a port of a Service leads to the container's port of that name. */
+/* In `endpoints` addressing every host has ports of its own, so a port of a Service leads to the container's port of
+ * that name. */
 static void target_by_name(const struct fleet *f, cJSON *spec)
 {
     cJSON *p;
 
     if (!f->endpoints)
         return;
-    cJSON_ArrayForEach(p, json_get(spec, "ports"))
-    {
+    cJSON_ArrayForEach(p, json_get(spec, "ports")) {
         int64_t target = json_int(p, "targetPort", json_int(p, "port", 0));
 
         for (int i = 0; i < HOST_PORTS && !cJSON_IsString(json_get(p, "targetPort")); i++)
@@ -49,12 +49,14 @@ static void target_by_name(const struct fleet *f, cJSON *spec)
 }
 
 /* The user's metadata first, ours on top; the user's selector, ours on top. NULL when a port is impossible. */
-static cJSON *from_template(const struct place *p, const cJSON *tmpl, const char *dflt_name, const char *kind, bool ready)
+static cJSON *from_template(const struct place *p, const cJSON *tmpl, const char *dflt_name, const char *kind,
+                            bool ready)
 {
     const char *pattern = json_str(tmpl, "generateName", "");
     auto_free char *name = fleet_macros(p->f, p->c, p->s, p->h, *pattern ? pattern : dflt_name);
     cJSON *labels = cJSON_CreateObject(), *annotations = cJSON_CreateObject(), *o, *spec, *selector;
-    auto_json cJSON *own = meta_labels(p, "Service", kind), *own_selector = meta_selector(p, ready), *notes = meta_annotations(p);
+    auto_json cJSON *own = meta_labels(p, "Service", kind), *own_selector = meta_selector(p, ready),
+                    *notes = meta_annotations(p);
 
     if (!ports_fit(json_get(tmpl, "spec"))) {
         cJSON_Delete(labels);
@@ -107,7 +109,8 @@ cJSON *render_host_service(const struct fleet *f, const struct host *h, const st
     if (h->templates.replica_service) {
         o = from_template(&p, h->templates.replica_service, h->service, "host", false);
         if (!o) {
-            err_set(err, ERR_INPUT, 0, "spec.templates.serviceTemplates[%s].spec.ports: a port must be between 1 and 65534",
+            err_set(err, ERR_INPUT, 0,
+                    "spec.templates.serviceTemplates[%s].spec.ports: a port must be between 1 and 65534",
                     json_str(h->templates.replica_service, "name", ""));
             return NULL;
         }
@@ -123,12 +126,14 @@ cJSON *render_host_service(const struct fleet *f, const struct host *h, const st
     return o;
 }
 
-static int add(const struct place *p, const cJSON *tmpl, const char *dflt_name, const char *kind, cJSON *array, struct err *err)
+static int add(const struct place *p, const cJSON *tmpl, const char *dflt_name, const char *kind, cJSON *array,
+               struct err *err)
 {
     cJSON *o = from_template(p, tmpl, dflt_name, kind, true);
 
     if (!o)
-        return err_set(err, ERR_INPUT, 0, "spec.templates.serviceTemplates[%s].spec.ports: a port must be between 1 and 65534",
+        return err_set(err, ERR_INPUT, 0,
+                       "spec.templates.serviceTemplates[%s].spec.ports: a port must be between 1 and 65534",
                        json_str(tmpl, "name", ""));
     meta_note_keys(p, o);
     cJSON_AddItemToArray(array, o);

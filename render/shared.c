@@ -12,7 +12,8 @@ static cJSON *budget(const struct cluster *c, const struct shard *s)
 {
     struct place p = s ? place_shard(s) : place_cluster(c);
     bool keeper = c->fleet->kind == FLEET_KEEPER;
-    auto_free char *cluster = fleet_macros(c->fleet, c, NULL, NULL, keeper ? "chk-{chk}-{cluster}" : "chi-{chi}-{cluster}");
+    auto_free char *cluster =
+        fleet_macros(c->fleet, c, NULL, NULL, keeper ? "chk-{chk}-{cluster}" : "chi-{chi}-{cluster}");
     auto_free char *part = s ? fleet_macros(c->fleet, c, s, NULL, "-{shard}") : mem_str("");
     auto_free char *name = mem_printf("%s%s", cluster, part);
     cJSON *o = meta_object(&p, "policy/v1", "PodDisruptionBudget", name, meta_labels(&p, NULL, NULL), true);

@@ -17,8 +17,7 @@ static void adopt_env_order(cJSON *container, const cJSON *live)
     if (!env || cJSON_GetArraySize(env) != cJSON_GetArraySize(old))
         return;
     sorted = cJSON_CreateArray();
-    cJSON_ArrayForEach(v, old)
-    {
+    cJSON_ArrayForEach(v, old) {
         const cJSON *e;
 
         cJSON_ArrayForEach(e, env)

@@ -50,13 +50,15 @@ static void drop(struct users *u, const char *user, const char *name)
 }
 
 /* The value behind "ns/secret/key" or "secret/key". NULL with err. */
-static const char *read_secret(struct users *u, const char *user, const char *what, const char *address, struct err *err)
+static const char *read_secret(struct users *u, const char *user, const char *what, const char *address,
+                               struct err *err)
 {
     const char *last = strrchr(address, '/'), *first = strchr(address, '/'), *value = NULL;
     auto_free char *ns = NULL, *name = NULL;
 
     if (!last || last == address || !last[1]) {
-        err_set(err, ERR_INPUT, 0, "spec.configuration.users.%s/%s: must be \"secret/key\" or \"namespace/secret/key\"", user, what);
+        err_set(err, ERR_INPUT, 0, "spec.configuration.users.%s/%s: must be \"secret/key\" or \"namespace/secret/key\"",
+                user, what);
         return NULL;
     }
     ns = first < last ? mem_strn(address, (size_t)(first - address)) : mem_str(u->f->ns);
@@ -65,7 +67,8 @@ static const char *read_secret(struct users *u, const char *user, const char *wh
         value = u->c->secret(u->c->ctx, ns, name, last + 1);
     if (!value)
         err_set(err, ERR_MISSING, 0,
-                "spec.configuration.users.%s/%s: Secret %s/%s with key \"%s\" does not exist (or may not be read): create it",
+                "spec.configuration.users.%s/%s: Secret %s/%s with key \"%s\" does not exist (or may not be read): "
+                "create it",
                 user, what, ns, name, last + 1);
     return value;
 }
@@ -104,8 +107,9 @@ static const char *default_password(const struct users *u, const char *user)
 {
     if (strcmp(user, u->operator_name) == 0)
         return json_str(u->f->config, "clickhouse.access.password", "clickhouse_operator_password");
-    return strcmp(user, "default") == 0 ? NULL :
-                                          json_str(u->f->config, "clickhouse.configuration.user.default.password", "default");
+    return strcmp(user, "default") == 0
+               ? NULL
+               : json_str(u->f->config, "clickhouse.configuration.user.default.password", "default");
 }
 
 /* One kind of password stays: environment first, then double SHA1, SHA256, plain text. */
@@ -232,8 +236,7 @@ int file_users(const struct fleet *f, const struct render_ctx *c, char **out, st
     u.operator_name = json_str(f->config, "clickhouse.access.username", "clickhouse_operator");
     section_with_addons(f, version, "users", &f->users, &u.s);
     all = names(&u);
-    cJSON_ArrayForEach(name, all)
-    {
+    cJSON_ArrayForEach(name, all) {
         if (rc == 0)
             rc = resolve_secrets(&u, name->valuestring, err);
         if (rc < 0)

@@ -69,7 +69,8 @@ static bool is_fragment(const char *value)
     if (!strchr(value, '<') || !strchr(value, '>'))
         return false;
     doc = mem_printf("<x>%s</x>", value);
-    parsed = xmlReadMemory(doc, (int)strlen(doc), NULL, NULL, XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NONET);
+    parsed =
+        xmlReadMemory(doc, (int)strlen(doc), NULL, NULL, XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NONET);
     if (!parsed)
         return false;
     for (xmlNodePtr n = xmlDocGetRootElement(parsed)->children; n; n = n->next)

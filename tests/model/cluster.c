@@ -110,8 +110,7 @@ static void pod_status(cJSON *pod, const cJSON *template, const char *started_at
     json_set_str(ready, "status", "True");
     cJSON_AddItemToArray(conditions, ready);
     containers = json_set_arr(status, "containerStatuses");
-    cJSON_ArrayForEach(c, json_at(template, "spec.containers"))
-    {
+    cJSON_ArrayForEach(c, json_at(template, "spec.containers")) {
         cJSON *one = cJSON_CreateObject();
         auto_free char *id = mem_printf("test://%s/%s", json_name(pod), json_str(c, "name", ""));
 
@@ -216,8 +215,7 @@ static int each(void *ctx, const char *kind, int (*fn)(void *fn_ctx, const cJSON
     const struct cluster_state *s = ctx;
     const cJSON *o;
 
-    cJSON_ArrayForEach(o, s->objects)
-    {
+    cJSON_ArrayForEach(o, s->objects) {
         int rc = strcmp(json_str(o, "kind", ""), kind) == 0 ? fn(fn_ctx, o) : 0;
 
         if (rc)
@@ -236,8 +234,7 @@ int cluster_fleet(struct cluster_state *s, const struct addressing *a, struct fl
     const cJSON *templates[64], *keepers[64], *o, *first = NULL, *first_keeper = NULL;
     struct fleet_input in = {.templates = templates, .keepers = keepers, .addressing = a};
 
-    cJSON_ArrayForEach(o, s->objects)
-    {
+    cJSON_ArrayForEach(o, s->objects) {
         const char *kind = json_str(o, "kind", "");
 
         if (strcmp(kind, "ClickHouseInstallation") == 0 && !first)
@@ -261,7 +258,8 @@ static int add(cJSON *all, cJSON *o)
     return 0;
 }
 
-static int render_host(const struct fleet *f, const struct host *h, const struct render_ctx *c, cJSON *all, struct err *err)
+static int render_host(const struct fleet *f, const struct host *h, const struct render_ctx *c, cJSON *all,
+                       struct err *err)
 {
     if (add(all, render_host_configmap(f, h, c, err)) < 0 || add(all, render_host_service(f, h, c, err)) < 0 ||
         add(all, render_host_statefulset(f, h, c, err)) < 0)

@@ -80,8 +80,9 @@ static void run_host(struct plan_case *c, const struct fleet *f, const struct ho
     note_loaded(c, f, h, pod, sts);
     cluster_put(&c->state, pod);
     if (!keeper)
-        json_set_str(json_need_obj(json_get((cJSON *)cluster_find(&c->state, "Service", h->service), "metadata"), "annotations"),
-                     key, "yes");
+        json_set_str(
+            json_need_obj(json_get((cJSON *)cluster_find(&c->state, "Service", h->service), "metadata"), "annotations"),
+            key, "yes");
 }
 
 /* The state that a finished operation leaves. */
@@ -113,8 +114,7 @@ static void add_facts(struct plan_case *c)
     auto_json cJSON *facts = text ? test_file_json(c->dir, "facts.json") : NULL;
     cJSON *o;
 
-    cJSON_ArrayForEach(o, facts)
-    {
+    cJSON_ArrayForEach(o, facts) {
         const cJSON *old = cluster_find(&c->state, json_str(o, "kind", ""), json_name(o));
         cJSON *now = json_copy(old);
 
@@ -200,9 +200,9 @@ static void check_objects(struct plan_case *c, const struct fleet *f)
 
     if (!all)
         fail_msg("%s: %s", c->dir, err.msg);
-    cJSON_ArrayForEach(o, all)
-    {
-        auto_free char *file = mem_printf("%s.%s.json", json_str(o, "kind", ""), json_name(o)), *text = NULL, *whole = NULL;
+    cJSON_ArrayForEach(o, all) {
+        auto_free char *file = mem_printf("%s.%s.json", json_str(o, "kind", ""), json_name(o)), *text = NULL,
+                       *whole = NULL;
 
         lines_of_texts(o);
         text = cJSON_Print(o);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The real ClickHouse 18.16 starts with everything that is rendered for it, for the first host of every cluster of the recorded
- * installations; and with what is rendered when nobody knows the version yet. */
+/* The real ClickHouse 18.16 starts with everything that is rendered for it, for the first host of every cluster of the
+ * recorded installations; and with what is rendered when nobody knows the version yet. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,8 +18,8 @@
 #include "tests/lib/servers.h"
 #include "tests/model/cluster.h"
 
-static const char *const cases[] = {"minimal", "replicated", "shards",  "services",     "secrets", "storage-operator",
-                                    "template", "hostnetwork", "stopped", "troubleshoot"};
+static const char *const cases[] = {"minimal",          "replicated", "shards",      "services", "secrets",
+                                    "storage-operator", "template",   "hostnetwork", "stopped",  "troubleshoot"};
 enum { CASES = sizeof cases / sizeof *cases };
 
 static void write_file(const char *dir, const char *name, const char *text)
@@ -45,7 +45,8 @@ static void write_certificate(const char *dir)
     X509_gmtime_adj(X509_getm_notBefore(cert), 0);
     X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
     X509_set_pubkey(cert, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1,
+                               -1, 0);
     X509_set_issuer_name(cert, X509_get_subject_name(cert));
     X509_sign(cert, key, EVP_sha256());
     f = fopen(key_path, "wb");
@@ -105,11 +106,11 @@ static void write_data(const struct server *c, const char *folder, const cJSON *
     const cJSON *v;
 
     mkdir(dir, 0777);
-    cJSON_ArrayForEach(v, data)
-    {
+    cJSON_ArrayForEach(v, data) {
         auto_free char *a = replaced(v->valuestring, "/var/log/clickhouse-server", logs);
         auto_free char *b = replaced(a, "<listen_host>::</listen_host>", "");
-        auto_free char *text = replaced(b, "<listen_host>0.0.0.0</listen_host>", "<listen_host>127.0.0.1</listen_host>");
+        auto_free char *text =
+            replaced(b, "<listen_host>0.0.0.0</listen_host>", "<listen_host>127.0.0.1</listen_host>");
 
         write_file(dir, v->string, text);
     }
@@ -118,16 +119,18 @@ static void write_data(const struct server *c, const char *folder, const cJSON *
 static void write_extra(const struct server *c)
 {
     auto_free char *config = mem_printf("%s/etc/config.d", c->dir), *users = mem_printf("%s/etc/users.d", c->dir);
-    auto_free char *ssl = mem_printf("<yandex><openSSL><server><certificateFile>%s/etc/server.crt</certificateFile><privateKeyFile>%s/etc/"
-                                     "server.key</privateKeyFile><verificationMode>none</verificationMode><loadDefaultCAFile>false"
-                                     "</loadDefaultCAFile></server></openSSL></yandex>\n",
-                                     c->dir, c->dir);
+    auto_free char *ssl = mem_printf(
+        "<yandex><openSSL><server><certificateFile>%s/etc/server.crt</certificateFile><privateKeyFile>%s/etc/"
+        "server.key</privateKeyFile><verificationMode>none</verificationMode><loadDefaultCAFile>false"
+        "</loadDefaultCAFile></server></openSSL></yandex>\n",
+        c->dir, c->dir);
     auto_free char *etc = mem_printf("%s/etc", c->dir);
 
     write_certificate(etc);
     write_file(config, "zz-test.xml", ssl);
     /* images come with it */
-    write_file(users, "00-image.xml", "<yandex><profiles><readonly><readonly>1</readonly></readonly></profiles></yandex>\n");
+    write_file(users, "00-image.xml",
+               "<yandex><profiles><readonly><readonly>1</readonly></readonly></profiles></yandex>\n");
 }
 
 /* The test's own configuration takes these sections from another file, and then does not look at config.d. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Installations that Altinity's operator 0.25.6 made and that were recorded on a real API server: what chfleet renders for the
- * same resources is the same, and taking them over restarts nothing. */
+/* Installations that Altinity's operator 0.25.6 made and that were recorded on a real API server: what chfleet renders
+ * for the same resources is the same, and taking them over restarts nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include "render/compare.h"
 #include "tests/model/cluster.h"
 
-static const char *const cases[] = {"minimal", "replicated", "shards",  "services",     "secrets", "storage-operator",
+static const char *const cases[] = {"minimal",  "replicated",  "shards",  "services",     "secrets", "storage-operator",
                                     "template", "hostnetwork", "stopped", "troubleshoot", "keeper"};
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -51,15 +51,14 @@ static void fill_left_out(struct recorded *r)
     cJSON *o;
     struct err err = ERR_INIT;
 
-    cJSON_ArrayForEach(o, r->state.objects)
-    {
+    cJSON_ArrayForEach(o, r->state.objects) {
         auto_json cJSON *ours = NULL;
         cJSON *v;
 
         if (strcmp(json_str(o, "kind", ""), "ConfigMap") != 0 || !strstr(json_name(o), "-common-"))
             continue;
-        ours = strstr(json_name(o), "configd") ? render_common_configmap(r->fleet, &r->ctx, &err) :
-                                                 render_users_configmap(r->fleet, &r->ctx, &err);
+        ours = strstr(json_name(o), "configd") ? render_common_configmap(r->fleet, &r->ctx, &err)
+                                               : render_users_configmap(r->fleet, &r->ctx, &err);
         if (!ours)
             fail_msg("%s", err.msg);
         cJSON_ArrayForEach(v, json_get(o, "data"))
@@ -206,14 +205,12 @@ static void generated_files_are_the_same_to_the_byte(void **state)
 
         load(&r, cases[i]);
         all = rendered(&r);
-        cJSON_ArrayForEach(o, all)
-        {
+        cJSON_ArrayForEach(o, all) {
             const cJSON *live = find(r.state.objects, o);
 
             if (!is_kind(o, "ConfigMap"))
                 continue;
-            cJSON_ArrayForEach(v, json_get(o, "data"))
-            {
+            cJSON_ArrayForEach(v, json_get(o, "data")) {
                 auto_free char *text =
                     without_repeated_lines(cJSON_GetStringValue(json_get(json_get(live, "data"), v->string)));
 
@@ -247,8 +244,7 @@ static void objects_differ_only_where_meant(void **state)
 
         load(&r, cases[i]);
         all = rendered(&r);
-        cJSON_ArrayForEach(o, all)
-        {
+        cJSON_ArrayForEach(o, all) {
             const cJSON *live = find(r.state.objects, o);
             struct change *changes = NULL;
             size_t n = 0;
@@ -256,8 +252,9 @@ static void objects_differ_only_where_meant(void **state)
 
             for (size_t k = 0; k < n; k++)
                 if (!on_purpose(changes[k].path))
-                    fail_msg("%s: %s %s: %s: %s -> %s", cases[i], json_str(o, "kind", ""), json_name(o), changes[k].path,
-                             changes[k].from ? changes[k].from : "(none)", changes[k].to ? changes[k].to : "(none)");
+                    fail_msg("%s: %s %s: %s: %s -> %s", cases[i], json_str(o, "kind", ""), json_name(o),
+                             changes[k].path, changes[k].from ? changes[k].from : "(none)",
+                             changes[k].to ? changes[k].to : "(none)");
             if (patch && json_get(patch, "spec"))
                 fail_msg("%s: %s %s would be patched", cases[i], json_str(o, "kind", ""), json_name(o));
             changes_free(changes, n);
@@ -277,7 +274,8 @@ static void no_statefulset_needs_a_new_pod(void **state)
         load(&r, cases[i]);
         all = rendered(&r);
         cJSON_ArrayForEach(o, all)
-            if (is_kind(o, "StatefulSet") && compare_statefulset(find(r.state.objects, o), o, NULL, NULL) > COMPARE_METADATA)
+            if (is_kind(o, "StatefulSet") &&
+                compare_statefulset(find(r.state.objects, o), o, NULL, NULL) > COMPARE_METADATA)
                 fail_msg("%s: %s", cases[i], json_name(o));
         unload(&r);
     }
@@ -330,9 +328,9 @@ static void after_the_first_pass_nothing_is_left_to_do(void **state)
 
         load(&r, cases[i]);
         all = rendered(&r);
-        cJSON_ArrayForEach(o, all)
-        {
-            auto_json cJSON *patch = compare_object(cluster_find(&r.state, json_str(o, "kind", ""), json_name(o)), o, NULL, NULL);
+        cJSON_ArrayForEach(o, all) {
+            auto_json cJSON *patch =
+                compare_object(cluster_find(&r.state, json_str(o, "kind", ""), json_name(o)), o, NULL, NULL);
             cJSON *live = json_copy(cluster_find(&r.state, json_str(o, "kind", ""), json_name(o)));
 
             if (patch) {
@@ -353,12 +351,9 @@ static void after_the_first_pass_nothing_is_left_to_do(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_set_of_objects),
-        cmocka_unit_test(generated_files_are_the_same_to_the_byte),
-        cmocka_unit_test(objects_differ_only_where_meant),
-        cmocka_unit_test(no_statefulset_needs_a_new_pod),
-        cmocka_unit_test(taking_over_restarts_nothing),
-        cmocka_unit_test(after_the_first_pass_nothing_is_left_to_do),
+        cmocka_unit_test(the_same_set_of_objects),         cmocka_unit_test(generated_files_are_the_same_to_the_byte),
+        cmocka_unit_test(objects_differ_only_where_meant), cmocka_unit_test(no_statefulset_needs_a_new_pod),
+        cmocka_unit_test(taking_over_restarts_nothing),    cmocka_unit_test(after_the_first_pass_nothing_is_left_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

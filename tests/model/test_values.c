@@ -48,9 +48,10 @@ static const char *value(const struct settings *s, const char *path)
 static void settings_keep_what_was_written(void **state)
 {
     struct settings_source src = {.where = "w", .env_prefix = "CONFIGURATION_SETTINGS_"};
-    struct settings s = loaded("{\"big\":18446744073709551615,\"half\":0.5,\"neg\":-0.25,\"yes\":true,\"//a//b/\":\"x\",\"list\":[1,\"two\"],"
-                               "\"gone\":\"_removed_\",\"n\":{\"m\":3,\"@replace\":\"1\"},\"empty\":\"\"}",
-                               &src);
+    struct settings s = loaded(
+        "{\"big\":18446744073709551615,\"half\":0.5,\"neg\":-0.25,\"yes\":true,\"//a//b/\":\"x\",\"list\":[1,\"two\"],"
+        "\"gone\":\"_removed_\",\"n\":{\"m\":3,\"@replace\":\"1\"},\"empty\":\"\"}",
+        &src);
 
     (void)state;
     assert_string_equal(value(&s, "big"), "18446744073709551615");
@@ -72,10 +73,11 @@ static void settings_keep_what_was_written(void **state)
 static void references_become_variables(void **state)
 {
     struct settings_source src = {.where = "w", .env_prefix = "CONFIGURATION_USERS_", .users = true};
-    struct settings s = loaded("{\"bob/k8s_secret_env_password\":\"creds/pw\",\"eve/password\":{\"valueFrom\":{\"secretKeyRef\":{\"name\":"
-                               "\"c\",\"key\":\"k\"}}},\"al/k8s_secret_password\":{\"valueFrom\":{\"secretKeyRef\":{\"name\":\"c\","
-                               "\"key\":\"k\"}}}}",
-                               &src);
+    struct settings s = loaded(
+        "{\"bob/k8s_secret_env_password\":\"creds/pw\",\"eve/password\":{\"valueFrom\":{\"secretKeyRef\":{\"name\":"
+        "\"c\",\"key\":\"k\"}}},\"al/k8s_secret_password\":{\"valueFrom\":{\"secretKeyRef\":{\"name\":\"c\","
+        "\"key\":\"k\"}}}}",
+        &src);
     auto_free char *long_name = settings_env_name("CONFIGURATION_SETTINGS_",
                                                   "a/very/long/path/of/a/setting/that/does/not/fit/into/sixty/three");
 
@@ -92,7 +94,8 @@ static void references_become_variables(void **state)
 
 static void impossible_settings_are_refused_with_their_path(void **state)
 {
-    static const char *const bad[] = {"{\"1st\":1}", "{\"a b\":1}", "{\"a\":{\"valueFrom\":{\"secretKeyRef\":{\"name\":\"x\"}}}}", "{\"/\":1}"};
+    static const char *const bad[] = {"{\"1st\":1}", "{\"a b\":1}",
+                                      "{\"a\":{\"valueFrom\":{\"secretKeyRef\":{\"name\":\"x\"}}}}", "{\"/\":1}"};
     struct settings_source src = {.where = "spec.configuration.settings", .env_prefix = "E_"};
 
     (void)state;
@@ -157,11 +160,26 @@ static void constraints_fit_as_semver_says(void **state)
         const char *version, *constraint;
         bool fits;
     } cases[] = {
-        {"24.8", "*", true},        {"", "*", true},           {"", ">= 23.3", false},     {"23.3", ">= 23.3", true},
-        {"23.2.9", ">= 23.3", false}, {"21.8.3", "21.*", true}, {"22.1", "21.*", false},    {"21.8", "21.8", true},
-        {"21.8.1", "21.8", false},  {"24.1", ">23, <25", true}, {"25.1", ">23, <25", false}, {"24.3.7", "~24.3", true},
-        {"24.4.0", "~24.3", false}, {"24.9", "^24.3", true},   {"25.0", "^24.3", false},   {"20.1", "20.* || 22.*", true},
-        {"22.5", "20.* || 22.*", true}, {"21.5", "20.* || 22.*", false}, {"21.5", "nonsense", false}, {"21.5", "!= 21.5", false},
+        {"24.8", "*", true},
+        {"", "*", true},
+        {"", ">= 23.3", false},
+        {"23.3", ">= 23.3", true},
+        {"23.2.9", ">= 23.3", false},
+        {"21.8.3", "21.*", true},
+        {"22.1", "21.*", false},
+        {"21.8", "21.8", true},
+        {"21.8.1", "21.8", false},
+        {"24.1", ">23, <25", true},
+        {"25.1", ">23, <25", false},
+        {"24.3.7", "~24.3", true},
+        {"24.4.0", "~24.3", false},
+        {"24.9", "^24.3", true},
+        {"25.0", "^24.3", false},
+        {"20.1", "20.* || 22.*", true},
+        {"22.5", "20.* || 22.*", true},
+        {"21.5", "20.* || 22.*", false},
+        {"21.5", "nonsense", false},
+        {"21.5", "!= 21.5", false},
     };
 
     (void)state;
@@ -206,10 +224,14 @@ static void quantities_are_exact(void **state)
 
 static void configuration_layers_join_as_the_peers_do(void **state)
 {
-    auto_json cJSON *file = parse("{\"watchNamespaces\":[\"a\"],\"chUsername\":\"boss\",\"clickhouse\":{\"configuration\":{\"user\":{\"default\":{"
-                                  "\"networksIP\":[\"10.0.0.0/8\"]}}}},\"statefulSet\":{\"revisionHistoryLimit\":0},\"label\":{\"appendScope\":true}}");
-    auto_json cJSON *resource = parse("{\"spec\":{\"clickhouse\":{\"access\":{\"username\":\"\",\"port\":0},\"configuration\":{\"user\":{\"default\":"
-                                      "{\"networksIP\":[\"::2\"]}}}}}}");
+    auto_json cJSON *file =
+        parse("{\"watchNamespaces\":[\"a\"],\"chUsername\":\"boss\",\"clickhouse\":{\"configuration\":{\"user\":{"
+              "\"default\":{"
+              "\"networksIP\":[\"10.0.0.0/"
+              "8\"]}}}},\"statefulSet\":{\"revisionHistoryLimit\":0},\"label\":{\"appendScope\":true}}");
+    auto_json cJSON *resource = parse(
+        "{\"spec\":{\"clickhouse\":{\"access\":{\"username\":\"\",\"port\":0},\"configuration\":{\"user\":{\"default\":"
+        "{\"networksIP\":[\"::2\"]}}}}}}");
     const cJSON *list[] = {resource};
     auto_json cJSON *c = config_effective(file, list, 1);
     const cJSON *ips = json_at(c, "clickhouse.configuration.user.default.networksIP");
@@ -231,8 +253,10 @@ static void configuration_layers_join_as_the_peers_do(void **state)
 
 static void macros_expand_by_scope(void **state)
 {
-    auto_json cJSON *r = parse("{\"kind\":\"ClickHouseInstallation\",\"metadata\":{\"name\":\"demo\",\"namespace\":\"ns\"},\"spec\":{\"configuration\":{"
-                               "\"clusters\":[{\"name\":\"a\"},{\"name\":\"b\",\"layout\":{\"shardsCount\":2,\"replicasCount\":2}}]}}}");
+    auto_json cJSON *r =
+        parse("{\"kind\":\"ClickHouseInstallation\",\"metadata\":{\"name\":\"demo\",\"namespace\":\"ns\"},\"spec\":{"
+              "\"configuration\":{"
+              "\"clusters\":[{\"name\":\"a\"},{\"name\":\"b\",\"layout\":{\"shardsCount\":2,\"replicasCount\":2}}]}}}");
     struct fleet_input in = {.resource = r};
     auto_fleet struct fleet *f = NULL;
     auto_free char *host = NULL, *cr = NULL;
@@ -240,9 +264,10 @@ static void macros_expand_by_scope(void **state)
 
     (void)state;
     assert_int_equal(fleet_make(&in, &f, &err), 0);
-    host = fleet_macros(f, NULL, NULL, f->hosts[4],
-                        "{namespace}/{chi}/{cluster}/{clusterIndex}/{shard}/{replica}/{host}/{chiScopeIndex}/{clusterScopeIndex}/"
-                        "{shardScopeIndex}/{replicaScopeIndex}/{chiID}/{");
+    host = fleet_macros(
+        f, NULL, NULL, f->hosts[4],
+        "{namespace}/{chi}/{cluster}/{clusterIndex}/{shard}/{replica}/{host}/{chiScopeIndex}/{clusterScopeIndex}/"
+        "{shardScopeIndex}/{replicaScopeIndex}/{chiID}/{");
     cr = fleet_macros(f, NULL, NULL, NULL, "{chi}-{cluster}");
     assert_string_equal(host, "ns/demo/b/1/1/1/1-1/4/3/1/1/{chiID}/{");
     assert_string_equal(cr, "demo-{cluster}");
@@ -255,9 +280,12 @@ static void a_resource_that_is_none_is_refused(void **state)
     static const char *const bad[] = {
         "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"x\"}}",
         "{\"kind\":\"ClickHouseInstallation\",\"metadata\":{}}",
-        "{\"kind\":\"ClickHouseInstallation\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"namespaceDomainPattern\":\"svc\"}}",
-        "{\"kind\":\"ClickHouseInstallation\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"configuration\":{\"clusters\":[{}]}}}",
-        "{\"kind\":\"ClickHouseInstallation\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"configuration\":{\"clusters\":[{\"name\":\"c\",\"layout\":{"
+        "{\"kind\":\"ClickHouseInstallation\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"namespaceDomainPattern\":"
+        "\"svc\"}}",
+        "{\"kind\":\"ClickHouseInstallation\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"configuration\":{\"clusters\":["
+        "{}]}}}",
+        "{\"kind\":\"ClickHouseInstallation\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"configuration\":{\"clusters\":["
+        "{\"name\":\"c\",\"layout\":{"
         "\"shardsCount\":5000,\"replicasCount\":5000}}]}}}",
     };
 

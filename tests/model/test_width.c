@@ -25,7 +25,8 @@ static cJSON *installation(unsigned shards, unsigned replicas, const char *image
         "\"spec\":{\"defaults\":{\"templates\":{\"podTemplate\":\"p\",\"dataVolumeClaimTemplate\":\"d\"}},"
         "\"configuration\":{\"zookeeper\":{\"nodes\":[{\"host\":\"zk\"}]},\"settings\":{\"max_connections\":100},"
         "\"clusters\":[{\"name\":\"main-cluster\",\"layout\":{\"shardsCount\":%u,\"replicasCount\":%u}}]},"
-        "\"templates\":{\"podTemplates\":[{\"name\":\"p\",\"spec\":{\"containers\":[{\"name\":\"clickhouse\",\"image\":\"%s\"}]}}],"
+        "\"templates\":{\"podTemplates\":[{\"name\":\"p\",\"spec\":{\"containers\":[{\"name\":\"clickhouse\",\"image\":"
+        "\"%s\"}]}}],"
         "\"volumeClaimTemplates\":[{\"name\":\"d\",\"spec\":{\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}]}}}",
         shards, replicas, image);
     cJSON *o = json_parse(text, strlen(text), NULL);
@@ -114,14 +115,14 @@ static void sizes(unsigned shards, unsigned replicas, size_t lists)
     ctx_of(&x, &c);
     all = cluster_render_all(f, &c, &err);
     assert_non_null(all);
-    cJSON_ArrayForEach(o, all)
-    {
+    cJSON_ArrayForEach(o, all) {
         auto_free char *text = json_print(o);
 
         if (strlen(text) > LARGEST)
             fail_msg("%s %s has %zu bytes", json_str(o, "kind", ""), json_name(o), strlen(text));
         if (json_get(json_get(o, "data"), "chop-generated-remote_servers.xml"))
-            xmldiff_walk(json_get(json_get(o, "data"), "chop-generated-remote_servers.xml")->valuestring, count_replicas, &hosts);
+            xmldiff_walk(json_get(json_get(o, "data"), "chop-generated-remote_servers.xml")->valuestring,
+                         count_replicas, &hosts);
     }
     assert_int_equal(hosts, (size_t)shards * replicas * lists);
     assert_int_equal(render_drops_auto_clusters(f, &c), lists == 1);

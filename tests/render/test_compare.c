@@ -26,9 +26,11 @@ static cJSON *parse(const char *text)
 
 /* ---- objects ---- */
 
-static const char service[] = "{\"kind\":\"Service\",\"metadata\":{\"name\":\"s\",\"labels\":{\"a\":\"1\"},\"ownerReferences\":[{\"kind\":\"K\","
-                              "\"name\":\"o\",\"uid\":\"u\"}]},\"spec\":{\"type\":\"NodePort\",\"selector\":{\"x\":\"y\"},\"ports\":[{\"name\":\"http\","
-                              "\"port\":8123},{\"name\":\"tcp\",\"port\":9000}]}}";
+static const char service[] =
+    "{\"kind\":\"Service\",\"metadata\":{\"name\":\"s\",\"labels\":{\"a\":\"1\"},\"ownerReferences\":[{\"kind\":\"K\","
+    "\"name\":\"o\",\"uid\":\"u\"}]},\"spec\":{\"type\":\"NodePort\",\"selector\":{\"x\":\"y\"},\"ports\":[{\"name\":"
+    "\"http\","
+    "\"port\":8123},{\"name\":\"tcp\",\"port\":9000}]}}";
 
 static cJSON *live_service(void)
 {
@@ -40,8 +42,7 @@ static cJSON *live_service(void)
     json_set_str(json_get(live, "spec"), "externalTrafficPolicy", "Cluster");
     json_set_str(json_get(live, "spec"), "internalTrafficPolicy", "Cluster");
     json_set_str(json_at(live, "metadata.labels"), "foreign", "stays");
-    cJSON_ArrayForEach(p, json_at(live, "spec.ports"))
-    {
+    cJSON_ArrayForEach(p, json_at(live, "spec.ports")) {
         json_set_str(p, "protocol", "TCP");
         json_set(p, "targetPort", json_copy(json_get(p, "port")));
         json_set_int(p, "nodePort", port++);
@@ -116,12 +117,16 @@ static void a_service_that_becomes_headless_must_be_replaced(void **state)
 
 static void a_claim_grows_but_never_shrinks(void **state)
 {
-    auto_json cJSON *live = parse("{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"d\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],"
-                                  "\"volumeName\":\"pv\",\"storageClassName\":\"std\",\"volumeMode\":\"Filesystem\",\"resources\":{\"requests\":{"
-                                  "\"storage\":\"10Gi\"}}}}");
-    auto_json cJSON *smaller = parse("{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"d\"},\"spec\":{\"resources\":{\"requests\":{\"storage\":"
+    auto_json cJSON *live = parse(
+        "{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"d\"},\"spec\":{\"accessModes\":["
+        "\"ReadWriteOnce\"],"
+        "\"volumeName\":\"pv\",\"storageClassName\":\"std\",\"volumeMode\":\"Filesystem\",\"resources\":{\"requests\":{"
+        "\"storage\":\"10Gi\"}}}}");
+    auto_json cJSON *smaller = parse("{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"d\"},\"spec\":{"
+                                     "\"resources\":{\"requests\":{\"storage\":"
                                      "\"5Gi\"}}}}");
-    auto_json cJSON *larger = parse("{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"d\"},\"spec\":{\"resources\":{\"requests\":{\"storage\":"
+    auto_json cJSON *larger = parse("{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"d\"},\"spec\":{"
+                                    "\"resources\":{\"requests\":{\"storage\":"
                                     "\"20Gi\"}}}}");
     auto_json cJSON *patch = NULL, *want = parse("{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"20Gi\"}}}}");
 
@@ -131,11 +136,14 @@ static void a_claim_grows_but_never_shrinks(void **state)
     assert_true(json_same(patch, want));
 }
 
-static const char statefulset[] =
-    "{\"kind\":\"StatefulSet\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"replicas\":1,\"serviceName\":\"x\",\"selector\":{\"matchLabels\":{\"a\":\"b\"}},"
-    "\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"serviceAccountName\":\"sa\",\"containers\":[{\"name\":\"c\",\"image\":\"i:1\","
-    "\"resources\":{\"limits\":{\"cpu\":\"0.5\",\"memory\":\"1024Mi\"}},\"env\":[{\"name\":\"POD\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":"
-    "\"metadata.name\"}}}],\"livenessProbe\":{\"httpGet\":{\"port\":1}},\"volumeMounts\":[]}],\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]}}}}";
+static const char statefulset[] = "{\"kind\":\"StatefulSet\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"replicas\":1,"
+                                  "\"serviceName\":\"x\",\"selector\":{\"matchLabels\":{\"a\":\"b\"}},"
+                                  "\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{"
+                                  "\"serviceAccountName\":\"sa\",\"containers\":[{\"name\":\"c\",\"image\":\"i:1\","
+                                  "\"resources\":{\"limits\":{\"cpu\":\"0.5\",\"memory\":\"1024Mi\"}},\"env\":[{"
+                                  "\"name\":\"POD\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":"
+                                  "\"metadata.name\"}}}],\"livenessProbe\":{\"httpGet\":{\"port\":1}},\"volumeMounts\":"
+                                  "[]}],\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]}}}}";
 
 static void defaults_of_the_api_need_no_new_pod(void **state)
 {
@@ -152,7 +160,8 @@ static void defaults_of_the_api_need_no_new_pod(void **state)
     json_set_str(spec, "serviceAccount", "sa");
     json_set_str(spec, "dnsPolicy", "ClusterFirst");
     json_set_int(spec, "terminationGracePeriodSeconds", 30);
-    json_set_str(json_need_obj(json_at(live, "spec.template.metadata"), "annotations"), "kubectl.kubernetes.io/restartedAt", "now");
+    json_set_str(json_need_obj(json_at(live, "spec.template.metadata"), "annotations"),
+                 "kubectl.kubernetes.io/restartedAt", "now");
     assert_int_equal(compare_statefulset(live, want, NULL, NULL), COMPARE_SAME);
 }
 
@@ -178,7 +187,8 @@ static void depths_of_differences(void **state)
 
 static void values_of_variables_are_not_shown(void **state)
 {
-    auto_json cJSON *a = parse("{\"kind\":\"StatefulSet\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\","
+    auto_json cJSON *a = parse("{\"kind\":\"StatefulSet\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"template\":{"
+                               "\"spec\":{\"containers\":[{\"name\":\"c\","
                                "\"image\":\"i\",\"env\":[{\"name\":\"PW\",\"value\":\"hush\"}]}]}}}}");
     auto_json cJSON *b = json_copy(a);
     struct change *changes = NULL;
@@ -195,8 +205,10 @@ static void values_of_variables_are_not_shown(void **state)
 
 static void identity_needs_a_running_server(void **state)
 {
-    auto_json cJSON *pod = parse("{\"metadata\":{\"uid\":\"U\"},\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}],\"containerStatuses\":["
-                                 "{\"name\":\"backup\",\"containerID\":\"b\",\"state\":{\"running\":{\"startedAt\":\"T0\"}}},{\"name\":\"clickhouse\","
+    auto_json cJSON *pod = parse("{\"metadata\":{\"uid\":\"U\"},\"status\":{\"conditions\":[{\"type\":\"Ready\","
+                                 "\"status\":\"True\"}],\"containerStatuses\":["
+                                 "{\"name\":\"backup\",\"containerID\":\"b\",\"state\":{\"running\":{\"startedAt\":"
+                                 "\"T0\"}}},{\"name\":\"clickhouse\","
                                  "\"containerID\":\"c\",\"state\":{\"running\":{\"startedAt\":\"T1\"}}}]}}");
     auto_free char *runs = compare_identity(pod), *none = NULL, *waits = NULL;
 
@@ -224,7 +236,8 @@ static void layout_of_a_file_is_no_difference(void **state)
     auto_str struct str s = STR_INIT;
 
     (void)state;
-    xmldiff("<a><x>1</x><!-- no --><y><z>True</z></y><n>0.500000</n></a>", "<b>\n  <y><z> true </z></y>\n<n>0.5</n> <x>1</x></b>", NULL, note, &s);
+    xmldiff("<a><x>1</x><!-- no --><y><z>True</z></y><n>0.500000</n></a>",
+            "<b>\n  <y><z> true </z></y>\n<n>0.5</n> <x>1</x></b>", NULL, note, &s);
     assert_string_equal(str_text(&s), "");
     xmldiff("<a><x>1</x><x>2</x></a>", "<a><x>1</x><x>3</x><y q=\"1\"/></a>", NULL, note, &s);
     assert_string_equal(str_text(&s), "x[2]: 2 -> 3\ny@q: - -> 1\n");
@@ -282,8 +295,10 @@ static void settings_print_as_nested_elements(void **state)
     settings_put_text(&s, "v", "4");
     settings_put_text(&s, "v/hidden", "5");
     text = xml_settings_file(&s, NULL);
-    assert_string_equal(text, "<clickhouse>\n    <a-x>2</a-x>\n    <a>\n        <b>1</b>\n        <c>\n            <d>3</d>\n        </c>\n"
-                              "    </a>\n    <v>4</v>\n</clickhouse>\n");
+    assert_string_equal(
+        text,
+        "<clickhouse>\n    <a-x>2</a-x>\n    <a>\n        <b>1</b>\n        <c>\n            <d>3</d>\n        </c>\n"
+        "    </a>\n    <v>4</v>\n</clickhouse>\n");
     settings_fini(&s);
 }
 
@@ -296,14 +311,21 @@ static void the_last_rule_that_fits_decides(void **state)
         const char *version, *path;
         bool restarts;
     } cases[] = {
-        {"", "settings/max_connections", true},        {"", "settings/max_concurrent_queries", false},
-        {"", "settings/logger/level", false},          {"21.3", "settings/logger", true},
-        {"24.8", "settings/logger", true},             {"", "settings/max_table_size_to_drop", false},
-        {"", "settings/macros/shard", false},          {"", "files/a.xml", true},
-        {"", "files/config.d/a.xml", true},            {"", "files/config.d/my_dict_1.xml", false},
-        {"", "files/config.d/x_no_restart.xml", false}, {"", "profiles/default/max_memory_usage", false},
+        {"", "settings/max_connections", true},
+        {"", "settings/max_concurrent_queries", false},
+        {"", "settings/logger/level", false},
+        {"21.3", "settings/logger", true},
+        {"24.8", "settings/logger", true},
+        {"", "settings/max_table_size_to_drop", false},
+        {"", "settings/macros/shard", false},
+        {"", "files/a.xml", true},
+        {"", "files/config.d/a.xml", true},
+        {"", "files/config.d/my_dict_1.xml", false},
+        {"", "files/config.d/x_no_restart.xml", false},
+        {"", "profiles/default/max_memory_usage", false},
         {"", "profiles/default/background_merges_pool_size", true},
-        {"", "quotas/q/interval", false},              {"", "users/u/password", false},
+        {"", "quotas/q/interval", false},
+        {"", "users/u/password", false},
         {"", "settings/display_secrets_in_show_and_select", false},
     };
 
