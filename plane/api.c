@@ -160,7 +160,8 @@ bool call_dry_run(const struct api_call *c)
 
 unsigned call_write_flags(const struct api_call *c)
 {
-    return (call_dry_run(c) ? STORE_DRY_RUN : 0) | (str_eq(call_param(c, "fieldValidation"), "Strict") ? STORE_STRICT : 0);
+    return (call_dry_run(c) ? STORE_DRY_RUN : 0) |
+           (str_eq(call_param(c, "fieldValidation"), "Strict") ? STORE_STRICT : 0);
 }
 
 static int route_rest(struct api_call *c, int i)
@@ -184,13 +185,15 @@ int call_route(struct api_call *c, int first)
 {
     bool in_ns = c->segs > first + 2 && strcmp(c->seg[first], "namespaces") == 0;
 
-    if (in_ns && *c->group == '\0' && (strcmp(c->seg[first + 2], "status") == 0 || strcmp(c->seg[first + 2], "finalize") == 0))
+    if (in_ns && *c->group == '\0' &&
+        (strcmp(c->seg[first + 2], "status") == 0 || strcmp(c->seg[first + 2], "finalize") == 0))
         in_ns = false;
     if (in_ns)
         c->ns = c->seg[first + 1];
     if (route_rest(c, in_ns ? first + 2 : first) < 0 || (in_ns && !plane_kind_namespaced(c->kind)) ||
         (!in_ns && c->name && plane_kind_namespaced(c->kind))) {
-        answer_fail(c, 404, "NotFound", "the server could not find the requested resource: chfleet-plane does not serve %s", c->req->path);
+        answer_fail(c, 404, "NotFound",
+                    "the server could not find the requested resource: chfleet-plane does not serve %s", c->req->path);
         return -1;
     }
     return 0;
@@ -203,7 +206,8 @@ static int proto_body(struct api_call *c, cJSON **out)
     *out = proto_parse(c->req->body ? c->req->body : "", c->req->body_len, &err);
     if (*out)
         return 0;
-    answer_fail(c, err.sys, err.sys == 415 ? "UnsupportedMediaType" : "BadRequest", "the body of the request: %s", err.msg);
+    answer_fail(c, err.sys, err.sys == 415 ? "UnsupportedMediaType" : "BadRequest", "the body of the request: %s",
+                err.msg);
     return -1;
 }
 
@@ -215,7 +219,8 @@ int call_body(struct api_call *c, cJSON **out)
     if (str_starts(type, "application/vnd.kubernetes.protobuf"))
         return proto_body(c, out);
     if (*type && !strstr(type, "json") && strcmp(type, "*/*") != 0 && !strstr(type, "urlencoded")) {
-        answer_fail(c, 415, "UnsupportedMediaType", "the body of the request has the type %s: chfleet-plane reads application/json", type);
+        answer_fail(c, 415, "UnsupportedMediaType",
+                    "the body of the request has the type %s: chfleet-plane reads application/json", type);
         return -1;
     }
     *out = json_parse(c->req->body ? c->req->body : "", c->req->body_len, &err);
@@ -238,7 +243,8 @@ void answer_json(struct api_call *c, int status, const cJSON *obj)
     str_addc(&c->res->body, '\n');
 }
 
-static void fill_status(struct api_response *res, int code, const char *reason, const char *message, cJSON *takes_details)
+static void fill_status(struct api_response *res, int code, const char *reason, const char *message,
+                        cJSON *takes_details)
 {
     auto_json cJSON *st = cJSON_CreateObject();
     char *text;
@@ -428,7 +434,8 @@ static enum api_outcome dispatch(struct api_call *c)
 {
     int first = 2;
 
-    if (c->segs == 1 && (strcmp(c->seg[0], "healthz") == 0 || strcmp(c->seg[0], "livez") == 0 || strcmp(c->seg[0], "readyz") == 0)) {
+    if (c->segs == 1 &&
+        (strcmp(c->seg[0], "healthz") == 0 || strcmp(c->seg[0], "livez") == 0 || strcmp(c->seg[0], "readyz") == 0)) {
         answer_text(c, "ok");
         return API_DONE;
     }
@@ -446,7 +453,8 @@ static enum api_outcome dispatch(struct api_call *c)
         c->version = c->seg[2];
         first = 3;
     } else {
-        answer_fail(c, 404, "NotFound", "the server could not find the requested resource: chfleet-plane does not serve %s", c->req->path);
+        answer_fail(c, 404, "NotFound",
+                    "the server could not find the requested resource: chfleet-plane does not serve %s", c->req->path);
         return API_DONE;
     }
     if (call_route(c, first) < 0)

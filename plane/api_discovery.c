@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Discovery: which groups, versions and resources there are. The aggregated form is not served: clients that ask for it take the
- * plain one, as they do with older API servers. */
+/* Discovery: which groups, versions and resources there are. The aggregated form is not served: clients that ask for it
+ * take the plain one, as they do with older API servers. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "plane/api_priv.h"
 
-static const char *const groups[] = {"apps", "policy", "discovery.k8s.io", "coordination.k8s.io", "storage.k8s.io", "events.k8s.io",
-                                     "apiextensions.k8s.io", "authorization.k8s.io", "authentication.k8s.io",
-                                     "clickhouse.altinity.com", "clickhouse-keeper.altinity.com"};
+static const char *const groups[] = {"apps",
+                                     "policy",
+                                     "discovery.k8s.io",
+                                     "coordination.k8s.io",
+                                     "storage.k8s.io",
+                                     "events.k8s.io",
+                                     "apiextensions.k8s.io",
+                                     "authorization.k8s.io",
+                                     "authentication.k8s.io",
+                                     "clickhouse.altinity.com",
+                                     "clickhouse-keeper.altinity.com"};
 
 static cJSON *list_of(const char *kind, const char *version)
 {
@@ -40,7 +48,8 @@ static bool is_group(const char *name)
     return false;
 }
 
-static cJSON *resource_entry(cJSON *list, const char *name, const char *singular, bool namespaced, const char *kind, const char *verbs)
+static cJSON *resource_entry(cJSON *list, const char *name, const char *singular, bool namespaced, const char *kind,
+                             const char *verbs)
 {
     cJSON *r = cJSON_CreateObject(), *v;
 
@@ -60,7 +69,8 @@ static cJSON *resource_entry(cJSON *list, const char *name, const char *singular
     return r;
 }
 
-static void sub_entry(cJSON *list, const struct plane_kind_info *info, const char *sub, const char *kind, const char *verbs)
+static void sub_entry(cJSON *list, const struct plane_kind_info *info, const char *sub, const char *kind,
+                      const char *verbs)
 {
     auto_free char *name = mem_printf("%s/%s", info->plural, sub);
 
@@ -83,7 +93,8 @@ static void kind_entries(cJSON *list, enum plane_kind kind)
 {
     const struct plane_kind_info *info = plane_kind(kind);
     cJSON *r = resource_entry(list, info->plural, info->singular, info->flags & PKF_NAMESPACED, info->kind,
-                              kind == PK_CRD ? "get list watch" : "create delete deletecollection get list patch update watch");
+                              kind == PK_CRD ? "get list watch"
+                                             : "create delete deletecollection get list patch update watch");
 
     if (*info->short_names) {
         cJSON *shorts = json_set_arr(r, "shortNames");
@@ -122,9 +133,12 @@ static void answer_resources(struct api_call *c, const char *group)
             kind_entries(list, (enum plane_kind)k);
     if (strcmp(group, "events.k8s.io") == 0)
         json_add_str(json_set_arr(resource_entry(list, "events", "event", true, "Event",
-                                                 "create delete deletecollection get list patch update watch"), "shortNames"), "ev");
+                                                 "create delete deletecollection get list patch update watch"),
+                                  "shortNames"),
+                     "ev");
     if (strcmp(group, "authorization.k8s.io") == 0)
-        resource_entry(list, "selfsubjectaccessreviews", "selfsubjectaccessreview", false, "SelfSubjectAccessReview", "create");
+        resource_entry(list, "selfsubjectaccessreviews", "selfsubjectaccessreview", false, "SelfSubjectAccessReview",
+                       "create");
     if (strcmp(group, "authentication.k8s.io") == 0)
         resource_entry(list, "selfsubjectreviews", "selfsubjectreview", false, "SelfSubjectReview", "create");
     answer_json(c, 200, j);
@@ -161,7 +175,8 @@ static void answer_group(struct api_call *c, const char *group)
 
 static void answer_paths(struct api_call *c)
 {
-    static const char *const paths[] = {"/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"};
+    static const char *const paths[] = {"/api",        "/api/v1",     "/apis",   "/healthz", "/livez",
+                                        "/openapi/v2", "/openapi/v3", "/readyz", "/version"};
     auto_json cJSON *j = cJSON_CreateObject();
     cJSON *list = json_set_arr(j, "paths");
 

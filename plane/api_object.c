@@ -35,9 +35,9 @@ int call_selectors(struct api_call *c, struct selector **labels, struct selector
 }
 
 struct page {
-    int64_t limit;   /* 0 = all */
-    char *after;     /* key of the last object of the page before, or NULL */
-    uint64_t rv;     /* of the first page */
+    int64_t limit; /* 0 = all */
+    char *after;   /* key of the last object of the page before, or NULL */
+    uint64_t rv;   /* of the first page */
 };
 
 /* The token is base64 of "rv key". */
@@ -78,7 +78,8 @@ static void list_head(struct api_call *c, const struct page *p, const char *next
     else if (c->form == FORM_METADATA)
         str_add(out, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\"");
     else
-        str_addf(out, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\"", info->kind, c->events_v1 ? "events.k8s.io/v1" : version);
+        str_addf(out, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\"", info->kind,
+                 c->events_v1 ? "events.k8s.io/v1" : version);
     str_addf(out, ",\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\"", p->rv);
     if (next_key) {
         auto_free char *plain = mem_printf("%" PRIu64 " %s", p->rv, next_key);
@@ -108,8 +109,8 @@ struct listing {
     const char *last_key, *next_key;
 };
 
-static void collect(struct api_call *c, const struct page *p, const struct selector *labels, const struct selector *fields,
-                    struct listing *l)
+static void collect(struct api_call *c, const struct page *p, const struct selector *labels,
+                    const struct selector *fields, struct listing *l)
 {
     struct kind_store *k = &c->a->store->kinds[c->kind];
     size_t from, to;
@@ -161,7 +162,8 @@ static const cJSON *need_object(struct api_call *c)
     const struct plane_kind_info *info = plane_kind(c->kind);
 
     if (!obj)
-        answer_fail(c, 404, "NotFound", "%s%s%s \"%s\" not found", info->plural, *info->group ? "." : "", info->group, c->name);
+        answer_fail(c, 404, "NotFound", "%s%s%s \"%s\" not found", info->plural, *info->group ? "." : "", info->group,
+                    c->name);
     return obj;
 }
 
@@ -183,18 +185,19 @@ static int match_body(struct api_call *c, cJSON *obj)
     if (c->events_v1)
         snprintf(want, sizeof want, "events.k8s.io/v1");
     if (strcmp(kind, info->kind) != 0 || (version && strcmp(version, want) != 0)) {
-        answer_fail(c, 400, "BadRequest", "the body is a %s of %s, the address is that of a %s of %s", kind, version ? version : "(no version)",
-                    info->kind, want);
+        answer_fail(c, 400, "BadRequest", "the body is a %s of %s, the address is that of a %s of %s", kind,
+                    version ? version : "(no version)", info->kind, want);
         return -1;
     }
     meta = json_need_obj(obj, "metadata");
     if (c->ns && *json_str(meta, "namespace", c->ns) && strcmp(json_str(meta, "namespace", c->ns), c->ns) != 0) {
-        answer_fail(c, 400, "BadRequest", "the namespace of the provided object does not match the namespace sent on the request");
+        answer_fail(c, 400, "BadRequest",
+                    "the namespace of the provided object does not match the namespace sent on the request");
         return -1;
     }
     if (c->name && *json_str(meta, "name", c->name) && strcmp(json_str(meta, "name", c->name), c->name) != 0) {
-        answer_fail(c, 400, "BadRequest", "the name of the object (%s) does not match the name on the URL (%s)", json_str(meta, "name", ""),
-                    c->name);
+        answer_fail(c, 400, "BadRequest", "the name of the object (%s) does not match the name on the URL (%s)",
+                    json_str(meta, "name", ""), c->name);
         return -1;
     }
     if (c->ns)
@@ -229,7 +232,8 @@ static bool is_fixed(struct api_call *c)
 {
     if (c->kind != PK_CRD)
         return false;
-    answer_fail(c, 403, "Forbidden", "chfleet-plane has its custom resources built in and takes no other: %s", c->name ? c->name : "");
+    answer_fail(c, 403, "Forbidden", "chfleet-plane has its custom resources built in and takes no other: %s",
+                c->name ? c->name : "");
     return true;
 }
 
@@ -247,8 +251,8 @@ static void do_create(struct api_call *c)
         return;
     }
     if (plane_kind_namespaced(c->kind) && !c->ns) {
-        answer_fail(c, 405, "MethodNotAllowed", "create %s in a namespace: POST to …/namespaces/NAME/%s", plane_kind(c->kind)->plural,
-                    plane_kind(c->kind)->plural);
+        answer_fail(c, 405, "MethodNotAllowed", "create %s in a namespace: POST to …/namespaces/NAME/%s",
+                    plane_kind(c->kind)->plural, plane_kind(c->kind)->plural);
         cJSON_Delete(obj);
         return;
     }
@@ -287,8 +291,10 @@ static void do_update(struct api_call *c)
         obj = core;
     }
     if ((plane_kind(c->kind)->flags & PKF_CUSTOM) && !*json_rv(obj)) {
-        answer_fail(c, 422, "Invalid", "%s.%s \"%s\" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update",
-                    plane_kind(c->kind)->plural, c->group, c->name);
+        answer_fail(
+            c, 422, "Invalid",
+            "%s.%s \"%s\" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update",
+            plane_kind(c->kind)->plural, c->group, c->name);
         cJSON_Delete(obj);
         return;
     }
@@ -314,8 +320,10 @@ static cJSON *patched(struct api_call *c, const cJSON *old, const cJSON *patch)
     } else if (str_starts(type, "application/strategic-merge-patch+json") && object_type) {
         rc = patch_strategic(&obj, patch, object_type, &err);
     } else {
-        answer_fail(c, 415, "UnsupportedMediaType", "patches of the type %s are not served for this kind; use application/merge-patch+json "
-                    "or application/json-patch+json", *type ? type : "(none)");
+        answer_fail(c, 415, "UnsupportedMediaType",
+                    "patches of the type %s are not served for this kind; use application/merge-patch+json "
+                    "or application/json-patch+json",
+                    *type ? type : "(none)");
         cJSON_Delete(obj);
         return NULL;
     }
@@ -349,7 +357,8 @@ static void do_patch(struct api_call *c)
     int rc;
 
     if (str_starts(c->req->content_type ? c->req->content_type : "", "application/apply-patch")) {
-        answer_fail(c, 415, "UnsupportedMediaType", "chfleet-plane has no server-side apply: use kubectl apply without --server-side");
+        answer_fail(c, 415, "UnsupportedMediaType",
+                    "chfleet-plane has no server-side apply: use kubectl apply without --server-side");
         return;
     }
     if (patch_body(c, &patch) < 0 || !(old = need_object(c)) || is_fixed(c))
@@ -453,13 +462,15 @@ static void delete_matching(struct api_call *c, const struct store_delete *opts,
     store_range(s, c->kind, c->ns, &from, &to);
     v = mem_array(to - from, sizeof *v);
     for (size_t i = from; i < to; i++)
-        if (selector_match_labels(labels, s->kinds[c->kind].v[i]->json) && selector_match_fields(fields, s->kinds[c->kind].v[i]->json))
+        if (selector_match_labels(labels, s->kinds[c->kind].v[i]->json) &&
+            selector_match_fields(fields, s->kinds[c->kind].v[i]->json))
             v[n++] = object_ref(s->kinds[c->kind].v[i]);
     list_head(c, &(struct page){0, NULL, store_rv(s)}, NULL, 0, &c->res->body);
     for (size_t i = 0; i < n; i++) {
         const cJSON *last = NULL;
 
-        if (store_delete(s, c->kind, json_ns(object_json(v[i])), json_name(object_json(v[i])), opts, &last, NULL, NULL) == 0) {
+        if (store_delete(s, c->kind, json_ns(object_json(v[i])), json_name(object_json(v[i])), opts, &last, NULL,
+                         NULL) == 0) {
             if (i)
                 str_addc(&c->res->body, ',');
             list_item(c, last, &c->res->body);
@@ -616,7 +627,7 @@ enum api_outcome api_resource(struct api_call *c)
     }
     if (c->kind == PK_POD)
         return (obj = need_object(c)) ? api_pod_sub(c, obj) : API_DONE;
-    answer_fail(c, 404, "NotFound", "the server could not find the requested resource: %s have no subresource %s", plane_kind(c->kind)->plural,
-                c->sub);
+    answer_fail(c, 404, "NotFound", "the server could not find the requested resource: %s have no subresource %s",
+                plane_kind(c->kind)->plural, c->sub);
     return API_DONE;
 }

@@ -39,10 +39,12 @@ static cJSON *scalar_schema(struct doc *d, char code)
     cJSON *s = cJSON_CreateObject();
 
     switch (code) {
-    case 'b': case 'B':
+    case 'b':
+    case 'B':
         json_set_str(s, "type", "boolean");
         break;
-    case 'i': case 'I':
+    case 'i':
+    case 'I':
         json_set_str(s, "type", "integer");
         break;
     case 'q':
@@ -143,7 +145,8 @@ static void add_gvk(cJSON *j, enum plane_kind kind, const char *group, bool list
 /* "com.altinity.clickhouse.v1.ClickHouseInstallation" as API servers name the schemas of custom resources. */
 static void custom_name(enum plane_kind kind, char *buf, size_t size)
 {
-    snprintf(buf, size, "com.altinity.%s.v1.%s", kind == PK_CHK ? "clickhouse-keeper" : "clickhouse", plane_kind(kind)->kind);
+    snprintf(buf, size, "com.altinity.%s.v1.%s", kind == PK_CHK ? "clickhouse-keeper" : "clickhouse",
+             plane_kind(kind)->kind);
 }
 
 static void add_custom(struct doc *d, enum plane_kind kind)
@@ -216,7 +219,8 @@ static void add_params(cJSON *op, bool v3, bool body)
     (void)body;
 }
 
-static cJSON *add_op(struct doc *d, cJSON *path, const char *method, enum plane_kind kind, const char *group, const char *action)
+static cJSON *add_op(struct doc *d, cJSON *path, const char *method, enum plane_kind kind, const char *group,
+                     const char *action)
 {
     cJSON *op = json_set_obj(path, method);
 
@@ -242,7 +246,8 @@ static void add_paths(struct doc *d, cJSON *paths, enum plane_kind kind, const c
 {
     const struct plane_kind_info *info = plane_kind(kind);
     auto_free char *root = *group ? mem_printf("/apis/%s/v1", group) : mem_str("/api/v1");
-    auto_free char *all = mem_printf("%s%s/%s", root, info->flags & PKF_NAMESPACED ? "/namespaces/{namespace}" : "", info->plural);
+    auto_free char *all =
+        mem_printf("%s%s/%s", root, info->flags & PKF_NAMESPACED ? "/namespaces/{namespace}" : "", info->plural);
     auto_free char *one = mem_printf("%s/{name}", all);
     cJSON *p = json_set_obj(paths, all), *patch;
 
@@ -284,8 +289,15 @@ static cJSON *document(struct doc *d, const char *only_group)
 
 static void answer_v3_root(struct api_call *c)
 {
-    static const char *const groups[] = {"apps", "policy", "discovery.k8s.io", "coordination.k8s.io", "storage.k8s.io", "events.k8s.io",
-                                         "apiextensions.k8s.io", "clickhouse.altinity.com", "clickhouse-keeper.altinity.com"};
+    static const char *const groups[] = {"apps",
+                                         "policy",
+                                         "discovery.k8s.io",
+                                         "coordination.k8s.io",
+                                         "storage.k8s.io",
+                                         "events.k8s.io",
+                                         "apiextensions.k8s.io",
+                                         "clickhouse.altinity.com",
+                                         "clickhouse-keeper.altinity.com"};
     auto_json cJSON *j = cJSON_CreateObject();
     cJSON *paths = json_set_obj(j, "paths");
     auto_free char *core = mem_printf("/openapi/v3/api/v1?hash=%016" PRIX64, c->a->start_hash);
@@ -328,9 +340,11 @@ bool api_openapi(struct api_call *c)
     } else if (strcmp(c->seg[1], "v3") == 0 && c->segs == 2) {
         answer_v3_root(c);
         return true;
-    } else if (strcmp(c->seg[1], "v3") == 0 && c->segs == 4 && strcmp(c->seg[2], "api") == 0 && strcmp(c->seg[3], "v1") == 0) {
+    } else if (strcmp(c->seg[1], "v3") == 0 && c->segs == 4 && strcmp(c->seg[2], "api") == 0 &&
+               strcmp(c->seg[3], "v1") == 0) {
         j = document(&d, "");
-    } else if (strcmp(c->seg[1], "v3") == 0 && c->segs == 5 && strcmp(c->seg[2], "apis") == 0 && strcmp(c->seg[4], "v1") == 0) {
+    } else if (strcmp(c->seg[1], "v3") == 0 && c->segs == 5 && strcmp(c->seg[2], "apis") == 0 &&
+               strcmp(c->seg[4], "v1") == 0) {
         j = document(&d, c->seg[3]);
     } else {
         return false;

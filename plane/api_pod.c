@@ -37,7 +37,8 @@ static const char *pick_container(struct api_call *c, const cJSON *pod)
     if (name)
         answer_fail(c, 400, "BadRequest", "container %s is not valid for pod %s", name, c->name);
     else
-        answer_fail(c, 400, "BadRequest", "a container name must be specified for pod %s, choose one of: [%s]", c->name, str_text(&names));
+        answer_fail(c, 400, "BadRequest", "a container name must be specified for pod %s, choose one of: [%s]", c->name,
+                    str_text(&names));
     return NULL;
 }
 
@@ -71,7 +72,8 @@ static const char *spend_budgets(struct api_call *c, const cJSON *pod, bool dry)
     for (size_t i = from; i < to; i++) {
         const cJSON *pdb = s->kinds[PK_PDB].v[i]->json;
 
-        if (store_selector_matches(json_at(pdb, "spec.selector"), labels) && json_int(pdb, "status.disruptionsAllowed", 0) <= 0)
+        if (store_selector_matches(json_at(pdb, "spec.selector"), labels) &&
+            json_int(pdb, "status.disruptionsAllowed", 0) <= 0)
             return json_name(pdb);
     }
     for (size_t i = from; !dry && i < to; i++) {
@@ -80,7 +82,8 @@ static const char *spend_budgets(struct api_call *c, const cJSON *pod, bool dry)
         if (!store_selector_matches(json_at(s->kinds[PK_PDB].v[i]->json, "spec.selector"), labels))
             continue;
         pdb = json_copy(s->kinds[PK_PDB].v[i]->json);
-        json_set_int(json_need_obj(pdb, "status"), "disruptionsAllowed", json_int(pdb, "status.disruptionsAllowed", 0) - 1);
+        json_set_int(json_need_obj(pdb, "status"), "disruptionsAllowed",
+                     json_int(pdb, "status.disruptionsAllowed", 0) - 1);
         json_set_str(json_need_obj(json_get(pdb, "status"), "disruptedPods"), c->name, store_now(s, now));
         store_update(s, PK_PDB, pdb, STORE_STATUS | STORE_SYSTEM, NULL, NULL);
     }
@@ -91,7 +94,8 @@ static bool is_running(const cJSON *pod)
 {
     const char *phase = json_str(pod, "status.phase", "");
 
-    return strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0 && strcmp(phase, "Pending") != 0 && !is_deleting(pod);
+    return strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0 && strcmp(phase, "Pending") != 0 &&
+           !is_deleting(pod);
 }
 
 static void evict(struct api_call *c, const cJSON *pod)
@@ -113,8 +117,10 @@ static void evict(struct api_call *c, const cJSON *pod)
     d.grace_s = json_int(body, "deleteOptions.gracePeriodSeconds", -1);
     d.flags = call_dry_run(c) || json_has(json_at(body, "deleteOptions.dryRun"), "All") ? STORE_DRY_RUN : 0;
     if (is_running(pod) && (budget = spend_budgets(c, pod, d.flags & STORE_DRY_RUN))) {
-        answer_fail(c, 429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget. The disruption budget %s "
-                    "allows no disruption now.", budget);
+        answer_fail(c, 429, "TooManyRequests",
+                    "Cannot evict pod as it would violate the pod's disruption budget. The disruption budget %s "
+                    "allows no disruption now.",
+                    budget);
         return;
     }
     if (store_delete(c->a->store, PK_POD, c->ns, c->name, &d, NULL, NULL, &err) < 0) {
@@ -166,7 +172,8 @@ enum api_outcome api_pod_sub(struct api_call *c, const cJSON *pod)
     if (strcmp(c->sub, "eviction") == 0)
         evict(c, pod);
     else
-        answer_fail(c, 404, "NotFound", "the server could not find the requested resource: chfleet-plane does not serve pods/%s", c->sub);
+        answer_fail(c, 404, "NotFound",
+                    "the server could not find the requested resource: chfleet-plane does not serve pods/%s", c->sub);
     return API_DONE;
 }
 
@@ -203,7 +210,9 @@ static void fill_exec(struct api_call *c, struct api_stream *st)
         if (strcmp(c->params[i].name, "command") == 0)
             st->argv[n++] = mem_str(c->params[i].value);
     st->flags = (call_flag(c, "stdin") ? RUNTIME_STDIN : 0) | (call_flag(c, "stdout") ? RUNTIME_STDOUT : 0) |
-                (call_flag(c, "tty") ? RUNTIME_TTY : call_flag(c, "stderr") ? RUNTIME_STDERR : 0);
+                (call_flag(c, "tty")      ? RUNTIME_TTY
+                 : call_flag(c, "stderr") ? RUNTIME_STDERR
+                                          : 0);
 }
 
 struct api_stream *api_stream_open(struct api *a, const struct api_request *req)

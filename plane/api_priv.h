@@ -39,11 +39,12 @@ struct api_call {
     char body_name[256];         /* of the object in the body, for answers to POST */
     bool collection;
     enum api_form form;
-    const char *include_object;  /* table rows: "Metadata", "Object", "None" */
+    const char *include_object; /* table rows: "Metadata", "Object", "None" */
 };
 
 /* ---- api.c ---- */
-int call_parse(struct api_call *c, struct api *a, const struct api_request *req, struct api_response *res); /* -1: res is the answer */
+int call_parse(struct api_call *c, struct api *a, const struct api_request *req,
+               struct api_response *res); /* -1: res is the answer */
 void call_free(struct api_call *c);
 const char *call_param(const struct api_call *c, const char *name); /* NULL when absent */
 bool call_flag(const struct api_call *c, const char *name);
@@ -55,7 +56,8 @@ unsigned call_write_flags(const struct api_call *c);
 int call_body(struct api_call *c, cJSON **out); /* -1: res has the 400 */
 void answer_json(struct api_call *c, int status, const cJSON *obj);
 void answer_object(struct api_call *c, int status, const cJSON *obj); /* in the form that was asked for */
-void answer_fail(struct api_call *c, int code, const char *reason, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void answer_fail(struct api_call *c, int code, const char *reason, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 void answer_store(struct api_call *c, const struct err *err); /* from store_why() */
 void answer_method(struct api_call *c);                       /* 405 */
 void warn(struct api_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -80,7 +82,7 @@ void human_duration(int64_t seconds, char *buf, size_t size);
 int64_t parse_time(const char *rfc3339); /* seconds since 1970; -1 */
 
 /* ---- api_event.c ---- */
-cJSON *event_to_v1(const cJSON *core);  /* caller owns */
+cJSON *event_to_v1(const cJSON *core); /* caller owns */
 cJSON *event_from_v1(const cJSON *v1);
 
 /* ---- patch.c ---- */

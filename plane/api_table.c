@@ -15,55 +15,106 @@ struct column {
     int priority;
 };
 
-static const struct column pod_columns[] = {
-    {"Name", "string", 0}, {"Ready", "string", 0}, {"Status", "string", 0}, {"Restarts", "string", 0}, {"Age", "string", 0},
-    {"IP", "string", 1}, {"Node", "string", 1}, {"Nominated Node", "string", 1}, {"Readiness Gates", "string", 1}, {NULL, NULL, 0}};
-static const struct column sts_columns[] = {{"Name", "string", 0}, {"Ready", "string", 0}, {"Age", "string", 0},
+static const struct column pod_columns[] = {{"Name", "string", 0},
+                                            {"Ready", "string", 0},
+                                            {"Status", "string", 0},
+                                            {"Restarts", "string", 0},
+                                            {"Age", "string", 0},
+                                            {"IP", "string", 1},
+                                            {"Node", "string", 1},
+                                            {"Nominated Node", "string", 1},
+                                            {"Readiness Gates", "string", 1},
+                                            {NULL, NULL, 0}};
+static const struct column sts_columns[] = {{"Name", "string", 0},       {"Ready", "string", 0},  {"Age", "string", 0},
                                             {"Containers", "string", 1}, {"Images", "string", 1}, {NULL, NULL, 0}};
 static const struct column svc_columns[] = {
-    {"Name", "string", 0}, {"Type", "string", 0}, {"Cluster-IP", "string", 0}, {"External-IP", "string", 0}, {"Port(s)", "string", 0},
-    {"Age", "string", 0}, {"Selector", "string", 1}, {NULL, NULL, 0}};
-static const struct column cm_columns[] = {{"Name", "string", 0}, {"Data", "integer", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
-static const struct column secret_columns[] = {{"Name", "string", 0}, {"Type", "string", 0}, {"Data", "integer", 0},
-                                               {"Age", "string", 0}, {NULL, NULL, 0}};
-static const struct column pvc_columns[] = {
-    {"Name", "string", 0}, {"Status", "string", 0}, {"Volume", "string", 0}, {"Capacity", "string", 0}, {"Access Modes", "string", 0},
-    {"StorageClass", "string", 0}, {"VolumeAttributesClass", "string", 0}, {"Age", "string", 0}, {"VolumeMode", "string", 1},
-    {NULL, NULL, 0}};
-static const struct column pv_columns[] = {
-    {"Name", "string", 0}, {"Capacity", "string", 0}, {"Access Modes", "string", 0}, {"Reclaim Policy", "string", 0},
-    {"Status", "string", 0}, {"Claim", "string", 0}, {"StorageClass", "string", 0}, {"VolumeAttributesClass", "string", 0},
-    {"Reason", "string", 0}, {"Age", "string", 0}, {"VolumeMode", "string", 1}, {NULL, NULL, 0}};
-static const struct column ns_columns[] = {{"Name", "string", 0}, {"Status", "string", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
-static const struct column node_columns[] = {
-    {"Name", "string", 0}, {"Status", "string", 0}, {"Roles", "string", 0}, {"Age", "string", 0}, {"Version", "string", 0},
-    {"Internal-IP", "string", 1}, {"External-IP", "string", 1}, {"OS-Image", "string", 1}, {"Kernel-Version", "string", 1},
-    {"Container-Runtime", "string", 1}, {NULL, NULL, 0}};
+    {"Name", "string", 0},    {"Type", "string", 0}, {"Cluster-IP", "string", 0}, {"External-IP", "string", 0},
+    {"Port(s)", "string", 0}, {"Age", "string", 0},  {"Selector", "string", 1},   {NULL, NULL, 0}};
+static const struct column cm_columns[] = {
+    {"Name", "string", 0}, {"Data", "integer", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
+static const struct column secret_columns[] = {
+    {"Name", "string", 0}, {"Type", "string", 0}, {"Data", "integer", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
+static const struct column pvc_columns[] = {{"Name", "string", 0},
+                                            {"Status", "string", 0},
+                                            {"Volume", "string", 0},
+                                            {"Capacity", "string", 0},
+                                            {"Access Modes", "string", 0},
+                                            {"StorageClass", "string", 0},
+                                            {"VolumeAttributesClass", "string", 0},
+                                            {"Age", "string", 0},
+                                            {"VolumeMode", "string", 1},
+                                            {NULL, NULL, 0}};
+static const struct column pv_columns[] = {{"Name", "string", 0},         {"Capacity", "string", 0},
+                                           {"Access Modes", "string", 0}, {"Reclaim Policy", "string", 0},
+                                           {"Status", "string", 0},       {"Claim", "string", 0},
+                                           {"StorageClass", "string", 0}, {"VolumeAttributesClass", "string", 0},
+                                           {"Reason", "string", 0},       {"Age", "string", 0},
+                                           {"VolumeMode", "string", 1},   {NULL, NULL, 0}};
+static const struct column ns_columns[] = {
+    {"Name", "string", 0}, {"Status", "string", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
+static const struct column node_columns[] = {{"Name", "string", 0},
+                                             {"Status", "string", 0},
+                                             {"Roles", "string", 0},
+                                             {"Age", "string", 0},
+                                             {"Version", "string", 0},
+                                             {"Internal-IP", "string", 1},
+                                             {"External-IP", "string", 1},
+                                             {"OS-Image", "string", 1},
+                                             {"Kernel-Version", "string", 1},
+                                             {"Container-Runtime", "string", 1},
+                                             {NULL, NULL, 0}};
 static const struct column event_columns[] = {
-    {"Last Seen", "string", 0}, {"Type", "string", 0}, {"Reason", "string", 0}, {"Object", "string", 0}, {"Subobject", "string", 1},
-    {"Source", "string", 1}, {"Message", "string", 0}, {"First Seen", "string", 1}, {"Count", "string", 1}, {"Name", "string", 1},
-    {NULL, NULL, 0}};
-static const struct column pdb_columns[] = {{"Name", "string", 0}, {"Min Available", "string", 0}, {"Max Unavailable", "string", 0},
-                                            {"Allowed Disruptions", "integer", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
-static const struct column slice_columns[] = {{"Name", "string", 0}, {"AddressType", "string", 0}, {"Ports", "string", 0},
-                                              {"Endpoints", "string", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
-static const struct column endpoints_columns[] = {{"Name", "string", 0}, {"Endpoints", "string", 0}, {"Age", "string", 0},
-                                                  {NULL, NULL, 0}};
-static const struct column lease_columns[] = {{"Name", "string", 0}, {"Holder", "string", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
-static const struct column class_columns[] = {
-    {"Name", "string", 0}, {"Provisioner", "string", 0}, {"ReclaimPolicy", "string", 0}, {"VolumeBindingMode", "string", 0},
-    {"AllowVolumeExpansion", "boolean", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
-static const struct column sa_columns[] = {{"Name", "string", 0}, {"Secrets", "integer", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
-static const struct column revision_columns[] = {{"Name", "string", 0}, {"Controller", "string", 0}, {"Revision", "integer", 0},
-                                                 {"Age", "string", 0}, {NULL, NULL, 0}};
+    {"Last Seen", "string", 0}, {"Type", "string", 0},   {"Reason", "string", 0},  {"Object", "string", 0},
+    {"Subobject", "string", 1}, {"Source", "string", 1}, {"Message", "string", 0}, {"First Seen", "string", 1},
+    {"Count", "string", 1},     {"Name", "string", 1},   {NULL, NULL, 0}};
+static const struct column pdb_columns[] = {{"Name", "string", 0},
+                                            {"Min Available", "string", 0},
+                                            {"Max Unavailable", "string", 0},
+                                            {"Allowed Disruptions", "integer", 0},
+                                            {"Age", "string", 0},
+                                            {NULL, NULL, 0}};
+static const struct column slice_columns[] = {{"Name", "string", 0},  {"AddressType", "string", 0},
+                                              {"Ports", "string", 0}, {"Endpoints", "string", 0},
+                                              {"Age", "string", 0},   {NULL, NULL, 0}};
+static const struct column endpoints_columns[] = {
+    {"Name", "string", 0}, {"Endpoints", "string", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
+static const struct column lease_columns[] = {
+    {"Name", "string", 0}, {"Holder", "string", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
+static const struct column class_columns[] = {{"Name", "string", 0},
+                                              {"Provisioner", "string", 0},
+                                              {"ReclaimPolicy", "string", 0},
+                                              {"VolumeBindingMode", "string", 0},
+                                              {"AllowVolumeExpansion", "boolean", 0},
+                                              {"Age", "string", 0},
+                                              {NULL, NULL, 0}};
+static const struct column sa_columns[] = {
+    {"Name", "string", 0}, {"Secrets", "integer", 0}, {"Age", "string", 0}, {NULL, NULL, 0}};
+static const struct column revision_columns[] = {{"Name", "string", 0},
+                                                 {"Controller", "string", 0},
+                                                 {"Revision", "integer", 0},
+                                                 {"Age", "string", 0},
+                                                 {NULL, NULL, 0}};
 static const struct column crd_columns[] = {{"Name", "string", 0}, {"Created At", "date", 0}, {NULL, NULL, 0}};
 
 static const struct column *const columns[PK_KINDS] = {
-    [PK_POD] = pod_columns,     [PK_STS] = sts_columns,           [PK_SVC] = svc_columns,     [PK_CM] = cm_columns,
-    [PK_SECRET] = secret_columns, [PK_PVC] = pvc_columns,         [PK_PV] = pv_columns,       [PK_NS] = ns_columns,
-    [PK_NODE] = node_columns,   [PK_EVENT] = event_columns,       [PK_PDB] = pdb_columns,     [PK_EPSLICE] = slice_columns,
-    [PK_ENDPOINTS] = endpoints_columns, [PK_LEASE] = lease_columns, [PK_STORAGECLASS] = class_columns, [PK_SA] = sa_columns,
-    [PK_REVISION] = revision_columns, [PK_CRD] = crd_columns,
+    [PK_POD] = pod_columns,
+    [PK_STS] = sts_columns,
+    [PK_SVC] = svc_columns,
+    [PK_CM] = cm_columns,
+    [PK_SECRET] = secret_columns,
+    [PK_PVC] = pvc_columns,
+    [PK_PV] = pv_columns,
+    [PK_NS] = ns_columns,
+    [PK_NODE] = node_columns,
+    [PK_EVENT] = event_columns,
+    [PK_PDB] = pdb_columns,
+    [PK_EPSLICE] = slice_columns,
+    [PK_ENDPOINTS] = endpoints_columns,
+    [PK_LEASE] = lease_columns,
+    [PK_STORAGECLASS] = class_columns,
+    [PK_SA] = sa_columns,
+    [PK_REVISION] = revision_columns,
+    [PK_CRD] = crd_columns,
 };
 
 static int schema_kind_of_plane(enum plane_kind kind)
@@ -73,8 +124,8 @@ static int schema_kind_of_plane(enum plane_kind kind)
 
 static void add_column(struct str *out, const char *name, const char *type, int priority, bool first)
 {
-    str_addf(out, "%s{\"name\":\"%s\",\"type\":\"%s\",\"format\":\"%s\",\"description\":\"\",\"priority\":%d}", first ? "" : ",", name,
-             type, strcmp(name, "Name") == 0 ? "name" : "", priority);
+    str_addf(out, "%s{\"name\":\"%s\",\"type\":\"%s\",\"format\":\"%s\",\"description\":\"\",\"priority\":%d}",
+             first ? "" : ",", name, type, strcmp(name, "Name") == 0 ? "name" : "", priority);
 }
 
 void table_columns(enum plane_kind kind, struct str *out)
@@ -105,15 +156,18 @@ void human_duration(int64_t s, char *buf, size_t size)
     else if (s < 120)
         n = snprintf(buf, size, "%" PRId64 "s", s);
     else if (m < 10)
-        n = s % 60 ? snprintf(buf, size, "%" PRId64 "m%" PRId64 "s", m, s % 60) : snprintf(buf, size, "%" PRId64 "m", m);
+        n = s % 60 ? snprintf(buf, size, "%" PRId64 "m%" PRId64 "s", m, s % 60)
+                   : snprintf(buf, size, "%" PRId64 "m", m);
     else if (m < 180)
         n = snprintf(buf, size, "%" PRId64 "m", m);
     else if (h < 8)
-        n = m % 60 ? snprintf(buf, size, "%" PRId64 "h%" PRId64 "m", h, m % 60) : snprintf(buf, size, "%" PRId64 "h", h);
+        n = m % 60 ? snprintf(buf, size, "%" PRId64 "h%" PRId64 "m", h, m % 60)
+                   : snprintf(buf, size, "%" PRId64 "h", h);
     else if (h < 48)
         n = snprintf(buf, size, "%" PRId64 "h", h);
     else if (h < 192)
-        n = h % 24 ? snprintf(buf, size, "%" PRId64 "d%" PRId64 "h", d, h % 24) : snprintf(buf, size, "%" PRId64 "d", d);
+        n = h % 24 ? snprintf(buf, size, "%" PRId64 "d%" PRId64 "h", d, h % 24)
+                   : snprintf(buf, size, "%" PRId64 "d", d);
     else if (d < 730)
         n = snprintf(buf, size, "%" PRId64 "d", d);
     else
@@ -183,7 +237,10 @@ static void join(struct str *out, const cJSON *list, const char *key)
     const cJSON *j;
 
     cJSON_ArrayForEach(j, list)
-        str_addf(out, "%s%s", out->len ? "," : "", key ? json_str(j, key, "") : cJSON_IsString(j) ? j->valuestring : "");
+        str_addf(out, "%s%s", out->len ? "," : "",
+                 key                 ? json_str(j, key, "")
+                 : cJSON_IsString(j) ? j->valuestring
+                                     : "");
 }
 
 static void cell_join(struct row *r, const cJSON *list, const char *key, const char *dflt)
@@ -240,8 +297,7 @@ static bool view_init(const cJSON *pod, struct pod_view *v)
     const cJSON *s;
     int i = 0;
 
-    cJSON_ArrayForEach(s, json_at(pod, "status.initContainerStatuses"))
-    {
+    cJSON_ArrayForEach(s, json_at(pod, "status.initContainerStatuses")) {
         const cJSON *ended = json_at(s, "state.terminated");
         const char *waiting = json_str(s, "state.waiting.reason", "");
 
@@ -255,7 +311,8 @@ static bool view_init(const cJSON *pod, struct pod_view *v)
         else if (*waiting && strcmp(waiting, "PodInitializing") != 0)
             snprintf(v->status, sizeof v->status, "Init:%s", waiting);
         else
-            snprintf(v->status, sizeof v->status, "Init:%d/%d", i, cJSON_GetArraySize(json_at(pod, "spec.initContainers")));
+            snprintf(v->status, sizeof v->status, "Init:%d/%d", i,
+                     cJSON_GetArraySize(json_at(pod, "spec.initContainers")));
         return true;
     }
     return false;
@@ -292,7 +349,8 @@ static void view_pod(const cJSON *pod, struct pod_view *v)
     if (!view_init(pod, v))
         view_containers(pod, v);
     if (json_at(pod, "metadata.deletionTimestamp"))
-        snprintf(v->status, sizeof v->status, "%s", strcmp(json_str(pod, "status.reason", ""), "NodeLost") == 0 ? "Unknown" : "Terminating");
+        snprintf(v->status, sizeof v->status, "%s",
+                 strcmp(json_str(pod, "status.reason", ""), "NodeLost") == 0 ? "Unknown" : "Terminating");
 }
 
 static void row_pod(struct row *r, const cJSON *pod)
@@ -325,7 +383,8 @@ static void row_sts(struct row *r, const cJSON *o)
     char buf[48];
 
     cell(r, json_name(o));
-    snprintf(buf, sizeof buf, "%" PRId64 "/%" PRId64, json_int(o, "status.readyReplicas", 0), json_int(o, "spec.replicas", 0));
+    snprintf(buf, sizeof buf, "%" PRId64 "/%" PRId64, json_int(o, "status.readyReplicas", 0),
+             json_int(o, "spec.replicas", 0));
     cell(r, buf);
     cell_age(r, o);
     cell_join(r, json_at(o, "spec.template.spec.containers"), "name", "");
@@ -352,8 +411,7 @@ static void row_svc(struct row *r, const cJSON *o)
     const cJSON *j;
 
     external_address(o, &external);
-    cJSON_ArrayForEach(j, json_at(o, "spec.ports"))
-    {
+    cJSON_ArrayForEach(j, json_at(o, "spec.ports")) {
         str_addf(&ports, "%s%" PRId64, ports.len ? "," : "", json_int(j, "port", 0));
         if (json_int(j, "nodePort", 0))
             str_addf(&ports, ":%" PRId64, json_int(j, "nodePort", 0));
@@ -431,7 +489,9 @@ static void row_node(struct row *r, const cJSON *o)
     auto_str struct str roles = STR_INIT, status = STR_INIT;
     const cJSON *l;
 
-    str_add(&status, condition_is(o, "Ready", "True") ? "Ready" : condition_is(o, "Ready", "False") ? "NotReady" : "Unknown");
+    str_add(&status, condition_is(o, "Ready", "True")    ? "Ready"
+                     : condition_is(o, "Ready", "False") ? "NotReady"
+                                                         : "Unknown");
     if (json_bool(o, "spec.unschedulable", false))
         str_add(&status, ",SchedulingDisabled");
     cJSON_ArrayForEach(l, json_at(o, "metadata.labels"))
@@ -451,7 +511,8 @@ static void row_node(struct row *r, const cJSON *o)
 
 static void row_event(struct row *r, const cJSON *o)
 {
-    const char *last = json_str(o, "series.lastObservedTime", json_str(o, "lastTimestamp", json_str(o, "eventTime", NULL)));
+    const char *last =
+        json_str(o, "series.lastObservedTime", json_str(o, "lastTimestamp", json_str(o, "eventTime", NULL)));
     const char *first = json_str(o, "firstTimestamp", json_str(o, "eventTime", NULL));
     int64_t count = json_int(o, "series.count", json_int(o, "count", 1));
     auto_str struct str about = STR_INIT;
@@ -478,7 +539,8 @@ static void row_event(struct row *r, const cJSON *o)
 
 static void cell_either(struct row *r, const cJSON *value)
 {
-    auto_free char *text = value ? cJSON_IsString(value) ? mem_str(value->valuestring) : json_print(value) : mem_str("N/A");
+    auto_free char *text =
+        value ? cJSON_IsString(value) ? mem_str(value->valuestring) : json_print(value) : mem_str("N/A");
 
     cell(r, text);
 }
@@ -546,7 +608,8 @@ static void row_class(struct row *r, const cJSON *o)
 static void row_revision(struct row *r, const cJSON *o)
 {
     const cJSON *owner = store_controller_of(o);
-    auto_free char *text = owner ? mem_printf("%s/%s", json_str(owner, "kind", ""), json_str(owner, "name", "")) : mem_str("<none>");
+    auto_free char *text =
+        owner ? mem_printf("%s/%s", json_str(owner, "kind", ""), json_str(owner, "name", "")) : mem_str("<none>");
 
     cell(r, json_name(o));
     cell(r, text);
@@ -668,7 +731,10 @@ void table_row(struct api_call *c, const cJSON *obj, struct str *out)
         bool whole = strcmp(c->include_object, "Object") == 0;
 
         text = json_print(whole ? obj : json_get(obj, "metadata"));
-        str_add(out, whole ? ",\"object\":" : ",\"object\":{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":");
+        str_add(
+            out,
+            whole ? ",\"object\":"
+                  : ",\"object\":{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":");
         str_add(out, text);
         if (!whole)
             str_addc(out, '}');

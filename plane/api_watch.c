@@ -12,7 +12,7 @@ enum { BOOKMARK_MS = 30000, DEFAULT_TIMEOUT_S = 1800 };
 
 struct api_watch {
     struct api_watch *next;
-    struct api_call call;     /* own copies of everything it needs: see keep_call() */
+    struct api_call call; /* own copies of everything it needs: see keep_call() */
     struct api_request req;
     struct api_response res;
     char *path, *query, *accept;
@@ -47,8 +47,9 @@ static void send_object(struct api_watch *w, const char *type, const cJSON *obj)
 
 static bool matches(const struct api_watch *w, const cJSON *obj)
 {
-    return (!w->call.ns || strcmp(w->call.ns, json_ns(obj)) == 0) && (!w->call.name || strcmp(w->call.name, json_name(obj)) == 0) &&
-           selector_match_labels(w->labels, obj) && selector_match_fields(w->fields, obj);
+    return (!w->call.ns || strcmp(w->call.ns, json_ns(obj)) == 0) &&
+           (!w->call.name || strcmp(w->call.name, json_name(obj)) == 0) && selector_match_labels(w->labels, obj) &&
+           selector_match_fields(w->fields, obj);
 }
 
 /* An object that begins or ends to match is added or gone for this watch, whatever really happened to it. */
@@ -82,9 +83,11 @@ static void send_bookmark(struct api_watch *w, bool end_of_list)
     else if (w->call.form == FORM_METADATA)
         str_add(&text, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\"");
     else
-        str_addf(&text, "{\"kind\":\"%s\",\"apiVersion\":\"%s\"", info->kind, w->call.events_v1 ? "events.k8s.io/v1" : version);
+        str_addf(&text, "{\"kind\":\"%s\",\"apiVersion\":\"%s\"", info->kind,
+                 w->call.events_v1 ? "events.k8s.io/v1" : version);
     str_addf(&text, ",\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\",\"creationTimestamp\":null%s}",
-             store_rv(w->call.a->store), end_of_list ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+             store_rv(w->call.a->store),
+             end_of_list ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
     if (w->call.form == FORM_TABLE)
         str_add(&text, ",\"columnDefinitions\":[],\"rows\":[]");
     str_addc(&text, '}');
@@ -205,7 +208,8 @@ static void set_options(struct api_watch *w)
     w->end_timer = world_timer(w->call.a->w, (uint64_t)seconds * 1000, on_end, w);
 }
 
-struct api_watch *api_watch_open(struct api *a, const struct api_request *req, api_emit_fn *emit, void (*done)(void *ctx), void *ctx)
+struct api_watch *api_watch_open(struct api *a, const struct api_request *req, api_emit_fn *emit,
+                                 void (*done)(void *ctx), void *ctx)
 {
     struct api_watch *w = mem_zero(sizeof *w);
 

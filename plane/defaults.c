@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The defaults of the Kubernetes API (1.32) for the kinds the plane serves, so that an object read back looks the same from here
- * and from a cluster. */
+/* The defaults of the Kubernetes API (1.32) for the kinds the plane serves, so that an object read back looks the same
+ * from here and from a cluster. */
 #include <string.h>
 
 #include "base/hash.h"
@@ -67,8 +67,7 @@ static void default_requests(cJSON *resources)
 {
     cJSON *limits = json_get(resources, "limits"), *limit;
 
-    cJSON_ArrayForEach(limit, limits)
-    {
+    cJSON_ArrayForEach(limit, limits) {
         cJSON *requests = json_need_obj(resources, "requests");
 
         if (!json_get(requests, limit->string))
@@ -80,8 +79,7 @@ static void default_env(cJSON *env)
 {
     cJSON *var;
 
-    cJSON_ArrayForEach(var, env)
-    {
+    cJSON_ArrayForEach(var, env) {
         cJSON *ref = json_at(var, "valueFrom.fieldRef"), *res = json_at(var, "valueFrom.resourceFieldRef");
 
         if (ref)
@@ -115,8 +113,7 @@ static void default_downward_items(cJSON *items)
 {
     cJSON *item;
 
-    cJSON_ArrayForEach(item, items)
-    {
+    cJSON_ArrayForEach(item, items) {
         cJSON *ref = json_get(item, "fieldRef");
 
         if (ref)
@@ -127,8 +124,9 @@ static void default_downward_items(cJSON *items)
 static void default_volume(cJSON *v)
 {
     static const char *const with_mode[] = {"secret", "configMap", "downwardAPI", "projected"};
-    static const char *const sources[] = {"hostPath", "emptyDir", "secret", "configMap", "persistentVolumeClaim", "projected",
-                                          "downwardAPI", "ephemeral", "csi", "nfs", "iscsi", "fc", "image"};
+    static const char *const sources[] = {"hostPath",  "emptyDir",    "secret",    "configMap", "persistentVolumeClaim",
+                                          "projected", "downwardAPI", "ephemeral", "csi",       "nfs",
+                                          "iscsi",     "fc",          "image"};
     cJSON *source;
     bool any = false;
 
@@ -225,8 +223,7 @@ static void default_statefulset(cJSON *obj)
     dflt_int(spec, "replicas", 1);
     dflt_int(spec, "revisionHistoryLimit", 10);
     dflt_str(spec, "serviceName", "");
-    cJSON_ArrayForEach(claim, json_get(spec, "volumeClaimTemplates"))
-    {
+    cJSON_ArrayForEach(claim, json_get(spec, "volumeClaimTemplates")) {
         dflt_str(claim, "apiVersion", "v1");
         dflt_str(claim, "kind", "PersistentVolumeClaim");
         default_claim_spec(json_get(claim, "spec"));
@@ -239,8 +236,7 @@ static void default_service_ports(cJSON *spec)
 {
     cJSON *port;
 
-    cJSON_ArrayForEach(port, json_get(spec, "ports"))
-    {
+    cJSON_ArrayForEach(port, json_get(spec, "ports")) {
         cJSON *number = json_get(port, "port");
 
         dflt_str(port, "protocol", "TCP");
@@ -312,8 +308,7 @@ static void default_slice(cJSON *obj)
 {
     cJSON *port;
 
-    cJSON_ArrayForEach(port, json_get(obj, "ports"))
-    {
+    cJSON_ArrayForEach(port, json_get(obj, "ports")) {
         dflt_str(port, "name", "");
         dflt_str(port, "protocol", "TCP");
     }
@@ -415,8 +410,7 @@ const char *rules_qos(const cJSON *pod_spec)
     const cJSON *c;
 
     for (int i = 0; i < 2; i++)
-        cJSON_ArrayForEach(c, json_get(pod_spec, lists[i]))
-        {
+        cJSON_ArrayForEach(c, json_get(pod_spec, lists[i])) {
             any = any || has_resources(c, "resources.requests") || has_resources(c, "resources.limits");
             all = all && is_guaranteed(c);
         }

@@ -57,8 +57,7 @@ static bool all_owners_stay(struct store *s, const cJSON *obj)
 {
     const cJSON *ref;
 
-    cJSON_ArrayForEach(ref, json_at(obj, "metadata.ownerReferences"))
-    {
+    cJSON_ArrayForEach(ref, json_at(obj, "metadata.ownerReferences")) {
         struct object *owner = owner_of(s, ref, obj);
 
         if (!owner || is_deleting(owner->json))
@@ -73,7 +72,8 @@ void gc_look_at(struct store *s, const cJSON *obj)
         gc_wake(s);
 }
 
-/* An object with owners: references to owners that let it go or are gone are dropped; when all owners are gone, it goes. */
+/* An object with owners: references to owners that let it go or are gone are dropped; when all owners are gone, it
+ * goes. */
 static void judge_dependent(struct store *s, struct object *o)
 {
     const cJSON *refs = json_at(o->json, "metadata.ownerReferences"), *ref;
@@ -81,8 +81,7 @@ static void judge_dependent(struct store *s, struct object *o)
     bool orphaned = false, foreground = false, changed = false, solid = false;
     struct store_delete d = {.grace_s = -1};
 
-    cJSON_ArrayForEach(ref, refs)
-    {
+    cJSON_ArrayForEach(ref, refs) {
         struct object *owner = owner_of(s, ref, o->json);
         bool leaves = owner && is_deleting(owner->json);
 
@@ -281,7 +280,8 @@ static cJSON *new_event(struct store *s, const char *component, const cJSON *abo
     return e;
 }
 
-void store_event(struct store *s, const char *component, const cJSON *about, bool warning, const char *reason, const char *fmt, ...)
+void store_event(struct store *s, const char *component, const cJSON *about, bool warning, const char *reason,
+                 const char *fmt, ...)
 {
     auto_str struct str id = STR_INIT;
     char text[1024], name[260], now[32];
@@ -302,6 +302,7 @@ void store_event(struct store *s, const char *component, const cJSON *about, boo
     json_set_str(e, "message", text);
     json_set_str(e, "lastTimestamp", store_now(s, now));
     json_set_int(e, "count", json_int(have, "count", 0) + 1);
-    if ((have ? store_update(s, PK_EVENT, e, STORE_SYSTEM, NULL, &err) : store_create(s, PK_EVENT, e, STORE_SYSTEM, NULL, &err)) < 0)
+    if ((have ? store_update(s, PK_EVENT, e, STORE_SYSTEM, NULL, &err)
+              : store_create(s, PK_EVENT, e, STORE_SYSTEM, NULL, &err)) < 0)
         log_debug(json_name(about), "event %s was not kept: %s", reason, err.msg);
 }

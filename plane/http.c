@@ -218,7 +218,8 @@ static int chunk_size(struct http_body *b, const char *data, size_t len, size_t 
     if (!end)
         return len > 256 ? refuse(status, 400) : 0;
     for (; data + digits < end && isxdigit((unsigned char)data[digits]) && digits < 8; digits++)
-        size = size * 16 + (size_t)(isdigit((unsigned char)data[digits]) ? data[digits] - '0' : (data[digits] | 32) - 'a' + 10);
+        size = size * 16 +
+               (size_t)(isdigit((unsigned char)data[digits]) ? data[digits] - '0' : (data[digits] | 32) - 'a' + 10);
     if (digits == 0 || (data[digits] != ';' && data[digits] != '\r' && data[digits] != '\n' && data[digits] != ' '))
         return refuse(status, 400);
     if (size > HTTP_BODY_MAX || b->bytes.len + size > HTTP_BODY_MAX)

@@ -23,8 +23,8 @@ struct http_head {
     size_t length; /* Content-Length; 0 when absent */
 };
 
-/* Looks at the front of data. 1: *h is filled (free with http_head_free) and *used says how many bytes it took; 0: more is needed; -1: *status
- * says what to answer (400, 431, 413, 501, 505). */
+/* Looks at the front of data. 1: *h is filled (free with http_head_free) and *used says how many bytes it took; 0: more
+ * is needed; -1: *status says what to answer (400, 431, 413, 501, 505). */
 int http_head_parse(const char *data, size_t len, struct http_head *h, size_t *used, int *status);
 void http_head_free(struct http_head *h);
 const char *http_head_get(const struct http_head *h, const char *name); /* NULL when absent; the first one */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a zlib stream (RFC 1950, 1951) that comes in pieces, each ended by a sync flush, with a preset dictionary: the header
- * blocks of SPDY. Pure. */
+/* Reads a zlib stream (RFC 1950, 1951) that comes in pieces, each ended by a sync flush, with a preset dictionary: the
+ * header blocks of SPDY. Pure. */
 #ifndef PLANE_INFLATE_H
 #define PLANE_INFLATE_H
 
@@ -12,8 +12,8 @@
 
 struct inflate {
     unsigned char window[32768];
-    size_t pos;   /* bytes ever written to the window */
-    bool begun;   /* the zlib header was read */
+    size_t pos; /* bytes ever written to the window */
+    bool begun; /* the zlib header was read */
     const unsigned char *dict;
     size_t dict_len;
 };

@@ -7,15 +7,34 @@
 #include <stddef.h>
 
 enum plane_kind {
-    PK_NS, PK_NODE, PK_PV, PK_POD, PK_SVC, PK_ENDPOINTS, PK_CM, PK_SECRET, PK_PVC, PK_EVENT, PK_SA,
-    PK_STS, PK_REVISION, PK_PDB, PK_EPSLICE, PK_LEASE, PK_STORAGECLASS, PK_CRD,
-    PK_CHI, PK_CHIT, PK_CHOPCONF, PK_CHK,
+    PK_NS,
+    PK_NODE,
+    PK_PV,
+    PK_POD,
+    PK_SVC,
+    PK_ENDPOINTS,
+    PK_CM,
+    PK_SECRET,
+    PK_PVC,
+    PK_EVENT,
+    PK_SA,
+    PK_STS,
+    PK_REVISION,
+    PK_PDB,
+    PK_EPSLICE,
+    PK_LEASE,
+    PK_STORAGECLASS,
+    PK_CRD,
+    PK_CHI,
+    PK_CHIT,
+    PK_CHOPCONF,
+    PK_CHK,
     PK_KINDS
 };
 
 enum {
     PKF_NAMESPACED = 1,
-    PKF_STATUS = 2,     /* has a status subresource: writes to the main resource do not touch status, and the reverse */
+    PKF_STATUS = 2, /* has a status subresource: writes to the main resource do not touch status, and the reverse */
     PKF_SCALE = 4,
     PKF_GENERATION = 8, /* metadata.generation counts changes of what is not metadata and not status */
     PKF_ALL = 16,       /* in category "all" */

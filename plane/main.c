@@ -27,7 +27,8 @@ static const char usage[] =
     "A small Kubernetes API server, its controllers and a node agent, for one machine. Runs in the foreground.\n"
     "\n"
     "  --data DIR        where objects, keys, logs and volumes are kept; made when it is not there\n"
-    "  --listen ADDRESS  loopback address and port; port 0 (the default) picks a free one at the first start and keeps it\n"
+    "  --listen ADDRESS  loopback address and port; port 0 (the default) picks a free one at the first start and keeps "
+    "it\n"
     "  --programs FILE   which program runs for which image, in front of the built-in list\n"
     "  --log-level L     error, warning, notice, info (default) or debug\n"
     "  --version         prints the version\n"
@@ -90,10 +91,13 @@ static int parse_level(const char *text)
 /* -1: go on; else the exit code. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option longs[] = {
-        {"data", required_argument, NULL, 'd'},     {"listen", required_argument, NULL, 'l'}, {"programs", required_argument, NULL, 'p'},
-        {"log-level", required_argument, NULL, 'v'}, {"version", no_argument, NULL, 'V'},     {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"data", required_argument, NULL, 'd'},
+                                          {"listen", required_argument, NULL, 'l'},
+                                          {"programs", required_argument, NULL, 'p'},
+                                          {"log-level", required_argument, NULL, 'v'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     int c, rc = 0;
 
     while (rc == 0 && (c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -155,7 +159,8 @@ static int lock_data(struct process *p, struct err *err)
     if (flock(p->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
     if (errno == EWOULDBLOCK)
-        return err_set(err, ERR_REFUSED, 0, "another chfleet-plane runs on %s: end it first, or give this one another --data", p->o.data);
+        return err_set(err, ERR_REFUSED, 0,
+                       "another chfleet-plane runs on %s: end it first, or give this one another --data", p->o.data);
     return err_set(err, ERR_SYS, errno, "lock %s", path);
 }
 
@@ -215,12 +220,19 @@ static char *machine_name(void)
 
 static int open_server(struct process *p, struct err *err)
 {
-    struct server_options so = {.w = p->w, .base = world_real_base(p->w), .api = p->plane.api, .store = p->plane.store, .tls = &p->tls,
-                                .host = p->o.host, .port = p->o.port};
+    struct server_options so = {.w = p->w,
+                                .base = world_real_base(p->w),
+                                .api = p->plane.api,
+                                .store = p->plane.store,
+                                .tls = &p->tls,
+                                .host = p->o.host,
+                                .port = p->o.port};
     int rc = server_start(&so, &p->server, err);
 
     if (rc < 0 && err->kind == ERR_REFUSED && !p->o.port_given && p->o.port) {
-        log_warn(NULL, "port %u of the time before is taken by another program: a new one is picked, kubeconfigs copied earlier are void",
+        log_warn(NULL,
+                 "port %u of the time before is taken by another program: a new one is picked, kubeconfigs copied "
+                 "earlier are void",
                  p->o.port);
         so.port = 0;
         rc = server_start(&so, &p->server, err);
@@ -232,7 +244,10 @@ static int start(struct process *p, struct err *err)
 {
     auto_free char *db = mem_printf("%s/plane.db", p->o.data);
 
-    p->plane = (struct plane){.w = p->w, .data_dir = p->o.data, .programs_file = p->o.programs, .node_name = p->node_name,
+    p->plane = (struct plane){.w = p->w,
+                              .data_dir = p->o.data,
+                              .programs_file = p->o.programs,
+                              .node_name = p->node_name,
                               .base = world_real_base(p->w)};
     if (store_open(p->w, db, &p->plane.store, err) < 0)
         return -1;
@@ -242,7 +257,8 @@ static int start(struct process *p, struct err *err)
     kept_port(p);
     if (open_server(p, err) < 0 || controllers_start(&p->plane, err) < 0)
         return -1;
-    if (write_number(p, "plane.port", (long)server_port(p->server), err) < 0 || write_number(p, "plane.pid", (long)getpid(), err) < 0)
+    if (write_number(p, "plane.port", (long)server_port(p->server), err) < 0 ||
+        write_number(p, "plane.pid", (long)getpid(), err) < 0)
         return -1;
     return tls_write_kubeconfig(p->w, p->o.data, p->o.host, server_port(p->server), &p->tls, err);
 }
@@ -296,7 +312,8 @@ static int run(struct process *p)
     }
     world_real_signal(p->w, SIGTERM, on_signal, p);
     world_real_signal(p->w, SIGINT, on_signal, p);
-    log_note(NULL, "serving on https://%s:%u; kubectl --kubeconfig %s/kubeconfig get pods", p->o.host, server_port(p->server), p->o.data);
+    log_note(NULL, "serving on https://%s:%u; kubectl --kubeconfig %s/kubeconfig get pods", p->o.host,
+             server_port(p->server), p->o.data);
     return world_real_run(p->w);
 }
 

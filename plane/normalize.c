@@ -190,17 +190,21 @@ static bool is_integer(const cJSON *j)
 static bool normalize_scalar(struct walk *w, cJSON *j, char code)
 {
     switch (code) {
-    case 's': case 'S': case 't':
+    case 's':
+    case 'S':
+    case 't':
         if (!cJSON_IsString(j))
             wrong(w, "text (put it in quotes)");
         else
             return code == 'S' || j->valuestring[0];
         return true;
-    case 'b': case 'B':
+    case 'b':
+    case 'B':
         if (!cJSON_IsBool(j))
             wrong(w, "true or false");
         return code == 'B' || !cJSON_IsFalse(j);
-    case 'i': case 'I':
+    case 'i':
+    case 'I':
         if (!is_integer(j))
             wrong(w, "a whole number");
         return code == 'I' || !(cJSON_IsNumber(j) && j->valuedouble == 0);

@@ -116,7 +116,9 @@ static int apply_op(cJSON **obj, const cJSON *op, struct err *err)
     int rc = -1;
 
     if (strcmp(name, "test") == 0)
-        return json_same(value_at(*obj, path), value) ? 0 : err_set(err, ERR_INPUT, 422, "testing path %s failed: the value is another", path);
+        return json_same(value_at(*obj, path), value)
+                   ? 0
+                   : err_set(err, ERR_INPUT, 422, "testing path %s failed: the value is another", path);
     if (!parent)
         return err_set(err, ERR_INPUT, 422, "the JSON patch operation \"%s\" names %s, which is not there", name, path);
     if (strcmp(name, "add") == 0 && value) {
@@ -134,7 +136,8 @@ static int apply_op(cJSON **obj, const cJSON *op, struct err *err)
         item = source && !str_starts(path, from) ? op_take(source, str_text(&from_last)) : NULL;
         rc = item ? op_add(parent, str_text(&last), item) : -1;
     }
-    return rc == 0 ? 0 : err_set(err, ERR_INPUT, 422, "the JSON patch operation \"%s\" cannot be done at %s", name, path);
+    return rc == 0 ? 0
+                   : err_set(err, ERR_INPUT, 422, "the JSON patch operation \"%s\" cannot be done at %s", name, path);
 }
 
 int patch_json(cJSON **obj, const cJSON *ops, struct err *err)
@@ -216,7 +219,8 @@ static int merge_keyed_item(cJSON *list, const cJSON *item, const struct type_re
     cJSON *have;
 
     if (!cJSON_IsObject(item) || !value)
-        return err_set(err, ERR_INPUT, 400, "each item of this list in the patch needs its merge key \"%s\"", t->merge_key);
+        return err_set(err, ERR_INPUT, 400, "each item of this list in the patch needs its merge key \"%s\"",
+                       t->merge_key);
     have = find_by_key(list, t->merge_key, value);
     if (strcmp(json_str(item, "$patch", ""), "delete") == 0) {
         if (have)
@@ -241,8 +245,7 @@ static int merge_list(cJSON *obj, const cJSON *patch, const struct type_ref *t, 
                 cJSON_AddItemToArray(list, clean_copy(item));
         return 0;
     }
-    cJSON_ArrayForEach(item, patch)
-    {
+    cJSON_ArrayForEach(item, patch) {
         if (strcmp(t->merge_key, ".") == 0) {
             if (!find_scalar(list, item))
                 cJSON_AddItemToArray(list, json_copy(item));
@@ -262,15 +265,16 @@ static void set_order(cJSON *list, const cJSON *order, const char *key)
     while (list->child && !(strcmp(key, ".") == 0 ? find_scalar(order, list->child)
                                                   : find_by_key(order, key, json_get(list->child, key))))
         cJSON_AddItemToArray(head, cJSON_DetachItemViaPointer(list, list->child));
-    cJSON_ArrayForEach(o, order)
-    {
+    cJSON_ArrayForEach(o, order) {
         item = strcmp(key, ".") == 0 ? find_scalar(list, o) : find_by_key(list, key, json_get(o, key));
         while (item) {
             cJSON *after = item->next;
 
             cJSON_AddItemToArray(sorted, cJSON_DetachItemViaPointer(list, item));
-            item = after && !(strcmp(key, ".") == 0 ? find_scalar(order, after) : find_by_key(order, key, json_get(after, key))) ? after
-                                                                                                                               : NULL;
+            item = after && !(strcmp(key, ".") == 0 ? find_scalar(order, after)
+                                                    : find_by_key(order, key, json_get(after, key)))
+                       ? after
+                       : NULL;
         }
     }
     while (list->child)
@@ -287,8 +291,7 @@ static void delete_scalars(cJSON *list, const cJSON *values)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, values)
-    {
+    cJSON_ArrayForEach(v, values) {
         cJSON *have = find_scalar(list, v);
 
         if (have)
@@ -316,8 +319,7 @@ static void merge_directives(cJSON *obj, const cJSON *patch, const char *type, b
 {
     const cJSON *d;
 
-    cJSON_ArrayForEach(d, patch)
-    {
+    cJSON_ArrayForEach(d, patch) {
         const char *field = d->string ? strchr(d->string, '/') : NULL;
         cJSON *list = field ? json_get(obj, field + 1) : NULL;
         struct type_ref t;
@@ -328,8 +330,8 @@ static void merge_directives(cJSON *obj, const cJSON *patch, const char *type, b
             retain_keys(obj, d);
         else if (!after && str_starts(d->string, "$deleteFromPrimitiveList/") && list)
             delete_scalars(list, d);
-        else if (after && str_starts(d->string, "$setElementOrder/") && cJSON_IsArray(list) && field_of(type, field + 1, &t) &&
-                 *t.merge_key)
+        else if (after && str_starts(d->string, "$setElementOrder/") && cJSON_IsArray(list) &&
+                 field_of(type, field + 1, &t) && *t.merge_key)
             set_order(list, d, t.merge_key);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages are given as texts: "number:name:type" separated by blanks; types are s text, y bytes (base64 in JSON), i integer, b
- * boolean, t time, o integer or text, a name of another message; [x] repeated, {x} a map with text keys.
+ * Messages are given as texts: "number:name:type" separated by blanks; types are s text, y bytes (base64 in JSON), i
+ * integer, b boolean, t time, o integer or text, a name of another message; [x] repeated, {x} a map with text keys.
  */
 #include "plane/proto.h"
 
@@ -18,9 +18,10 @@
 static const struct message {
     const char *name, *fields;
 } messages[] = {
-    {"ObjectMeta", "1:name:s 2:generateName:s 3:namespace:s 5:uid:s 6:resourceVersion:s 7:generation:i 8:creationTimestamp:t "
-                   "9:deletionTimestamp:t 10:deletionGracePeriodSeconds:i 11:labels:{s} 12:annotations:{s} "
-                   "13:ownerReferences:[OwnerReference] 14:finalizers:[s]"},
+    {"ObjectMeta",
+     "1:name:s 2:generateName:s 3:namespace:s 5:uid:s 6:resourceVersion:s 7:generation:i 8:creationTimestamp:t "
+     "9:deletionTimestamp:t 10:deletionGracePeriodSeconds:i 11:labels:{s} 12:annotations:{s} "
+     "13:ownerReferences:[OwnerReference] 14:finalizers:[s]"},
     {"OwnerReference", "1:kind:s 3:name:s 4:uid:s 5:apiVersion:s 6:controller:b 7:blockOwnerDeletion:b"},
     {"LabelSelector", "1:matchLabels:{s} 2:matchExpressions:[LabelSelectorRequirement]"},
     {"LabelSelectorRequirement", "1:key:s 2:operator:s 3:values:[s]"},
@@ -33,22 +34,28 @@ static const struct message {
     {"ServiceAccount", "1:metadata:ObjectMeta 2:secrets:[ObjectReference] 3:imagePullSecrets:[LocalObjectReference] "
                        "4:automountServiceAccountToken:b"},
     {"Service", "1:metadata:ObjectMeta 2:spec:ServiceSpec"},
-    {"ServiceSpec", "1:ports:[ServicePort] 2:selector:{s} 3:clusterIP:s 4:type:s 5:externalIPs:[s] 7:sessionAffinity:s 8:loadBalancerIP:s "
+    {"ServiceSpec", "1:ports:[ServicePort] 2:selector:{s} 3:clusterIP:s 4:type:s 5:externalIPs:[s] 7:sessionAffinity:s "
+                    "8:loadBalancerIP:s "
                     "10:externalName:s 11:externalTrafficPolicy:s 13:publishNotReadyAddresses:b"},
     {"ServicePort", "1:name:s 2:protocol:s 3:port:i 4:targetPort:o 5:nodePort:i 6:appProtocol:s"},
     {"PodDisruptionBudget", "1:metadata:ObjectMeta 2:spec:PodDisruptionBudgetSpec"},
-    {"PodDisruptionBudgetSpec", "1:minAvailable:o 2:selector:LabelSelector 3:maxUnavailable:o 4:unhealthyPodEvictionPolicy:s"},
+    {"PodDisruptionBudgetSpec",
+     "1:minAvailable:o 2:selector:LabelSelector 3:maxUnavailable:o 4:unhealthyPodEvictionPolicy:s"},
     {"Eviction", "1:metadata:ObjectMeta 2:deleteOptions:DeleteOptions"},
-    {"DeleteOptions", "1:gracePeriodSeconds:i 2:preconditions:Preconditions 3:orphanDependents:b 4:propagationPolicy:s 5:dryRun:[s]"},
+    {"DeleteOptions",
+     "1:gracePeriodSeconds:i 2:preconditions:Preconditions 3:orphanDependents:b 4:propagationPolicy:s 5:dryRun:[s]"},
     {"Preconditions", "1:uid:s 2:resourceVersion:s"},
     {"Lease", "1:metadata:ObjectMeta 2:spec:LeaseSpec"},
     {"LeaseSpec", "1:holderIdentity:s 2:leaseDurationSeconds:i 3:acquireTime:t 4:renewTime:t 5:leaseTransitions:i"},
-    {"Event", "1:metadata:ObjectMeta 2:involvedObject:ObjectReference 3:reason:s 4:message:s 5:source:EventSource 6:firstTimestamp:t "
-              "7:lastTimestamp:t 8:count:i 9:type:s 10:eventTime:t 12:action:s 13:related:ObjectReference 14:reportingComponent:s "
+    {"Event", "1:metadata:ObjectMeta 2:involvedObject:ObjectReference 3:reason:s 4:message:s 5:source:EventSource "
+              "6:firstTimestamp:t "
+              "7:lastTimestamp:t 8:count:i 9:type:s 10:eventTime:t 12:action:s 13:related:ObjectReference "
+              "14:reportingComponent:s "
               "15:reportingInstance:s"},
     {"EventSource", "1:component:s 2:host:s"},
     {"SelfSubjectAccessReview", "1:metadata:ObjectMeta 2:spec:SelfSubjectAccessReviewSpec"},
-    {"SelfSubjectAccessReviewSpec", "1:resourceAttributes:ResourceAttributes 2:nonResourceAttributes:NonResourceAttributes"},
+    {"SelfSubjectAccessReviewSpec",
+     "1:resourceAttributes:ResourceAttributes 2:nonResourceAttributes:NonResourceAttributes"},
     {"ResourceAttributes", "1:namespace:s 2:verb:s 3:group:s 4:version:s 5:resource:s 6:subresource:s 7:name:s"},
     {"NonResourceAttributes", "1:path:s 2:verb:s"},
     {"SelfSubjectReview", "1:metadata:ObjectMeta"},
@@ -203,7 +210,10 @@ static cJSON *value_of(const struct item *it, const char *type, int depth)
 
         return cJSON_CreateString(text);
     }
-    return *type == 's' ? text_of(it->bytes) : *type == 't' ? time_of(it->bytes) : *type == 'o' ? int_or_text(it->bytes) : NULL;
+    return *type == 's'   ? text_of(it->bytes)
+           : *type == 't' ? time_of(it->bytes)
+           : *type == 'o' ? int_or_text(it->bytes)
+                          : NULL;
 }
 
 static int map_entry(cJSON *map, const struct item *entry, const char *type, int depth)
@@ -253,7 +263,8 @@ static cJSON *read_message(struct wire w, const char *fields, int depth)
     struct item it;
 
     while (w.p < w.end) {
-        if (depth > 8 || next_item(&w, &it) < 0 || (find_field(fields, it.number, &f) && add_field(obj, &it, &f, depth) < 0)) {
+        if (depth > 8 || next_item(&w, &it) < 0 ||
+            (find_field(fields, it.number, &f) && add_field(obj, &it, &f, depth) < 0)) {
             cJSON_Delete(obj);
             return NULL;
         }
@@ -282,7 +293,8 @@ cJSON *proto_parse(const char *data, size_t len, struct err *err)
     kind = json_str(type, "kind", "");
     fields = find_message(kind);
     if (type && *kind && !fields) {
-        err_set(err, ERR_INPUT, 415, "%s is not read as protobuf: send it as application/json (kubectl create -f does)", kind);
+        err_set(err, ERR_INPUT, 415, "%s is not read as protobuf: send it as application/json (kubectl create -f does)",
+                kind);
         return NULL;
     }
     obj = fields && w.p == w.end ? read_message(raw, fields, 1) : NULL;

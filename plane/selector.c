@@ -152,8 +152,10 @@ int selector_labels(const char *text, struct selector **out, struct err *err)
             p = NULL;
     }
     if (!p || bad_req(s)) {
-        err_set(err, ERR_INPUT, 400, "unable to parse the label selector \"%s\"%s%s: write key=value, key!=value, key in (a,b), "
-                "key notin (a,b), key or !key, separated by commas", text, p ? " at " : "", p ? bad_req(s) : "");
+        err_set(err, ERR_INPUT, 400,
+                "unable to parse the label selector \"%s\"%s%s: write key=value, key!=value, key in (a,b), "
+                "key notin (a,b), key or !key, separated by commas",
+                text, p ? " at " : "", p ? bad_req(s) : "");
         selector_free(s);
         return -1;
     }
@@ -194,11 +196,27 @@ bool selector_match_labels(const struct selector *s, const cJSON *obj)
 
 /* ---- fields ---- */
 
-static const char *const pod_fields[] = {"spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
-                                         "spec.hostNetwork", "status.phase", "status.podIP", "status.nominatedNodeName", NULL};
-static const char *const event_fields[] = {
-    "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "involvedObject.apiVersion",
-    "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason", "reportingComponent", "source", "type", NULL};
+static const char *const pod_fields[] = {"spec.nodeName",
+                                         "spec.restartPolicy",
+                                         "spec.schedulerName",
+                                         "spec.serviceAccountName",
+                                         "spec.hostNetwork",
+                                         "status.phase",
+                                         "status.podIP",
+                                         "status.nominatedNodeName",
+                                         NULL};
+static const char *const event_fields[] = {"involvedObject.kind",
+                                           "involvedObject.namespace",
+                                           "involvedObject.name",
+                                           "involvedObject.uid",
+                                           "involvedObject.apiVersion",
+                                           "involvedObject.resourceVersion",
+                                           "involvedObject.fieldPath",
+                                           "reason",
+                                           "reportingComponent",
+                                           "source",
+                                           "type",
+                                           NULL};
 static const char *const ns_fields[] = {"status.phase", NULL};
 static const char *const secret_fields[] = {"type", NULL};
 static const char *const node_fields[] = {"spec.unschedulable", NULL};
@@ -325,8 +343,7 @@ bool store_selector_matches(const cJSON *label_selector, const cJSON *labels)
 
     if (!label_selector)
         return false;
-    cJSON_ArrayForEach(j, json_get(label_selector, "matchLabels"))
-    {
+    cJSON_ArrayForEach(j, json_get(label_selector, "matchLabels")) {
         const cJSON *have = json_get(labels, j->string);
 
         if (!cJSON_IsString(have) || !cJSON_IsString(j) || strcmp(have->valuestring, j->valuestring) != 0)

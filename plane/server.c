@@ -107,11 +107,26 @@ static const char *status_text(int code)
     static const struct {
         int code;
         const char *text;
-    } texts[] = {{200, "OK"}, {201, "Created"}, {202, "Accepted"}, {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"},
-                 {404, "Not Found"}, {405, "Method Not Allowed"}, {406, "Not Acceptable"}, {409, "Conflict"}, {410, "Gone"},
-                 {413, "Request Entity Too Large"}, {415, "Unsupported Media Type"}, {422, "Unprocessable Entity"},
-                 {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
-                 {501, "Not Implemented"}, {503, "Service Unavailable"}, {505, "HTTP Version Not Supported"}};
+    } texts[] = {{200, "OK"},
+                 {201, "Created"},
+                 {202, "Accepted"},
+                 {400, "Bad Request"},
+                 {401, "Unauthorized"},
+                 {403, "Forbidden"},
+                 {404, "Not Found"},
+                 {405, "Method Not Allowed"},
+                 {406, "Not Acceptable"},
+                 {409, "Conflict"},
+                 {410, "Gone"},
+                 {413, "Request Entity Too Large"},
+                 {415, "Unsupported Media Type"},
+                 {422, "Unprocessable Entity"},
+                 {429, "Too Many Requests"},
+                 {431, "Request Header Fields Too Large"},
+                 {500, "Internal Server Error"},
+                 {501, "Not Implemented"},
+                 {503, "Service Unavailable"},
+                 {505, "HTTP Version Not Supported"}};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].code == code)
@@ -125,8 +140,8 @@ static void send_response(struct conn *c)
     bool keep = c->keep_alive;
 
     stream_stop(c);
-    str_addf(&head, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-cache, private\r\n", c->res.status,
-             status_text(c->res.status), c->res.content_type, c->res.body.len);
+    str_addf(&head, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-cache, private\r\n",
+             c->res.status, status_text(c->res.status), c->res.content_type, c->res.body.len);
     str_add(&head, str_text(&c->res.headers));
     str_add(&head, keep ? "\r\n" : "Connection: close\r\n\r\n");
     conn_write(c, head.s, head.len);
@@ -166,7 +181,8 @@ static void release_held(struct server *s, bool stored)
         if (stored || !c->res.wrote)
             send_response(c);
         else
-            conn_answer_fail(c, 500, "InternalError", "the change could not be made durable yet (see the log of chfleet-plane: the disk may be "
+            conn_answer_fail(c, 500, "InternalError",
+                             "the change could not be made durable yet (see the log of chfleet-plane: the disk may be "
                              "full); it is tried again every second: read the object before you repeat the request");
         if (c->state == CONN_HEAD)
             next_request(c);
@@ -281,7 +297,8 @@ static void run_request(struct conn *c)
     enum api_outcome outcome;
 
     if (!authorized(c)) {
-        conn_answer_fail(c, 401, "Unauthorized", "Unauthorized: use the kubeconfig that chfleet-plane wrote into its data directory");
+        conn_answer_fail(c, 401, "Unauthorized",
+                         "Unauthorized: use the kubeconfig that chfleet-plane wrote into its data directory");
         return;
     }
     conn_request(c, &req);
@@ -316,7 +333,8 @@ static bool read_head(struct conn *c, struct evbuffer *in)
     rc = http_head_parse((const char *)evbuffer_pullup(in, (ev_ssize_t)len), len, &c->head, &used, &status);
     if (rc < 0) {
         c->keep_alive = false;
-        conn_answer_fail(c, status, reason_of(status), "the request is not well-formed HTTP/1.1, or too large (objects: 3 MiB, headers: 64 KiB)");
+        conn_answer_fail(c, status, reason_of(status),
+                         "the request is not well-formed HTTP/1.1, or too large (objects: 3 MiB, headers: 64 KiB)");
     }
     if (rc <= 0)
         return false;
@@ -338,7 +356,8 @@ static bool read_body(struct conn *c, struct evbuffer *in)
     evbuffer_drain(in, used);
     if (rc < 0) {
         c->keep_alive = false;
-        conn_answer_fail(c, status, reason_of(status), "the body of the request is too large (3 MiB) or not well-formed");
+        conn_answer_fail(c, status, reason_of(status),
+                         "the body of the request is too large (3 MiB) or not well-formed");
         return false;
     }
     if (rc == 1)
@@ -454,9 +473,11 @@ static int make_ssl(struct server *s, struct err *err)
 {
     s->ssl = SSL_CTX_new(TLS_server_method());
     if (!s->ssl || load_identity(s->ssl, s->o.tls) < 0)
-        return err_set(err, ERR_SYS, 0, "the server certificate cannot be used: %s", ERR_reason_error_string(ERR_peek_last_error()));
+        return err_set(err, ERR_SYS, 0, "the server certificate cannot be used: %s",
+                       ERR_reason_error_string(ERR_peek_last_error()));
     SSL_CTX_set_min_proto_version(s->ssl, TLS1_2_VERSION);
-    SSL_CTX_set_mode(s->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(s->ssl,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(s->ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(s->ssl, 0);
     SSL_CTX_set_options(s->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
@@ -482,7 +503,9 @@ static int loopback_address(const char *host, unsigned port, struct sockaddr_sto
         *len = sizeof *v6;
         return 0;
     }
-    return err_set(err, ERR_INPUT, 0, "%s is no loopback address: the plane is for one machine and listens on 127.0.0.1 or ::1 only", host);
+    return err_set(err, ERR_INPUT, 0,
+                   "%s is no loopback address: the plane is for one machine and listens on 127.0.0.1 or ::1 only",
+                   host);
 }
 
 static unsigned bound_port(struct evconnlistener *l)
@@ -492,7 +515,8 @@ static unsigned bound_port(struct evconnlistener *l)
 
     if (getsockname(evconnlistener_get_fd(l), (struct sockaddr *)&a, &n) < 0)
         return 0;
-    return ntohs(a.ss_family == AF_INET ? ((struct sockaddr_in *)&a)->sin_port : ((struct sockaddr_in6 *)&a)->sin6_port);
+    return ntohs(a.ss_family == AF_INET ? ((struct sockaddr_in *)&a)->sin_port
+                                        : ((struct sockaddr_in6 *)&a)->sin6_port);
 }
 
 int server_start(const struct server_options *o, struct server **out, struct err *err)
@@ -507,13 +531,15 @@ int server_start(const struct server_options *o, struct server **out, struct err
         return -1;
     }
     s->flush_event = evtimer_new(o->base, on_flush, s);
-    s->listener = evconnlistener_new_bind(o->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC, 128,
+    s->listener = evconnlistener_new_bind(o->base, on_accept, s,
+                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC, 128,
                                           (struct sockaddr *)&addr, len);
     if (!s->listener) {
         int e = errno;
 
         server_stop(s);
-        return err_set(err, e == EADDRINUSE ? ERR_REFUSED : ERR_SYS, e == EADDRINUSE ? 0 : e, "listen on %s:%u%s", o->host, o->port,
+        return err_set(err, e == EADDRINUSE ? ERR_REFUSED : ERR_SYS, e == EADDRINUSE ? 0 : e, "listen on %s:%u%s",
+                       o->host, o->port,
                        e == EADDRINUSE ? ": the port is taken by another program; give another one with --listen" : "");
     }
     s->port = bound_port(s->listener);

@@ -221,7 +221,8 @@ static void wake_round(struct store *s, uint64_t ms)
         s->round_timer = world_timer(s->w, ms, round_cb, s);
 }
 
-static void log_change(struct store *s, enum plane_kind kind, enum store_change what, struct object *obj, struct object *old)
+static void log_change(struct store *s, enum plane_kind kind, enum store_change what, struct object *obj,
+                       struct object *old)
 {
     struct kind_store *k = &s->kinds[kind];
 
@@ -593,8 +594,8 @@ size_t store_count(const struct store *s, enum plane_kind kind)
     return s->kinds[kind].n;
 }
 
-int store_each(struct store *s, enum plane_kind kind, const char *ns, const char *labels, int (*fn)(void *ctx, const cJSON *obj),
-               void *ctx)
+int store_each(struct store *s, enum plane_kind kind, const char *ns, const char *labels,
+               int (*fn)(void *ctx, const cJSON *obj), void *ctx)
 {
     struct selector *sel;
     struct err err = ERR_INIT;

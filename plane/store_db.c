@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <inttypes.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,23 +18,24 @@ struct store_db {
     sqlite3_stmt *put, *drop, *rv;
 };
 
-static const char schema[] =
-    "CREATE TABLE objects (kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-    "INSERT INTO meta VALUES ('rv', 1);"
-    "PRAGMA user_version = 1; PRAGMA application_id = 1667786352;";
+static const char schema[] = "CREATE TABLE objects (kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY "
+                             "KEY (kind, key)) STRICT, WITHOUT ROWID;"
+                             "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+                             "INSERT INTO meta VALUES ('rv', 1);"
+                             "PRAGMA user_version = 1; PRAGMA application_id = 1667786352;";
 
 static int db_fail(struct store_db *db, const char *what, struct err *err)
 {
     int rc = sqlite3_extended_errcode(db->db), kind = rc & 0xff;
 
     if (kind == SQLITE_NOTADB || kind == SQLITE_CORRUPT)
-        return err_set(err, ERR_INPUT, 0, "%s is not a sound object store (%s): put it aside and start again, or give another --data",
+        return err_set(err, ERR_INPUT, 0,
+                       "%s is not a sound object store (%s): put it aside and start again, or give another --data",
                        db->path, sqlite3_errmsg(db->db));
     if (kind == SQLITE_BUSY || kind == SQLITE_LOCKED)
         return err_set(err, ERR_REFUSED, 0, "%s is in use by another process", db->path);
-    return err_set(err, kind == SQLITE_FULL || kind == SQLITE_IOERR ? ERR_AGAIN : ERR_SYS, 0, "%s %s: %s", what, db->path,
-                   sqlite3_errmsg(db->db));
+    return err_set(err, kind == SQLITE_FULL || kind == SQLITE_IOERR ? ERR_AGAIN : ERR_SYS, 0, "%s %s: %s", what,
+                   db->path, sqlite3_errmsg(db->db));
 }
 
 static int64_t pragma_int(struct store_db *db, const char *sql, int64_t dflt)
@@ -59,14 +60,19 @@ static int check_version(struct store_db *db, struct err *err)
     if (app != DB_APPLICATION)
         return err_set(err, ERR_INPUT, 0, "%s is a SQLite file of another program", db->path);
     if (version > DB_VERSION)
-        return err_set(err, ERR_INPUT, 0, "%s was written by a newer chfleet-plane (store version %" PRId64 ", this one knows %d): use that "
-                       "one", db->path, version, DB_VERSION);
+        return err_set(err, ERR_INPUT, 0,
+                       "%s was written by a newer chfleet-plane (store version %" PRId64
+                       ", this one knows %d): use that "
+                       "one",
+                       db->path, version, DB_VERSION);
     return 0;
 }
 
 static int prepare(struct store_db *db, const char *sql, sqlite3_stmt **st, struct err *err)
 {
-    return sqlite3_prepare_v3(db->db, sql, -1, SQLITE_PREPARE_PERSISTENT, st, NULL) == SQLITE_OK ? 0 : db_fail(db, "prepare", err);
+    return sqlite3_prepare_v3(db->db, sql, -1, SQLITE_PREPARE_PERSISTENT, st, NULL) == SQLITE_OK
+               ? 0
+               : db_fail(db, "prepare", err);
 }
 
 int store_db_open(const char *path, struct store_db **out, struct err *err)

@@ -17,7 +17,7 @@ struct object {
     bool counted; /* in history_bytes */
     bool dirty;   /* on the list for the next commit */
     uint64_t rv;
-    char *key;    /* "ns/name"; "/name" for cluster kinds */
+    char *key; /* "ns/name"; "/name" for cluster kinds */
     cJSON *json;
     char *text;
     size_t text_len;
@@ -79,8 +79,8 @@ struct store {
 };
 
 enum {
-    STORE_STRICT = 256,      /* unknown fields are refused */
-    STORE_FROM_GC = 512,     /* finalizers of the garbage collector may change */
+    STORE_STRICT = 256,  /* unknown fields are refused */
+    STORE_FROM_GC = 512, /* finalizers of the garbage collector may change */
 };
 
 /* ---- store.c ---- */
@@ -91,7 +91,8 @@ const cJSON *object_json(struct object *o); /* parses packed text; dies with the
 const char *object_text(struct object *o);
 struct object *object_ref(struct object *o);
 void object_unref(struct store *s, struct object *o);
-void store_put(struct store *s, enum plane_kind kind, cJSON *takes, struct object *old); /* new version; old NULL = added */
+void store_put(struct store *s, enum plane_kind kind, cJSON *takes,
+               struct object *old); /* new version; old NULL = added */
 void store_remove(struct store *s, struct object *o);
 void store_load(struct store *s, enum plane_kind kind, cJSON *takes); /* at start: no change is told */
 /* Changes of `kind` after `rv`, in order, from the loop. NULL: the history no longer reaches back to rv. */

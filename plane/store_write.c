@@ -81,15 +81,17 @@ static int fail_invalid(struct store *s, enum plane_kind kind, const cJSON *obj,
     s->errs = *e;
     *e = (struct field_errs)FIELD_ERRS_INIT;
     s->why = (struct store_why){422, "Invalid", s->errs.causes};
-    return err_set(err, ERR_INPUT, 422, "%s%s%s \"%s\" is invalid: %s%s%s", info->kind, *info->group ? "." : "", info->group,
-                   json_name(obj), s->errs.n > 1 ? "[" : "", str_text(&s->errs.text), s->errs.n > 1 ? "]" : "");
+    return err_set(err, ERR_INPUT, 422, "%s%s%s \"%s\" is invalid: %s%s%s", info->kind, *info->group ? "." : "",
+                   info->group, json_name(obj), s->errs.n > 1 ? "[" : "", str_text(&s->errs.text),
+                   s->errs.n > 1 ? "]" : "");
 }
 
 static int check_disk(struct store *s, struct err *err)
 {
     if (!s->disk_failed)
         return 0;
-    return store_fail(s, 503, "ServiceUnavailable", err, "the object store cannot be written (see the log of chfleet-plane: the disk may be "
+    return store_fail(s, 503, "ServiceUnavailable", err,
+                      "the object store cannot be written (see the log of chfleet-plane: the disk may be "
                       "full); it is tried again every second");
 }
 
@@ -130,13 +132,14 @@ static int normalize(struct store *s, enum plane_kind kind, cJSON *obj, unsigned
     }
     str_add(&s->dropped, str_text(&r.unknown));
     if (r.wrong.len)
-        rc = store_fail(s, 400, "BadRequest", err, "%s in version \"%s\" cannot be handled as a %s: %s", plane_kind(kind)->kind, version,
-                        plane_kind(kind)->kind, str_text(&r.wrong));
+        rc = store_fail(s, 400, "BadRequest", err, "%s in version \"%s\" cannot be handled as a %s: %s",
+                        plane_kind(kind)->kind, version, plane_kind(kind)->kind, str_text(&r.wrong));
     type_report_free(&r);
     return rc < 0 ? -1 : report_dropped(s, flags, err);
 }
 
-static int validate(struct store *s, enum plane_kind kind, const cJSON *obj, const cJSON *old, unsigned flags, struct err *err)
+static int validate(struct store *s, enum plane_kind kind, const cJSON *obj, const cJSON *old, unsigned flags,
+                    struct err *err)
 {
     struct field_errs e = FIELD_ERRS_INIT;
 
@@ -154,7 +157,8 @@ static int check_size(struct store *s, const cJSON *obj, struct err *err)
 
     if (strlen(text) <= OBJECT_MAX)
         return 0;
-    return store_fail(s, 413, "RequestEntityTooLarge", err, "the object has %zu bytes, the limit is %u", strlen(text), OBJECT_MAX);
+    return store_fail(s, 413, "RequestEntityTooLarge", err, "the object has %zu bytes, the limit is %u", strlen(text),
+                      OBJECT_MAX);
 }
 
 static void drop_empty_meta(cJSON *obj)
@@ -211,20 +215,22 @@ static int check_namespace(struct store *s, enum plane_kind kind, const cJSON *o
         return 0;
     have = store_get(s, PK_NS, NULL, ns);
     if (!*ns)
-        return store_fail(s, 422, "Invalid", err, "%s \"%s\": an empty namespace may not be set during creation", plane_kind(kind)->kind,
-                          json_name(obj));
+        return store_fail(s, 422, "Invalid", err, "%s \"%s\": an empty namespace may not be set during creation",
+                          plane_kind(kind)->kind, json_name(obj));
     if (!have)
         return fail_missing(s, PK_NS, ns, err);
     if (is_deleting(have))
-        return store_fail(s, 403, "Forbidden", err, "%s \"%s\" is forbidden: unable to create new content in namespace %s because it is "
-                          "being terminated", resource_name(kind, res, sizeof res), json_name(obj), ns);
+        return store_fail(s, 403, "Forbidden", err,
+                          "%s \"%s\" is forbidden: unable to create new content in namespace %s because it is "
+                          "being terminated",
+                          resource_name(kind, res, sizeof res), json_name(obj), ns);
     return 0;
 }
 
 static void begin_meta(struct store *s, enum plane_kind kind, cJSON *obj)
 {
-    static const char *const ours[] = {"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "generation",
-                                       "deletionGracePeriodSeconds"};
+    static const char *const ours[] = {
+        "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "generation", "deletionGracePeriodSeconds"};
     cJSON *meta = json_need_obj(obj, "metadata");
     char now[32];
 
@@ -293,7 +299,8 @@ static int prepare_create(struct store *s, enum plane_kind kind, cJSON *obj, uns
     if (validate(s, kind, obj, NULL, flags, err) < 0 || check_size(s, obj, err) < 0)
         return -1;
     if (store_find(s, kind, json_ns(obj), json_name(obj)))
-        return store_fail(s, 409, "AlreadyExists", err, "%s \"%s\" already exists", resource_name(kind, res, sizeof res), json_name(obj));
+        return store_fail(s, 409, "AlreadyExists", err, "%s \"%s\" already exists",
+                          resource_name(kind, res, sizeof res), json_name(obj));
     return 0;
 }
 
@@ -320,25 +327,37 @@ int store_create(struct store *s, enum plane_kind kind, cJSON *obj, unsigned fla
 
 /* ---- update ---- */
 
-static int check_preconditions(struct store *s, enum plane_kind kind, const cJSON *old, const char *uid, const char *rv, struct err *err)
+static int check_preconditions(struct store *s, enum plane_kind kind, const cJSON *old, const char *uid, const char *rv,
+                               struct err *err)
 {
     char res[160];
 
     resource_name(kind, res, sizeof res);
     if (uid && *uid && strcmp(uid, json_uid(old)) != 0)
-        return store_fail(s, 409, "Conflict", err, "Operation cannot be fulfilled on %s \"%s\": Precondition failed: UID in precondition: "
-                          "%s, UID in object meta: %s", res, json_name(old), uid, json_uid(old));
+        return store_fail(s, 409, "Conflict", err,
+                          "Operation cannot be fulfilled on %s \"%s\": Precondition failed: UID in precondition: "
+                          "%s, UID in object meta: %s",
+                          res, json_name(old), uid, json_uid(old));
     if (rv && *rv && strcmp(rv, "0") != 0 && strcmp(rv, json_rv(old)) != 0)
-        return store_fail(s, 409, "Conflict", err, "Operation cannot be fulfilled on %s \"%s\": the object has been modified; please apply "
-                          "your changes to the latest version and try again", res, json_name(old));
+        return store_fail(s, 409, "Conflict", err,
+                          "Operation cannot be fulfilled on %s \"%s\": the object has been modified; please apply "
+                          "your changes to the latest version and try again",
+                          res, json_name(old));
     return 0;
 }
 
 /* What the server keeps of the old metadata, whatever the client sent. */
 static void keep_meta(cJSON *obj, const cJSON *old)
 {
-    static const char *const ours[] = {"name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
-                                       "deletionTimestamp", "deletionGracePeriodSeconds"};
+    static const char *const ours[] = {"name",
+                                       "generateName",
+                                       "namespace",
+                                       "uid",
+                                       "resourceVersion",
+                                       "generation",
+                                       "creationTimestamp",
+                                       "deletionTimestamp",
+                                       "deletionGracePeriodSeconds"};
     cJSON *meta = json_need_obj(obj, "metadata");
     const cJSON *was = json_get(old, "metadata");
 
@@ -354,8 +373,7 @@ static bool same_but_meta_and_status(const cJSON *a, const cJSON *b)
     const cJSON *j;
     int n = 0, m = 0;
 
-    cJSON_ArrayForEach(j, a)
-    {
+    cJSON_ArrayForEach(j, a) {
         if (strcmp(j->string, "metadata") == 0 || strcmp(j->string, "status") == 0)
             continue;
         n++;
@@ -383,8 +401,10 @@ static int check_finalizers(struct store *s, enum plane_kind kind, const cJSON *
         return 0;
     cJSON_ArrayForEach(f, json_at(obj, "metadata.finalizers"))
         if (cJSON_IsString(f) && !json_has(json_at(old, "metadata.finalizers"), f->valuestring))
-            field_err(&e, "Forbidden", "metadata.finalizers", "no new finalizers can be added if the object is being deleted, found new "
-                      "finalizer \"%s\"", f->valuestring);
+            field_err(&e, "Forbidden", "metadata.finalizers",
+                      "no new finalizers can be added if the object is being deleted, found new "
+                      "finalizer \"%s\"",
+                      f->valuestring);
     return e.n ? fail_invalid(s, kind, obj, &e, err) : 0;
 }
 
@@ -421,7 +441,8 @@ static void with_old_status(cJSON *obj, const cJSON *old)
 }
 
 /* Everything up to the change itself; *obj may be replaced. */
-static int prepare_update(struct store *s, enum plane_kind kind, cJSON **obj, const cJSON *old, unsigned flags, struct err *err)
+static int prepare_update(struct store *s, enum plane_kind kind, cJSON **obj, const cJSON *old, unsigned flags,
+                          struct err *err)
 {
     const char *uid = json_uid(*obj), *rv = json_rv(*obj);
 
@@ -437,7 +458,8 @@ static int prepare_update(struct store *s, enum plane_kind kind, cJSON **obj, co
     drop_empty_meta(*obj);
     rules_carry_over(kind, *obj, old);
     rules_defaults(kind, *obj);
-    if (check_finalizers(s, kind, *obj, old, err) < 0 || validate(s, kind, *obj, old, flags, err) < 0 || check_size(s, *obj, err) < 0)
+    if (check_finalizers(s, kind, *obj, old, err) < 0 || validate(s, kind, *obj, old, flags, err) < 0 ||
+        check_size(s, *obj, err) < 0)
         return -1;
     if ((plane_kind(kind)->flags & PKF_GENERATION) && !same_but_meta_and_status(*obj, old))
         bump_generation(*obj);
@@ -479,8 +501,8 @@ int store_update(struct store *s, enum plane_kind kind, cJSON *obj, unsigned fla
     return 0;
 }
 
-int store_patch(struct store *s, enum plane_kind kind, const char *ns, const char *name, const cJSON *patch, unsigned flags,
-                const cJSON **out, struct err *err)
+int store_patch(struct store *s, enum plane_kind kind, const char *ns, const char *name, const cJSON *patch,
+                unsigned flags, const cJSON **out, struct err *err)
 {
     const cJSON *old = store_get(s, kind, ns, name);
     cJSON *obj = json_copy(old);
@@ -529,7 +551,9 @@ static int64_t grace_of(enum plane_kind kind, const cJSON *obj, const struct sto
 
 static void want_finalizer(cJSON *obj, const char *propagation)
 {
-    const char *name = str_eq(propagation, "Orphan") ? "orphan" : str_eq(propagation, "Foreground") ? "foregroundDeletion" : NULL;
+    const char *name = str_eq(propagation, "Orphan")       ? "orphan"
+                       : str_eq(propagation, "Foreground") ? "foregroundDeletion"
+                                                           : NULL;
     cJSON *meta = json_get(obj, "metadata"), *list = json_get(meta, "finalizers");
 
     if (!name || json_has(list, name))
@@ -539,17 +563,20 @@ static void want_finalizer(cJSON *obj, const char *propagation)
     json_add_str(list, name);
 }
 
-static int delete_allowed(struct store *s, enum plane_kind kind, const cJSON *old, const struct store_delete *d, struct err *err)
+static int delete_allowed(struct store *s, enum plane_kind kind, const cJSON *old, const struct store_delete *d,
+                          struct err *err)
 {
     const char *p = d ? d->propagation : NULL;
 
     if (check_disk(s, err) < 0 || (d && check_preconditions(s, kind, old, d->uid, d->rv, err) < 0))
         return -1;
     if (p && *p && strcmp(p, "Orphan") != 0 && strcmp(p, "Background") != 0 && strcmp(p, "Foreground") != 0)
-        return store_fail(s, 422, "Invalid", err, "DeleteOptions: propagationPolicy \"%s\": supported values: Foreground, Background, Orphan",
+        return store_fail(s, 422, "Invalid", err,
+                          "DeleteOptions: propagationPolicy \"%s\": supported values: Foreground, Background, Orphan",
                           p);
     if (kind == PK_NS && (strcmp(json_name(old), "default") == 0 || strcmp(json_name(old), "kube-system") == 0))
-        return store_fail(s, 403, "Forbidden", err, "namespaces \"%s\" is forbidden: this namespace may not be deleted", json_name(old));
+        return store_fail(s, 403, "Forbidden", err, "namespaces \"%s\" is forbidden: this namespace may not be deleted",
+                          json_name(old));
     return 0;
 }
 
@@ -618,7 +645,8 @@ cJSON *store_new_object(enum plane_kind kind, const char *ns, const char *name)
 
 void store_set_controller(cJSON *obj, const cJSON *owner)
 {
-    cJSON *meta = json_need_obj(obj, "metadata"), *list = json_get(meta, "ownerReferences"), *ref = cJSON_CreateObject();
+    cJSON *meta = json_need_obj(obj, "metadata"), *list = json_get(meta, "ownerReferences"),
+          *ref = cJSON_CreateObject();
 
     if (!list)
         list = json_set_arr(meta, "ownerReferences");

@@ -45,13 +45,15 @@ static const char *pick_protocol(const struct conn *c, const char *const *ours)
 /* Switches to WebSocket; -1: it was refused. */
 static int upgrade(struct conn *c, const char *const *protocols)
 {
-    const char *key = http_head_get(&c->head, "Sec-WebSocket-Key"), *version = http_head_get(&c->head, "Sec-WebSocket-Version");
+    const char *key = http_head_get(&c->head, "Sec-WebSocket-Key"),
+               *version = http_head_get(&c->head, "Sec-WebSocket-Version");
     const char *protocol = pick_protocol(c, protocols);
     auto_str struct str head = STR_INIT;
     auto_free char *accept = NULL;
 
     if (!http_head_has(&c->head, "Upgrade", "websocket") || !key || !str_eq(version, "13") || strlen(key) > 64) {
-        conn_answer_fail(c, 400, "BadRequest", "this needs a WebSocket (RFC 6455): kubectl 1.31 or newer uses it by default");
+        conn_answer_fail(c, 400, "BadRequest",
+                         "this needs a WebSocket (RFC 6455): kubectl 1.31 or newer uses it by default");
         return -1;
     }
     if (!protocol) {
@@ -59,8 +61,11 @@ static int upgrade(struct conn *c, const char *const *protocols)
         return -1;
     }
     accept = ws_accept(key);
-    str_addf(&head, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
-             "Sec-WebSocket-Protocol: %s\r\n\r\n", accept, protocol);
+    str_addf(
+        &head,
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
+        "Sec-WebSocket-Protocol: %s\r\n\r\n",
+        accept, protocol);
     conn_write(c, head.s, head.len);
     bufferevent_set_timeouts(c->bev, NULL, NULL);
     bufferevent_setwatermark(c->bev, EV_READ, 0, WS_MESSAGE_MAX + 1024);
@@ -276,8 +281,8 @@ static void start_exec(struct conn *c)
     if (upgrade(c, protocols) < 0)
         return;
     c->state = CONN_EXEC;
-    c->job = runtime(c, &node)->exec(node, c->stream->pod, c->stream->container, (const char *const *)c->stream->argv, c->stream->flags,
-                                     &cbs, c, &err);
+    c->job = runtime(c, &node)->exec(node, c->stream->pod, c->stream->container, (const char *const *)c->stream->argv,
+                                     c->stream->flags, &cbs, c, &err);
     if (!c->job)
         exec_done(c, 0, &err);
 }

@@ -164,7 +164,8 @@ static int read_pem(struct world *w, const char *dir, const char *name, char **o
     return w->ops->read_file(w, path, out, &n, &err);
 }
 
-static int write_pem(struct world *w, const char *dir, const char *name, const char *text, unsigned mode, struct err *err)
+static int write_pem(struct world *w, const char *dir, const char *name, const char *text, unsigned mode,
+                     struct err *err)
 {
     auto_free char *path = mem_printf("%s/pki/%s", dir, name);
 
@@ -195,7 +196,8 @@ static int load_ca(struct world *w, const char *dir, struct tls_files *f, char *
     EVP_PKEY *key;
     X509 *cert;
 
-    if (read_pem(w, dir, "ca.crt", &f->ca) == 0 && read_pem(w, dir, "ca.key", key_text) == 0 && fits(w, f->ca, *key_text, NULL))
+    if (read_pem(w, dir, "ca.crt", &f->ca) == 0 && read_pem(w, dir, "ca.key", key_text) == 0 &&
+        fits(w, f->ca, *key_text, NULL))
         return 0;
     free(f->ca);
     free(*key_text);
@@ -221,7 +223,8 @@ static int load_server(struct world *w, const char *dir, struct tls_files *f, co
     EVP_PKEY *ca_key = key_of(ca_key_text), *key;
     int rc = 0;
 
-    if (read_pem(w, dir, "server.crt", &f->cert) < 0 || read_pem(w, dir, "server.key", &f->key) < 0 || !fits(w, f->cert, f->key, ca)) {
+    if (read_pem(w, dir, "server.crt", &f->cert) < 0 || read_pem(w, dir, "server.key", &f->key) < 0 ||
+        !fits(w, f->cert, f->key, ca)) {
         free(f->cert);
         free(f->key);
         key = new_key();
@@ -279,7 +282,8 @@ int tls_load(struct world *w, const char *dir, struct tls_files *out, struct err
     return rc;
 }
 
-int tls_write_kubeconfig(struct world *w, const char *dir, const char *host, unsigned port, const struct tls_files *f, struct err *err)
+int tls_write_kubeconfig(struct world *w, const char *dir, const char *host, unsigned port, const struct tls_files *f,
+                         struct err *err)
 {
     auto_free char *path = mem_printf("%s/kubeconfig", dir), *ca = hash_base64(f->ca, strlen(f->ca)), *old = NULL;
     auto_str struct str text = STR_INIT;
@@ -288,12 +292,17 @@ int tls_write_kubeconfig(struct world *w, const char *dir, const char *host, uns
     size_t n;
     bool v6 = strchr(host, ':') != NULL;
 
-    str_addf(&text, "apiVersion: v1\nkind: Config\nclusters:\n- name: chfleet\n  cluster:\n    server: https://%s%s%s:%u\n"
-             "    certificate-authority-data: %s\n", v6 ? "[" : "", host, v6 ? "]" : "", port, ca);
-    str_addf(&text, "users:\n- name: chfleet\n  user:\n    token: %s\ncontexts:\n- name: chfleet\n  context:\n    cluster: chfleet\n"
-             "    user: chfleet\n    namespace: default\ncurrent-context: chfleet\n", f->token);
-    if (w->ops->read_file(w, path, &old, &n, &ignored) == 0 && strcmp(old, str_text(&text)) == 0 && stat(path, &st) == 0 &&
-        (st.st_mode & 0777) == 0600)
+    str_addf(&text,
+             "apiVersion: v1\nkind: Config\nclusters:\n- name: chfleet\n  cluster:\n    server: https://%s%s%s:%u\n"
+             "    certificate-authority-data: %s\n",
+             v6 ? "[" : "", host, v6 ? "]" : "", port, ca);
+    str_addf(&text,
+             "users:\n- name: chfleet\n  user:\n    token: %s\ncontexts:\n- name: chfleet\n  context:\n    cluster: "
+             "chfleet\n"
+             "    user: chfleet\n    namespace: default\ncurrent-context: chfleet\n",
+             f->token);
+    if (w->ops->read_file(w, path, &old, &n, &ignored) == 0 && strcmp(old, str_text(&text)) == 0 &&
+        stat(path, &st) == 0 && (st.st_mode & 0777) == 0600)
         return 0;
     return w->ops->write_file(w, path, text.s, text.len, 0600, err);
 }

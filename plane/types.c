@@ -21,8 +21,10 @@
 
 static const struct type_row rows[] = {
     {"ObjectMeta", META,
-     "name:s generateName:s namespace:s selfLink:s uid:s resourceVersion:s generation:i creationTimestamp:t deletionTimestamp:t "
-     "deletionGracePeriodSeconds:I labels:{s} annotations:{S} ownerReferences:[OwnerReference]~uid finalizers:[s]~. managedFields:[*]"},
+     "name:s generateName:s namespace:s selfLink:s uid:s resourceVersion:s generation:i creationTimestamp:t "
+     "deletionTimestamp:t "
+     "deletionGracePeriodSeconds:I labels:{s} annotations:{S} ownerReferences:[OwnerReference]~uid finalizers:[s]~. "
+     "managedFields:[*]"},
     {"OwnerReference", META, "apiVersion:s! kind:s! name:s! uid:s! controller:B blockOwnerDeletion:B"},
     {"LabelSelector", META, "matchLabels:{S} matchExpressions:[LabelSelectorRequirement]"},
     {"LabelSelectorRequirement", META, "key:s! operator:s! values:[S]"},
@@ -34,20 +36,24 @@ static const struct type_row rows[] = {
     {"NamespaceCondition", CORE, COND},
 
     {"Node", CORE, TOP "spec:NodeSpec status:NodeStatus"},
-    {"NodeSpec", CORE, "podCIDR:s podCIDRs:[s]~. providerID:s unschedulable:b taints:[Taint] externalID:s configSource:*"},
+    {"NodeSpec", CORE,
+     "podCIDR:s podCIDRs:[s]~. providerID:s unschedulable:b taints:[Taint] externalID:s configSource:*"},
     {"Taint", CORE, "key:s! value:s effect:s! timeAdded:t"},
     {"NodeStatus", CORE,
-     "capacity:{q} allocatable:{q} phase:s conditions:[NodeCondition]~type addresses:[NodeAddress]~type daemonEndpoints:* "
+     "capacity:{q} allocatable:{q} phase:s conditions:[NodeCondition]~type addresses:[NodeAddress]~type "
+     "daemonEndpoints:* "
      "nodeInfo:NodeSystemInfo images:[*] volumesInUse:[s] volumesAttached:[*] config:* runtimeHandlers:[*] features:*"},
     {"NodeCondition", CORE, COND "lastHeartbeatTime:t"},
     {"NodeAddress", CORE, "type:s! address:s!"},
     {"NodeSystemInfo", CORE,
-     "machineID:S systemUUID:S bootID:S kernelVersion:S osImage:S containerRuntimeVersion:S kubeletVersion:S kubeProxyVersion:S "
+     "machineID:S systemUUID:S bootID:S kernelVersion:S osImage:S containerRuntimeVersion:S kubeletVersion:S "
+     "kubeProxyVersion:S "
      "operatingSystem:S architecture:S swap:*"},
 
     {"PersistentVolume", CORE, TOP "spec:PersistentVolumeSpec status:PersistentVolumeStatus"},
     {"PersistentVolumeSpec", CORE,
-     "capacity:{q} accessModes:[s] claimRef:ObjectReference persistentVolumeReclaimPolicy:s storageClassName:s mountOptions:[s] "
+     "capacity:{q} accessModes:[s] claimRef:ObjectReference persistentVolumeReclaimPolicy:s storageClassName:s "
+     "mountOptions:[s] "
      "volumeMode:S nodeAffinity:VolumeNodeAffinity hostPath:HostPathVolumeSource local:LocalVolumeSource csi:* nfs:* "
      "volumeAttributesClassName:S"},
     {"VolumeNodeAffinity", CORE, "required:NodeSelector"},
@@ -60,7 +66,8 @@ static const struct type_row rows[] = {
 
     {"PersistentVolumeClaim", CORE, TOP "spec:PersistentVolumeClaimSpec status:PersistentVolumeClaimStatus"},
     {"PersistentVolumeClaimSpec", CORE,
-     "accessModes:[s] selector:LabelSelector resources:VolumeResourceRequirements volumeName:s storageClassName:S volumeMode:S "
+     "accessModes:[s] selector:LabelSelector resources:VolumeResourceRequirements volumeName:s storageClassName:S "
+     "volumeMode:S "
      "dataSource:TypedLocalObjectReference dataSourceRef:TypedObjectReference volumeAttributesClassName:S"},
     {"VolumeResourceRequirements", CORE, "limits:{q} requests:{q}"},
     {"PersistentVolumeClaimStatus", CORE,
@@ -71,17 +78,24 @@ static const struct type_row rows[] = {
     {"Pod", CORE, TOP "spec:PodSpec status:PodStatus"},
     {"PodTemplateSpec", CORE, "metadata:ObjectMeta spec:PodSpec"},
     {"PodSpec", CORE,
-     "volumes:[Volume]~name initContainers:[Container]~name containers:[Container]~name! ephemeralContainers:[EphemeralContainer]~name "
-     "restartPolicy:s terminationGracePeriodSeconds:I activeDeadlineSeconds:I dnsPolicy:s nodeSelector:{S} serviceAccountName:s "
-     "serviceAccount:s automountServiceAccountToken:B nodeName:s hostNetwork:b hostPID:b hostIPC:b shareProcessNamespace:B "
-     "securityContext:PodSecurityContext imagePullSecrets:[LocalObjectReference]~name hostname:s subdomain:s affinity:Affinity "
-     "schedulerName:s tolerations:[Toleration] hostAliases:[HostAlias]~ip priorityClassName:s priority:I dnsConfig:PodDNSConfig "
+     "volumes:[Volume]~name initContainers:[Container]~name containers:[Container]~name! "
+     "ephemeralContainers:[EphemeralContainer]~name "
+     "restartPolicy:s terminationGracePeriodSeconds:I activeDeadlineSeconds:I dnsPolicy:s nodeSelector:{S} "
+     "serviceAccountName:s "
+     "serviceAccount:s automountServiceAccountToken:B nodeName:s hostNetwork:b hostPID:b hostIPC:b "
+     "shareProcessNamespace:B "
+     "securityContext:PodSecurityContext imagePullSecrets:[LocalObjectReference]~name hostname:s subdomain:s "
+     "affinity:Affinity "
+     "schedulerName:s tolerations:[Toleration] hostAliases:[HostAlias]~ip priorityClassName:s priority:I "
+     "dnsConfig:PodDNSConfig "
      "readinessGates:[PodReadinessGate] runtimeClassName:S enableServiceLinks:B preemptionPolicy:S overhead:{q} "
      "topologySpreadConstraints:[TopologySpreadConstraint]~topologyKey setHostnameAsFQDN:B os:PodOS hostUsers:B "
      "schedulingGates:[PodSchedulingGate]~name resourceClaims:[*] resources:ResourceRequirements"},
     {"PodSecurityContext", CORE,
-     "seLinuxOptions:* windowsOptions:* runAsUser:I runAsGroup:I runAsNonRoot:B supplementalGroups:[I] supplementalGroupsPolicy:S "
-     "fsGroup:I sysctls:[Sysctl] fsGroupChangePolicy:S seccompProfile:SeccompProfile appArmorProfile:* seLinuxChangePolicy:S"},
+     "seLinuxOptions:* windowsOptions:* runAsUser:I runAsGroup:I runAsNonRoot:B supplementalGroups:[I] "
+     "supplementalGroupsPolicy:S "
+     "fsGroup:I sysctls:[Sysctl] fsGroupChangePolicy:S seccompProfile:SeccompProfile appArmorProfile:* "
+     "seLinuxChangePolicy:S"},
     {"Sysctl", CORE, "name:s! value:S!"},
     {"SeccompProfile", CORE, "type:s! localhostProfile:S"},
     {"Toleration", CORE, "key:s operator:s value:s effect:s tolerationSeconds:I"},
@@ -92,7 +106,8 @@ static const struct type_row rows[] = {
     {"PodSchedulingGate", CORE, "name:s!"},
     {"PodOS", CORE, "name:s!"},
     {"TopologySpreadConstraint", CORE,
-     "maxSkew:I! topologyKey:s! whenUnsatisfiable:s! labelSelector:LabelSelector minDomains:I nodeAffinityPolicy:S nodeTaintsPolicy:S "
+     "maxSkew:I! topologyKey:s! whenUnsatisfiable:s! labelSelector:LabelSelector minDomains:I nodeAffinityPolicy:S "
+     "nodeTaintsPolicy:S "
      "matchLabelKeys:[s]"},
     {"Affinity", CORE, "nodeAffinity:NodeAffinity podAffinity:PodAffinity podAntiAffinity:PodAntiAffinity"},
     {"NodeAffinity", CORE,
@@ -113,13 +128,18 @@ static const struct type_row rows[] = {
      "labelSelector:LabelSelector namespaces:[s] topologyKey:S! namespaceSelector:LabelSelector matchLabelKeys:[s] "
      "mismatchLabelKeys:[s]"},
     {"Container", CORE,
-     "name:s! image:s command:[S] args:[S] workingDir:s ports:[ContainerPort]~containerPort envFrom:[EnvFromSource] env:[EnvVar]~name "
+     "name:s! image:s command:[S] args:[S] workingDir:s ports:[ContainerPort]~containerPort envFrom:[EnvFromSource] "
+     "env:[EnvVar]~name "
      "resources:ResourceRequirements resizePolicy:[*] restartPolicy:S volumeMounts:[VolumeMount]~mountPath "
-     "volumeDevices:[VolumeDevice]~devicePath livenessProbe:Probe readinessProbe:Probe startupProbe:Probe lifecycle:Lifecycle "
-     "terminationMessagePath:s terminationMessagePolicy:s imagePullPolicy:s securityContext:SecurityContext stdin:b stdinOnce:b tty:b"},
+     "volumeDevices:[VolumeDevice]~devicePath livenessProbe:Probe readinessProbe:Probe startupProbe:Probe "
+     "lifecycle:Lifecycle "
+     "terminationMessagePath:s terminationMessagePolicy:s imagePullPolicy:s securityContext:SecurityContext stdin:b "
+     "stdinOnce:b tty:b"},
     {"EphemeralContainer", CORE,
-     "name:s! image:s command:[S] args:[S] workingDir:s ports:[ContainerPort]~containerPort envFrom:[EnvFromSource] env:[EnvVar]~name "
-     "resources:ResourceRequirements volumeMounts:[VolumeMount]~mountPath terminationMessagePath:s terminationMessagePolicy:s "
+     "name:s! image:s command:[S] args:[S] workingDir:s ports:[ContainerPort]~containerPort envFrom:[EnvFromSource] "
+     "env:[EnvVar]~name "
+     "resources:ResourceRequirements volumeMounts:[VolumeMount]~mountPath terminationMessagePath:s "
+     "terminationMessagePolicy:s "
      "imagePullPolicy:s securityContext:SecurityContext stdin:b stdinOnce:b tty:b targetContainerName:s"},
     {"ContainerPort", CORE, "name:s hostPort:i containerPort:I! protocol:s hostIP:s"},
     {"EnvFromSource", CORE, "prefix:s configMapRef:ConfigMapEnvSource secretRef:SecretEnvSource"},
@@ -138,7 +158,8 @@ static const struct type_row rows[] = {
      "name:s! readOnly:b recursiveReadOnly:S mountPath:s! subPath:s mountPropagation:S subPathExpr:s"},
     {"VolumeDevice", CORE, "name:s! devicePath:s!"},
     {"Probe", CORE,
-     "exec:ExecAction httpGet:HTTPGetAction tcpSocket:TCPSocketAction grpc:GRPCAction initialDelaySeconds:i timeoutSeconds:i "
+     "exec:ExecAction httpGet:HTTPGetAction tcpSocket:TCPSocketAction grpc:GRPCAction initialDelaySeconds:i "
+     "timeoutSeconds:i "
      "periodSeconds:i successThreshold:i failureThreshold:i terminationGracePeriodSeconds:I"},
     {"ExecAction", CORE, "command:[S]"},
     {"HTTPGetAction", CORE, "path:s port:o! host:s scheme:s httpHeaders:[HTTPHeader]"},
@@ -153,8 +174,10 @@ static const struct type_row rows[] = {
      "readOnlyRootFilesystem:B allowPrivilegeEscalation:B procMount:S seccompProfile:SeccompProfile appArmorProfile:*"},
     {"Capabilities", CORE, "add:[s] drop:[s]"},
     {"Volume", CORE,
-     "name:s! hostPath:HostPathVolumeSource emptyDir:EmptyDirVolumeSource secret:SecretVolumeSource configMap:ConfigMapVolumeSource "
-     "persistentVolumeClaim:PersistentVolumeClaimVolumeSource projected:ProjectedVolumeSource downwardAPI:DownwardAPIVolumeSource "
+     "name:s! hostPath:HostPathVolumeSource emptyDir:EmptyDirVolumeSource secret:SecretVolumeSource "
+     "configMap:ConfigMapVolumeSource "
+     "persistentVolumeClaim:PersistentVolumeClaimVolumeSource projected:ProjectedVolumeSource "
+     "downwardAPI:DownwardAPIVolumeSource "
      "ephemeral:* csi:* nfs:* iscsi:* fc:* image:*"},
     {"HostPathVolumeSource", CORE, "path:s! type:S"},
     {"EmptyDirVolumeSource", CORE, "medium:s sizeLimit:q"},
@@ -164,32 +187,40 @@ static const struct type_row rows[] = {
     {"PersistentVolumeClaimVolumeSource", CORE, "claimName:s! readOnly:b"},
     {"ProjectedVolumeSource", CORE, "sources:[VolumeProjection] defaultMode:I"},
     {"VolumeProjection", CORE,
-     "secret:SecretProjection configMap:ConfigMapProjection downwardAPI:DownwardAPIProjection serviceAccountToken:* clusterTrustBundle:*"},
+     "secret:SecretProjection configMap:ConfigMapProjection downwardAPI:DownwardAPIProjection serviceAccountToken:* "
+     "clusterTrustBundle:*"},
     {"SecretProjection", CORE, "name:s items:[KeyToPath] optional:B"},
     {"ConfigMapProjection", CORE, "name:s items:[KeyToPath] optional:B"},
     {"DownwardAPIProjection", CORE, "items:[DownwardAPIVolumeFile]"},
     {"DownwardAPIVolumeSource", CORE, "items:[DownwardAPIVolumeFile] defaultMode:I"},
-    {"DownwardAPIVolumeFile", CORE, "path:s! fieldRef:ObjectFieldSelector resourceFieldRef:ResourceFieldSelector mode:I"},
+    {"DownwardAPIVolumeFile", CORE,
+     "path:s! fieldRef:ObjectFieldSelector resourceFieldRef:ResourceFieldSelector mode:I"},
     {"PodStatus", CORE,
-     "observedGeneration:i phase:s conditions:[PodCondition]~type message:s reason:s nominatedNodeName:s hostIP:s hostIPs:[HostIP] "
-     "podIP:s podIPs:[PodIP]~ip startTime:t initContainerStatuses:[ContainerStatus] containerStatuses:[ContainerStatus] "
+     "observedGeneration:i phase:s conditions:[PodCondition]~type message:s reason:s nominatedNodeName:s hostIP:s "
+     "hostIPs:[HostIP] "
+     "podIP:s podIPs:[PodIP]~ip startTime:t initContainerStatuses:[ContainerStatus] "
+     "containerStatuses:[ContainerStatus] "
      "ephemeralContainerStatuses:[ContainerStatus] qosClass:s resize:s resourceClaimStatuses:[*]"},
     {"HostIP", CORE, "ip:s!"},
     {"PodIP", CORE, "ip:s!"},
     {"PodCondition", CORE, COND "lastProbeTime:t observedGeneration:i"},
     {"ContainerStatus", CORE,
-     "name:s! state:ContainerState lastState:ContainerState ready:B restartCount:I image:S imageID:S containerID:s started:B "
+     "name:s! state:ContainerState lastState:ContainerState ready:B restartCount:I image:S imageID:S containerID:s "
+     "started:B "
      "allocatedResources:{q} resources:ResourceRequirements volumeMounts:[*] user:* allocatedResourcesStatus:[*]"},
     {"ContainerState", CORE,
      "waiting:ContainerStateWaiting running:ContainerStateRunning terminated:ContainerStateTerminated"},
     {"ContainerStateWaiting", CORE, "reason:s message:s"},
     {"ContainerStateRunning", CORE, "startedAt:t"},
-    {"ContainerStateTerminated", CORE, "exitCode:I! signal:i reason:s message:s startedAt:t finishedAt:t containerID:s"},
+    {"ContainerStateTerminated", CORE,
+     "exitCode:I! signal:i reason:s message:s startedAt:t finishedAt:t containerID:s"},
 
     {"Service", CORE, TOP "spec:ServiceSpec status:ServiceStatus"},
     {"ServiceSpec", CORE,
-     "ports:[ServicePort]~port selector:{S} clusterIP:s clusterIPs:[s] type:s externalIPs:[s] sessionAffinity:s loadBalancerIP:s "
-     "loadBalancerSourceRanges:[s] externalName:s externalTrafficPolicy:s healthCheckNodePort:i publishNotReadyAddresses:b "
+     "ports:[ServicePort]~port selector:{S} clusterIP:s clusterIPs:[s] type:s externalIPs:[s] sessionAffinity:s "
+     "loadBalancerIP:s "
+     "loadBalancerSourceRanges:[s] externalName:s externalTrafficPolicy:s healthCheckNodePort:i "
+     "publishNotReadyAddresses:b "
      "sessionAffinityConfig:* ipFamilies:[s] ipFamilyPolicy:S allocateLoadBalancerNodePorts:B loadBalancerClass:S "
      "internalTrafficPolicy:S trafficDistribution:S"},
     {"ServicePort", CORE, "name:s protocol:s appProtocol:S port:I! targetPort:o nodePort:i"},
@@ -206,22 +237,26 @@ static const struct type_row rows[] = {
     {"ServiceAccount", CORE,
      TOP "secrets:[ObjectReference]~name imagePullSecrets:[LocalObjectReference] automountServiceAccountToken:B"},
     {"Event", CORE,
-     TOP "involvedObject:ObjectReference reason:s message:s source:EventSource firstTimestamp:t lastTimestamp:t count:i type:s "
+     TOP "involvedObject:ObjectReference reason:s message:s source:EventSource firstTimestamp:t lastTimestamp:t "
+         "count:i type:s "
          "eventTime:t series:EventSeries action:s related:ObjectReference reportingComponent:S reportingInstance:S"},
     {"EventSource", CORE, "component:s host:s"},
     {"EventSeries", CORE, "count:i lastObservedTime:t"},
 
     {"StatefulSet", APPS, TOP "spec:StatefulSetSpec status:StatefulSetStatus"},
     {"StatefulSetSpec", APPS,
-     "replicas:I selector:LabelSelector! template:PodTemplateSpec! volumeClaimTemplates:[PersistentVolumeClaim] serviceName:S "
+     "replicas:I selector:LabelSelector! template:PodTemplateSpec! volumeClaimTemplates:[PersistentVolumeClaim] "
+     "serviceName:S "
      "podManagementPolicy:s updateStrategy:StatefulSetUpdateStrategy revisionHistoryLimit:I minReadySeconds:i "
-     "persistentVolumeClaimRetentionPolicy:StatefulSetPersistentVolumeClaimRetentionPolicy ordinals:StatefulSetOrdinals"},
+     "persistentVolumeClaimRetentionPolicy:StatefulSetPersistentVolumeClaimRetentionPolicy "
+     "ordinals:StatefulSetOrdinals"},
     {"StatefulSetUpdateStrategy", APPS, "type:s rollingUpdate:RollingUpdateStatefulSetStrategy"},
     {"RollingUpdateStatefulSetStrategy", APPS, "partition:I maxUnavailable:o"},
     {"StatefulSetPersistentVolumeClaimRetentionPolicy", APPS, "whenDeleted:s whenScaled:s"},
     {"StatefulSetOrdinals", APPS, "start:I"},
     {"StatefulSetStatus", APPS,
-     "observedGeneration:i replicas:I readyReplicas:i currentReplicas:i updatedReplicas:i currentRevision:s updateRevision:s "
+     "observedGeneration:i replicas:I readyReplicas:i currentReplicas:i updatedReplicas:i currentRevision:s "
+     "updateRevision:s "
      "collisionCount:I conditions:[StatefulSetCondition]~type availableReplicas:I"},
     {"StatefulSetCondition", APPS, COND},
     {"ControllerRevision", APPS, TOP "data:* revision:I!"},
@@ -234,14 +269,17 @@ static const struct type_row rows[] = {
      "conditions:[Condition]~type"},
     {"EndpointSlice", "api.discovery.v1", TOP "addressType:s! endpoints:[Endpoint] ports:[SlicePort]"},
     {"Endpoint", "api.discovery.v1",
-     "addresses:[s]! conditions:EndpointConditions hostname:S targetRef:ObjectReference deprecatedTopology:{s} nodeName:S zone:S hints:*"},
+     "addresses:[s]! conditions:EndpointConditions hostname:S targetRef:ObjectReference deprecatedTopology:{s} "
+     "nodeName:S zone:S hints:*"},
     {"EndpointConditions", "api.discovery.v1", "ready:B serving:B terminating:B"},
     {"SlicePort", "api.discovery.v1", "name:S protocol:S port:I appProtocol:S"},
     {"Lease", "api.coordination.v1", TOP "spec:LeaseSpec"},
     {"LeaseSpec", "api.coordination.v1",
-     "holderIdentity:S leaseDurationSeconds:I acquireTime:t renewTime:t leaseTransitions:I strategy:S preferredHolder:S"},
+     "holderIdentity:S leaseDurationSeconds:I acquireTime:t renewTime:t leaseTransitions:I strategy:S "
+     "preferredHolder:S"},
     {"StorageClass", "api.storage.v1",
-     TOP "provisioner:s! parameters:{S} reclaimPolicy:S mountOptions:[s] allowVolumeExpansion:B volumeBindingMode:S allowedTopologies:[*]"},
+     TOP "provisioner:s! parameters:{S} reclaimPolicy:S mountOptions:[s] allowVolumeExpansion:B volumeBindingMode:S "
+         "allowedTopologies:[*]"},
     {"CustomResourceDefinition", "apiextensions-apiserver.pkg.apis.apiextensions.v1", TOP "spec:* status:*"},
     {"Scale", "api.autoscaling.v1", TOP "spec:ScaleSpec status:ScaleStatus"},
     {"ScaleSpec", "api.autoscaling.v1", "replicas:I"},

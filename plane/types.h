@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fields of the built-in kinds, as one constant table. From it come: dropping and naming of unknown fields, type checks, the
- * normal form in which objects are stored (as a Kubernetes API server would print them), the list keys of strategic merge
- * patches, and the OpenAPI documents that kubectl reads.
+ * The fields of the built-in kinds, as one constant table. From it come: dropping and naming of unknown fields, type
+ * checks, the normal form in which objects are stored (as a Kubernetes API server would print them), the list keys of
+ * strategic merge patches, and the OpenAPI documents that kubectl reads.
  */
 #ifndef PLANE_TYPES_H
 #define PLANE_TYPES_H
@@ -20,7 +20,8 @@ struct type_row {
     const char *fields; /* "name:type…" separated by blanks: see types.c */
 };
 
-/* What stands after a field's colon: s S b B i I q o t y * (see types.c), or a type name; inside [] a list, inside {} a map. */
+/* What stands after a field's colon: s S b B i I q o t y * (see types.c), or a type name; inside [] a list, inside {} a
+ * map. */
 struct type_ref {
     enum { TYPE_ONE, TYPE_LIST, TYPE_MAP } form;
     char name[48];      /* of the item; one character for a scalar */
@@ -40,8 +41,8 @@ struct type_report {
     struct str unknown; /* paths, one a line */
     struct str wrong;   /* "path: what is wrong", the first one only */
 };
-/* Brings obj into normal form: unknown fields and nulls go, empty optional values go, quantities get their canonical text. Wrong
- * types are reported in r->wrong. */
+/* Brings obj into normal form: unknown fields and nulls go, empty optional values go, quantities get their canonical
+ * text. Wrong types are reported in r->wrong. */
 void type_normalize(cJSON *obj, const char *type, struct type_report *r);
 void type_report_free(struct type_report *r);
 

@@ -9,12 +9,12 @@
 #include "plane/rules.h"
 #include "plane/types.h"
 
-const char rules_subdomain_help[] =
-    "a name is made of lower-case letters, digits, '-' and '.', begins and ends with a letter or digit (RFC 1123 subdomain, at most "
-    "253 characters)";
-const char rules_label_help[] =
-    "a name is made of lower-case letters, digits and '-', begins and ends with a letter or digit (RFC 1123 label, at most 63 "
-    "characters)";
+const char rules_subdomain_help[] = "a name is made of lower-case letters, digits, '-' and '.', begins and ends with a "
+                                    "letter or digit (RFC 1123 subdomain, at most "
+                                    "253 characters)";
+const char rules_label_help[] = "a name is made of lower-case letters, digits and '-', begins and ends with a letter "
+                                "or digit (RFC 1123 label, at most 63 "
+                                "characters)";
 
 void field_errs_free(struct field_errs *e)
 {
@@ -26,8 +26,8 @@ void field_errs_free(struct field_errs *e)
 static const char *reason_text(const char *reason)
 {
     static const char *const known[][2] = {
-        {"Invalid", "Invalid value"},         {"Required", "Required value"},   {"Forbidden", "Forbidden"},
-        {"Duplicate", "Duplicate value"},     {"NotSupported", "Unsupported value"}, {"TooLong", "Too long"},
+        {"Invalid", "Invalid value"},     {"Required", "Required value"},        {"Forbidden", "Forbidden"},
+        {"Duplicate", "Duplicate value"}, {"NotSupported", "Unsupported value"}, {"TooLong", "Too long"},
         {"TypeInvalid", "Invalid value"},
     };
 
@@ -122,14 +122,17 @@ static void validate_labels(const cJSON *labels, const char *path, struct field_
 {
     const cJSON *l;
 
-    cJSON_ArrayForEach(l, labels)
-    {
+    cJSON_ArrayForEach(l, labels) {
         if (!rules_is_label_key(l->string))
-            field_err(e, "Invalid", path, "\"%s\": a label key is [prefix/]name of letters, digits, '-', '_' and '.', the name at most "
-                      "63 characters", l->string);
+            field_err(e, "Invalid", path,
+                      "\"%s\": a label key is [prefix/]name of letters, digits, '-', '_' and '.', the name at most "
+                      "63 characters",
+                      l->string);
         if (!cJSON_IsString(l) || !rules_is_label_value(l->valuestring))
-            field_err(e, "Invalid", path, "the value of \"%s\": a label value has at most 63 letters, digits, '-', '_' and '.', and "
-                      "begins and ends with a letter or digit", l->string);
+            field_err(e, "Invalid", path,
+                      "the value of \"%s\": a label value has at most 63 letters, digits, '-', '_' and '.', and "
+                      "begins and ends with a letter or digit",
+                      l->string);
     }
 }
 
@@ -138,8 +141,7 @@ static void validate_annotations(const cJSON *annotations, struct field_errs *e)
     size_t total = 0;
     const cJSON *a;
 
-    cJSON_ArrayForEach(a, annotations)
-    {
+    cJSON_ArrayForEach(a, annotations) {
         char low[400];
         size_t i;
 
@@ -151,7 +153,8 @@ static void validate_annotations(const cJSON *annotations, struct field_errs *e)
         total += strlen(a->string) + (cJSON_IsString(a) ? strlen(a->valuestring) : 0);
     }
     if (total > 256 * 1024)
-        field_err(e, "TooLong", "metadata.annotations", "may not be more than 262144 bytes together, these are %zu", total);
+        field_err(e, "TooLong", "metadata.annotations", "may not be more than 262144 bytes together, these are %zu",
+                  total);
 }
 
 static void validate_owners(const cJSON *owners, struct field_errs *e)
@@ -159,8 +162,7 @@ static void validate_owners(const cJSON *owners, struct field_errs *e)
     int controllers = 0;
     const cJSON *o;
 
-    cJSON_ArrayForEach(o, owners)
-    {
+    cJSON_ArrayForEach(o, owners) {
         static const char *const need[] = {"apiVersion", "kind", "name", "uid"};
 
         for (int i = 0; i < 4; i++)
@@ -175,8 +177,11 @@ static void validate_owners(const cJSON *owners, struct field_errs *e)
 static bool name_fits(enum plane_kind kind, const char *name, const char **help)
 {
     if (kind == PK_NS || kind == PK_SVC) {
-        *help = kind == PK_SVC ? "a service name is made of lower-case letters, digits and '-', begins with a letter (RFC 1035 label, "
-                                 "at most 63 characters)" : rules_label_help;
+        *help =
+            kind == PK_SVC
+                ? "a service name is made of lower-case letters, digits and '-', begins with a letter (RFC 1035 label, "
+                  "at most 63 characters)"
+                : rules_label_help;
         return rules_is_label_name(name) && (kind == PK_NS || !isdigit((unsigned char)name[0]));
     }
     *help = rules_subdomain_help;
@@ -222,8 +227,7 @@ static void validate_selector(const cJSON *sel, const char *path, struct field_e
     snprintf(field, sizeof field, "%s.matchLabels", path);
     validate_labels(json_get(sel, "matchLabels"), field, e);
     snprintf(field, sizeof field, "%s.matchExpressions", path);
-    cJSON_ArrayForEach(x, json_get(sel, "matchExpressions"))
-    {
+    cJSON_ArrayForEach(x, json_get(sel, "matchExpressions")) {
         const char *op = json_str(x, "operator", "");
         bool list = strcmp(op, "In") == 0 || strcmp(op, "NotIn") == 0;
 
@@ -293,8 +297,7 @@ static void validate_container(const struct container_at *at, const cJSON *c, st
     }
     snprintf(field, sizeof field, "%s.imagePullPolicy", at->path);
     one_of(e, field, json_str(c, "imagePullPolicy", ""), "Always|IfNotPresent|Never");
-    cJSON_ArrayForEach(j, json_get(c, "volumeMounts"))
-    {
+    cJSON_ArrayForEach(j, json_get(c, "volumeMounts")) {
         snprintf(field, sizeof field, "%s.volumeMounts[%s].name", at->path, json_str(j, "mountPath", ""));
         if (!at->claims && !names_volume(at->spec, json_str(j, "name", "")))
             field_err(e, "Invalid", field, "\"%s\": the pod has no such volume", json_str(j, "name", ""));
@@ -306,8 +309,7 @@ static void validate_containers(struct container_at *at, const char *path, const
     const cJSON *c, *other;
     int i = 0;
 
-    cJSON_ArrayForEach(c, json_get(at->spec, list))
-    {
+    cJSON_ArrayForEach(c, json_get(at->spec, list)) {
         snprintf(at->path, sizeof at->path, "%s.%s[%d]", path, list, i++);
         validate_container(at, c, e);
         for (other = json_get(at->spec, list)->child; other != c; other = other->next)
@@ -322,8 +324,7 @@ static void validate_volumes(const cJSON *spec, const char *path, struct field_e
     char field[240];
     int i = 0;
 
-    cJSON_ArrayForEach(v, json_get(spec, "volumes"))
-    {
+    cJSON_ArrayForEach(v, json_get(spec, "volumes")) {
         const char *name = json_str(v, "name", "");
 
         snprintf(field, sizeof field, "%s.volumes[%d].name", path, i++);
@@ -366,15 +367,15 @@ void rules_validate_pod_spec(const cJSON *spec, const char *path, struct field_e
 /* The spec without what may change, for comparison with the old one. */
 static cJSON *frozen_pod_spec(const cJSON *spec, bool system)
 {
-    static const char *const free_fields[] = {"tolerations", "activeDeadlineSeconds", "ephemeralContainers", "schedulingGates"};
+    static const char *const free_fields[] = {"tolerations", "activeDeadlineSeconds", "ephemeralContainers",
+                                              "schedulingGates"};
     static const char *const lists[] = {"containers", "initContainers"};
     cJSON *s = json_copy(spec), *c;
 
     for (size_t i = 0; i < sizeof free_fields / sizeof *free_fields; i++)
         cJSON_DeleteItemFromObjectCaseSensitive(s, free_fields[i]);
     for (int i = 0; i < 2; i++)
-        cJSON_ArrayForEach(c, json_get(s, lists[i]))
-        {
+        cJSON_ArrayForEach(c, json_get(s, lists[i])) {
             cJSON_DeleteItemFromObjectCaseSensitive(c, "image");
             cJSON_DeleteItemFromObjectCaseSensitive(c, "imagePullPolicy");
         }
@@ -392,15 +393,21 @@ static void validate_pod(const cJSON *obj, const cJSON *old, bool system, struct
         auto_json cJSON *a = frozen_pod_spec(spec, system), *b = frozen_pod_spec(json_get(old, "spec"), system);
 
         if (!json_same(a, b))
-            field_err(e, "Forbidden", "spec", "pod updates may not change fields other than `spec.containers[*].image`, "
+            field_err(e, "Forbidden", "spec",
+                      "pod updates may not change fields other than `spec.containers[*].image`, "
                       "`spec.initContainers[*].image`, `spec.activeDeadlineSeconds`, `spec.tolerations`");
     }
 }
 
 static cJSON *frozen_statefulset_spec(const cJSON *spec)
 {
-    static const char *const free_fields[] = {"replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
-                                              "persistentVolumeClaimRetentionPolicy", "minReadySeconds"};
+    static const char *const free_fields[] = {"replicas",
+                                              "ordinals",
+                                              "template",
+                                              "updateStrategy",
+                                              "revisionHistoryLimit",
+                                              "persistentVolumeClaimRetentionPolicy",
+                                              "minReadySeconds"};
     cJSON *s = json_copy(spec);
 
     for (size_t i = 0; i < sizeof free_fields / sizeof *free_fields; i++)
@@ -435,7 +442,8 @@ static void validate_statefulset(const cJSON *obj, const cJSON *old, struct fiel
     validate_selector(sel, "spec.selector", e);
     cJSON_ArrayForEach(want, json_get(sel, "matchLabels"))
         if (!json_same(json_get(labels, want->string), want)) {
-            field_err(e, "Invalid", "spec.template.metadata.labels", "`selector` does not match template `labels`: %s", want->string);
+            field_err(e, "Invalid", "spec.template.metadata.labels", "`selector` does not match template `labels`: %s",
+                      want->string);
             break;
         }
     validate_labels(labels, "spec.template.metadata.labels", e);
@@ -446,8 +454,7 @@ static void validate_statefulset(const cJSON *obj, const cJSON *old, struct fiel
         field_err(e, "Invalid", "spec.replicas", "must not be negative");
     one_of(e, "spec.podManagementPolicy", json_str(spec, "podManagementPolicy", ""), "OrderedReady|Parallel");
     one_of(e, "spec.updateStrategy.type", json_str(spec, "updateStrategy.type", ""), "RollingUpdate|OnDelete");
-    cJSON_ArrayForEach(claim, json_get(spec, "volumeClaimTemplates"))
-    {
+    cJSON_ArrayForEach(claim, json_get(spec, "volumeClaimTemplates")) {
         char path[80];
 
         snprintf(path, sizeof path, "spec.volumeClaimTemplates[%d].spec", i++);
@@ -457,8 +464,10 @@ static void validate_statefulset(const cJSON *obj, const cJSON *old, struct fiel
         auto_json cJSON *a = frozen_statefulset_spec(spec), *b = frozen_statefulset_spec(json_get(old, "spec"));
 
         if (!json_same(a, b))
-            field_err(e, "Forbidden", "spec", "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
-                      "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are "
+            field_err(e, "Forbidden", "spec",
+                      "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+                      "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
+                      "'minReadySeconds' are "
                       "forbidden");
     }
 }
@@ -468,8 +477,7 @@ static void validate_service_ports(const cJSON *spec, struct field_errs *e)
     const cJSON *ports = json_get(spec, "ports"), *p, *other;
     int n = cJSON_GetArraySize(ports), i = 0;
 
-    cJSON_ArrayForEach(p, ports)
-    {
+    cJSON_ArrayForEach(p, ports) {
         int64_t port = json_int(p, "port", 0);
         char field[64];
 
@@ -504,7 +512,8 @@ static void validate_service(const cJSON *obj, const cJSON *old, struct field_er
     if (headless && strcmp(type, "ClusterIP") != 0)
         field_err(e, "Invalid", "spec.clusterIPs[0]", "\"None\": may not be None for %s services", type);
     validate_service_ports(spec, e);
-    if (old && !str_eq(json_str(old, "spec.type", ""), "ExternalName") && !str_eq(ip, json_str(old, "spec.clusterIP", "")))
+    if (old && !str_eq(json_str(old, "spec.type", ""), "ExternalName") &&
+        !str_eq(ip, json_str(old, "spec.clusterIP", "")))
         field_err(e, "Invalid", "spec.clusterIPs[0]", "\"%s\": may not change once set", ip);
 }
 
@@ -529,7 +538,8 @@ static void validate_claim(const cJSON *obj, const cJSON *old, bool system, stru
         cJSON_DeleteItemFromObjectCaseSensitive(b, "storageClassName");
     }
     if (!json_same(a, b))
-        field_err(e, "Forbidden", "spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName for "
+        field_err(e, "Forbidden", "spec",
+                  "spec is immutable after creation except resources.requests and volumeAttributesClassName for "
                   "bound claims");
     if (quantity_milli(json_str(spec, "resources.requests.storage", ""), &now) &&
         quantity_milli(json_str(old, "spec.resources.requests.storage", ""), &before) && now < before)
@@ -540,12 +550,13 @@ static void validate_keys(const cJSON *map, const char *field, struct field_errs
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, map)
-    {
-        size_t n = strlen(item->string), ok = strspn(item->string, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    cJSON_ArrayForEach(item, map) {
+        size_t n = strlen(item->string),
+               ok = strspn(item->string, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
         if (n == 0 || n > 253 || ok != n || strcmp(item->string, ".") == 0 || strcmp(item->string, "..") == 0)
-            field_err(e, "Invalid", field, "\"%s\": a key has at most 253 letters, digits, '-', '_' and '.'", item->string);
+            field_err(e, "Invalid", field, "\"%s\": a key has at most 253 letters, digits, '-', '_' and '.'",
+                      item->string);
         *total += n + (cJSON_IsString(item) ? strlen(item->valuestring) : 0);
     }
 }

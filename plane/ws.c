@@ -106,7 +106,8 @@ int ws_read(struct ws_reader *r, char *data, size_t len, size_t *used, int *opco
     *opcode = h.opcode;
     if (h.opcode >= 8)
         return h.opcode <= WS_PONG ? 1 : -1;
-    if (h.opcode > WS_BINARY || (h.opcode == WS_CONTINUE) != (r->opcode != 0) || r->message.len + h.len > WS_MESSAGE_MAX)
+    if (h.opcode > WS_BINARY || (h.opcode == WS_CONTINUE) != (r->opcode != 0) ||
+        r->message.len + h.len > WS_MESSAGE_MAX)
         return -1;
     if (h.fin && h.opcode != WS_CONTINUE)
         return 1;

@@ -20,9 +20,11 @@ struct ws_reader {
     struct str message; /* fragments joined */
     int opcode;         /* of the message that is being joined; 0 = none */
 };
-/* Looks at the front of data (unmasks in place). 1: a message is complete: *opcode, *text, *text_len (valid until the next call);
- * 0: more is needed, or a fragment was taken; -1: against the protocol. *used says how many bytes were taken. */
-int ws_read(struct ws_reader *r, char *data, size_t len, size_t *used, int *opcode, const char **text, size_t *text_len);
+/* Looks at the front of data (unmasks in place). 1: a message is complete: *opcode, *text, *text_len (valid until the
+ * next call); 0: more is needed, or a fragment was taken; -1: against the protocol. *used says how many bytes were
+ * taken. */
+int ws_read(struct ws_reader *r, char *data, size_t len, size_t *used, int *opcode, const char **text,
+            size_t *text_len);
 void ws_reader_free(struct ws_reader *r);
 
 #endif

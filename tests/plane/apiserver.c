@@ -58,21 +58,22 @@ static void logs_fire(void *ctx)
     job_free(j);
 }
 
-static struct runtime_job *test_logs(void *node, const cJSON *pod, const struct runtime_log_options *o, const struct runtime_cbs *cbs,
-                                     void *ctx, struct err *err)
+static struct runtime_job *test_logs(void *node, const cJSON *pod, const struct runtime_log_options *o,
+                                     const struct runtime_cbs *cbs, void *ctx, struct err *err)
 {
     struct runtime_job *j;
 
     if (o->previous) {
-        err_set(err, ERR_MISSING, 0, "previous terminated container \"%s\" in pod \"%s\" not found", o->container, json_name(pod));
+        err_set(err, ERR_MISSING, 0, "previous terminated container \"%s\" in pod \"%s\" not found", o->container,
+                json_name(pod));
         return NULL;
     }
     j = mem_zero(sizeof *j);
     j->w = node;
     j->cbs = cbs;
     j->ctx = ctx;
-    j->text = mem_printf("log of %s/%s\ntail %lld follow %d timestamps %d\n", json_name(pod), o->container, (long long)o->tail_lines, o->follow,
-                         o->timestamps);
+    j->text = mem_printf("log of %s/%s\ntail %lld follow %d timestamps %d\n", json_name(pod), o->container,
+                         (long long)o->tail_lines, o->follow, o->timestamps);
     j->timer = world_timer(j->w, 50, logs_fire, j);
     return j;
 }
@@ -132,8 +133,8 @@ static struct bufferevent *wrap(struct runtime_job *j, int fd, bool reads)
     return b;
 }
 
-static struct runtime_job *test_exec(void *node, const cJSON *pod, const char *container, const char *const *argv, unsigned flags,
-                                     const struct runtime_cbs *cbs, void *ctx, struct err *err)
+static struct runtime_job *test_exec(void *node, const cJSON *pod, const char *container, const char *const *argv,
+                                     unsigned flags, const struct runtime_cbs *cbs, void *ctx, struct err *err)
 {
     struct runtime_job *j;
     int in[2], out[2], er[2];
@@ -212,7 +213,8 @@ static void test_cancel(struct runtime_job *j)
     job_free(j);
 }
 
-static int test_port(void *node, const cJSON *pod, unsigned container_port, char *host, size_t size, unsigned *port, struct err *err)
+static int test_port(void *node, const cJSON *pod, unsigned container_port, char *host, size_t size, unsigned *port,
+                     struct err *err)
 {
     (void)node;
     (void)pod;
@@ -222,7 +224,8 @@ static int test_port(void *node, const cJSON *pod, unsigned container_port, char
     return 0;
 }
 
-static const struct runtime_ops test_runtime = {test_logs, test_exec, test_input, test_resize, test_pause, test_cancel, test_port};
+static const struct runtime_ops test_runtime = {test_logs,  test_exec,   test_input, test_resize,
+                                                test_pause, test_cancel, test_port};
 
 static void on_signal(void *ctx, int signo)
 {
@@ -246,8 +249,10 @@ static int serve(const char *dir, struct err *err)
         return -1;
     api = api_new(w, store);
     api_set_runtime(api, &test_runtime, w);
-    rc = server_start(&(struct server_options){.w = w, .base = world_real_base(w), .api = api, .store = store, .tls = &tls,
-                                               .host = "127.0.0.1"}, &server, err);
+    rc = server_start(
+        &(struct server_options){
+            .w = w, .base = world_real_base(w), .api = api, .store = store, .tls = &tls, .host = "127.0.0.1"},
+        &server, err);
     if (rc == 0)
         rc = tls_write_kubeconfig(w, dir, "127.0.0.1", server_port(server), &tls, err);
     if (rc == 0) {

@@ -62,8 +62,11 @@ static void mini_timer_stop(struct world *w, struct world_timer *t)
     }
 }
 
-static const struct world_ops mini_ops = {
-    .mono_ms = mini_mono, .wall_ms = mini_wall, .random = mini_random, .timer = mini_timer, .timer_stop = mini_timer_stop};
+static const struct world_ops mini_ops = {.mono_ms = mini_mono,
+                                          .wall_ms = mini_wall,
+                                          .random = mini_random,
+                                          .timer = mini_timer,
+                                          .timer_stop = mini_timer_stop};
 
 struct world *mini_new(uint64_t seed)
 {

@@ -6,7 +6,7 @@
 #include "base/world.h"
 
 struct world *mini_new(uint64_t seed);
-void mini_free(struct world *w); /* timers that are left are dropped */
+void mini_free(struct world *w);             /* timers that are left are dropped */
 void mini_run(struct world *w, uint64_t ms); /* moves the clock on, runs what is due in order */
 
 #endif

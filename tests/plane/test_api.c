@@ -54,11 +54,18 @@ static int teardown(void **state)
 }
 
 /* One request; the status. The answer is in b->json. `url` may hold a query. */
-static int ask_as(struct bed *b, const char *method, const char *url, const char *type, const char *accept, const char *body)
+static int ask_as(struct bed *b, const char *method, const char *url, const char *type, const char *accept,
+                  const char *body)
 {
     auto_free char *path = mem_strn(url, strcspn(url, "?"));
-    struct api_request req = {.method = method, .path = path, .query = strchr(url, '?') ? strchr(url, '?') + 1 : NULL, .content_type = type,
-                              .accept = accept, .user = "test", .body = body, .body_len = body ? strlen(body) : 0};
+    struct api_request req = {.method = method,
+                              .path = path,
+                              .query = strchr(url, '?') ? strchr(url, '?') + 1 : NULL,
+                              .content_type = type,
+                              .accept = accept,
+                              .user = "test",
+                              .body = body,
+                              .body_len = body ? strlen(body) : 0};
 
     api_response_free(&b->res);
     memset(&b->res, 0, sizeof b->res);
@@ -87,15 +94,17 @@ static const char *text(struct bed *b, const char *path)
 
 static void make_map(struct bed *b, const char *name, const char *label)
 {
-    auto_free char *body = mem_printf("{\"metadata\":{\"name\":\"%s\",\"labels\":{\"l\":\"%s\"}},\"data\":{\"k\":\"v\"}}", name, label);
+    auto_free char *body =
+        mem_printf("{\"metadata\":{\"name\":\"%s\",\"labels\":{\"l\":\"%s\"}},\"data\":{\"k\":\"v\"}}", name, label);
 
     assert_int_equal(ask(b, "POST", CMS, body), 201);
 }
 
-static const char sts_body[] =
-    "{\"metadata\":{\"name\":\"web\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{\"metadata\":{\"labels\":"
-    "{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i:1\",\"env\":[{\"name\":\"A\",\"value\":\"1\"},{\"name\":\"B\","
-    "\"value\":\"2\"}]}]}}}}";
+static const char sts_body[] = "{\"metadata\":{\"name\":\"web\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}}"
+                               ",\"template\":{\"metadata\":{\"labels\":"
+                               "{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i:1\",\"env\":[{"
+                               "\"name\":\"A\",\"value\":\"1\"},{\"name\":\"B\","
+                               "\"value\":\"2\"}]}]}}}}";
 
 static void what_is_not_served_is_404_and_wrong_verbs_are_405(void **state)
 {
@@ -163,9 +172,15 @@ static void selectors_filter(void **state)
     static const struct {
         const char *query;
         int n;
-    } cases[] = {{"labelSelector=l%3Da", 2}, {"labelSelector=l!%3Da", 1}, {"labelSelector=l+in+(b,c)", 1}, {"labelSelector=l+notin+(a,b)", 0},
-                 {"labelSelector=l", 3}, {"labelSelector=!l", 0}, {"fieldSelector=metadata.name%3Dm2", 1},
-                 {"fieldSelector=metadata.name!%3Dm2", 2}, {"labelSelector=l%3D%3Da&fieldSelector=metadata.name%3Dm3", 0}};
+    } cases[] = {{"labelSelector=l%3Da", 2},
+                 {"labelSelector=l!%3Da", 1},
+                 {"labelSelector=l+in+(b,c)", 1},
+                 {"labelSelector=l+notin+(a,b)", 0},
+                 {"labelSelector=l", 3},
+                 {"labelSelector=!l", 0},
+                 {"fieldSelector=metadata.name%3Dm2", 1},
+                 {"fieldSelector=metadata.name!%3Dm2", 2},
+                 {"labelSelector=l%3D%3Da&fieldSelector=metadata.name%3Dm3", 0}};
     struct bed *b = *state;
 
     make_map(b, "m1", "a");
@@ -220,10 +235,11 @@ static void pages_hold_every_object_once(void **state)
 static void strategic_merge_knows_the_list_keys(void **state)
 {
     struct bed *b = *state;
-    static const char order[] =
-        "{\"spec\":{\"template\":{\"spec\":{\"$setElementOrder/containers\":[{\"name\":\"d\"},{\"name\":\"c\"}],\"containers\":[{\"name\":\"d\","
-        "\"image\":\"j\"},{\"name\":\"c\",\"$setElementOrder/env\":[{\"name\":\"C\"},{\"name\":\"B\"}],\"env\":[{\"name\":\"A\",\"$patch\":"
-        "\"delete\"},{\"name\":\"C\",\"value\":\"3\"}]}]}}}}";
+    static const char order[] = "{\"spec\":{\"template\":{\"spec\":{\"$setElementOrder/"
+                                "containers\":[{\"name\":\"d\"},{\"name\":\"c\"}],\"containers\":[{\"name\":\"d\","
+                                "\"image\":\"j\"},{\"name\":\"c\",\"$setElementOrder/"
+                                "env\":[{\"name\":\"C\"},{\"name\":\"B\"}],\"env\":[{\"name\":\"A\",\"$patch\":"
+                                "\"delete\"},{\"name\":\"C\",\"value\":\"3\"}]}]}}}}";
 
     assert_int_equal(ask(b, "POST", STS, sts_body), 201);
     assert_int_equal(patch(b, STS "/web", "strategic-merge-patch+json", order), 200);
@@ -232,7 +248,8 @@ static void strategic_merge_knows_the_list_keys(void **state)
     assert_string_equal(text(b, "spec.template.spec.containers.1.env.1.name"), "B");
     assert_int_equal(cJSON_GetArraySize(json_at(b->json, "spec.template.spec.containers.1.env")), 2);
     assert_string_equal(text(b, "spec.template.spec.containers.1.image"), "i:1");
-    assert_int_equal(patch(b, STS "/web", "strategic-merge-patch+json", "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"image\":\"x\"}]}}}}"),
+    assert_int_equal(patch(b, STS "/web", "strategic-merge-patch+json",
+                           "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"image\":\"x\"}]}}}}"),
                      400);
 }
 
@@ -241,14 +258,19 @@ static void json_patch_follows_the_rfc(void **state)
     struct bed *b = *state;
 
     make_map(b, "x", "a");
-    assert_int_equal(patch(b, CMS "/x", "json-patch+json", "[{\"op\":\"test\",\"path\":\"/data/k\",\"value\":\"v\"},"
-                           "{\"op\":\"add\",\"path\":\"/data/a~1b\",\"value\":\"1\"}]"), 422); /* '/' is not allowed in a key */
-    assert_int_equal(patch(b, CMS "/x", "json-patch+json", "[{\"op\":\"copy\",\"from\":\"/data/k\",\"path\":\"/data/c\"},"
-                           "{\"op\":\"move\",\"from\":\"/data/k\",\"path\":\"/data/m\"}]"), 200);
+    assert_int_equal(patch(b, CMS "/x", "json-patch+json",
+                           "[{\"op\":\"test\",\"path\":\"/data/k\",\"value\":\"v\"},"
+                           "{\"op\":\"add\",\"path\":\"/data/a~1b\",\"value\":\"1\"}]"),
+                     422); /* '/' is not allowed in a key */
+    assert_int_equal(patch(b, CMS "/x", "json-patch+json",
+                           "[{\"op\":\"copy\",\"from\":\"/data/k\",\"path\":\"/data/c\"},"
+                           "{\"op\":\"move\",\"from\":\"/data/k\",\"path\":\"/data/m\"}]"),
+                     200);
     assert_string_equal(text(b, "data.c"), "v");
     assert_string_equal(text(b, "data.m"), "v");
     assert_string_equal(text(b, "data.k"), "(nothing)");
-    assert_int_equal(patch(b, CMS "/x", "json-patch+json", "[{\"op\":\"test\",\"path\":\"/data/c\",\"value\":\"no\"}]"), 422);
+    assert_int_equal(patch(b, CMS "/x", "json-patch+json", "[{\"op\":\"test\",\"path\":\"/data/c\",\"value\":\"no\"}]"),
+                     422);
     assert_int_equal(patch(b, CMS "/x", "json-patch+json", "[{\"op\":\"remove\",\"path\":\"/data/none\"}]"), 422);
     assert_int_equal(patch(b, CMS "/x", "json-patch+json", "{}"), 400);
 }
@@ -258,9 +280,12 @@ static void preconditions_in_a_patch_hold(void **state)
     struct bed *b = *state;
 
     make_map(b, "x", "a");
-    assert_int_equal(patch(b, CMS "/x", "merge-patch+json", "{\"metadata\":{\"resourceVersion\":\"1\"},\"data\":{\"k\":\"w\"}}"), 409);
+    assert_int_equal(
+        patch(b, CMS "/x", "merge-patch+json", "{\"metadata\":{\"resourceVersion\":\"1\"},\"data\":{\"k\":\"w\"}}"),
+        409);
     assert_string_equal(text(b, "reason"), "Conflict");
-    assert_int_equal(patch(b, CMS "/x", "merge-patch+json", "{\"metadata\":{\"uid\":\"other\"},\"data\":{\"k\":\"w\"}}"), 409);
+    assert_int_equal(
+        patch(b, CMS "/x", "merge-patch+json", "{\"metadata\":{\"uid\":\"other\"},\"data\":{\"k\":\"w\"}}"), 409);
     assert_int_equal(patch(b, CMS "/x", "apply-patch+yaml", "data: {}"), 415);
     assert_int_equal(ask(b, "DELETE", CMS "/x", "{\"preconditions\":{\"uid\":\"other\"}}"), 409);
     assert_int_equal(ask(b, "GET", CMS "/x", NULL), 200);
@@ -294,12 +319,14 @@ static void every_kind_has_a_table_that_fits_its_columns(void **state)
         if (k != PK_CRD) {
             cJSON *obj = store_new_object((enum plane_kind)k, "default", "probe");
 
-            store_create(b->s, (enum plane_kind)k, obj, STORE_SYSTEM, NULL, NULL); /* kinds that need more have no row */
+            store_create(b->s, (enum plane_kind)k, obj, STORE_SYSTEM, NULL,
+                         NULL); /* kinds that need more have no row */
         }
         assert_int_equal(ask_as(b, "GET", url, NULL, TABLE, NULL), 200);
         assert_non_null(json_at(b->json, "columnDefinitions.0"));
         if (json_at(b->json, "rows.0"))
-            assert_int_equal(cJSON_GetArraySize(json_at(b->json, "rows.0.cells")), cJSON_GetArraySize(json_at(b->json, "columnDefinitions")));
+            assert_int_equal(cJSON_GetArraySize(json_at(b->json, "rows.0.cells")),
+                             cJSON_GetArraySize(json_at(b->json, "columnDefinitions")));
     }
 }
 
@@ -311,16 +338,14 @@ static void discovery_and_paths_agree(void **state)
 
     assert_int_equal(ask(b, "GET", "/apis", NULL), 200);
     groups = json_copy(json_get(b->json, "groups"));
-    cJSON_ArrayForEach(g, groups)
-    {
+    cJSON_ArrayForEach(g, groups) {
         auto_free char *url = mem_printf("/apis/%s", json_str(g, "versions.0.groupVersion", ""));
         auto_json cJSON *list = NULL;
 
         assert_int_equal(ask(b, "GET", url, NULL), 200);
         list = json_copy(json_get(b->json, "resources"));
         assert_true(cJSON_GetArraySize(list) > 0);
-        cJSON_ArrayForEach(r, list)
-        {
+        cJSON_ArrayForEach(r, list) {
             auto_free char *one = mem_printf("%s/%s", url, json_str(r, "name", ""));
 
             if (!strchr(json_str(r, "name", ""), '/') && json_has(json_get(r, "verbs"), "list"))
@@ -329,7 +354,8 @@ static void discovery_and_paths_agree(void **state)
     }
     assert_int_equal(ask(b, "GET", "/version", NULL), 200);
     assert_string_equal(text(b, "platform"), "chfleet-plane");
-    assert_int_equal(ask_as(b, "GET", "/openapi/v2", NULL, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", NULL), 406);
+    assert_int_equal(
+        ask_as(b, "GET", "/openapi/v2", NULL, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", NULL), 406);
     assert_int_equal(ask(b, "GET", "/openapi/v3/apis/apps/v1", NULL), 200);
     assert_non_null(json_get(json_at(b->json, "components.schemas"), "io.k8s.api.apps.v1.StatefulSet"));
 }
@@ -340,10 +366,17 @@ static void custom_resources_are_judged_by_the_schema(void **state)
 
     assert_int_equal(ask(b, "POST", CHI, "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"stop\":true}}"), 422);
     assert_string_equal(text(b, "details.causes.0.field"), "spec.stop");
-    assert_int_equal(ask(b, "POST", CHI "?fieldValidation=Strict", "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"stopp\":\"yes\"}}"), 400);
-    assert_int_equal(ask(b, "POST", CHI, "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"stop\":\"yes\"},\"status\":{\"status\":\"Forged\"}}"), 201);
+    assert_int_equal(
+        ask(b, "POST", CHI "?fieldValidation=Strict", "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"stopp\":\"yes\"}}"),
+        400);
+    assert_int_equal(
+        ask(b, "POST", CHI,
+            "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"stop\":\"yes\"},\"status\":{\"status\":\"Forged\"}}"),
+        201);
     assert_null(json_get(b->json, "status"));
-    assert_int_equal(patch(b, CHI "/x/status", "merge-patch+json", "{\"spec\":{\"stop\":\"no\"},\"status\":{\"status\":\"Completed\"}}"), 200);
+    assert_int_equal(patch(b, CHI "/x/status", "merge-patch+json",
+                           "{\"spec\":{\"stop\":\"no\"},\"status\":{\"status\":\"Completed\"}}"),
+                     200);
     assert_string_equal(text(b, "status.status"), "Completed");
     assert_string_equal(text(b, "spec.stop"), "yes");
     assert_int_equal(patch(b, CHI "/x", "strategic-merge-patch+json", "{}"), 415);
@@ -367,16 +400,29 @@ static void scale_is_a_view_of_replicas(void **state)
 static void eviction_respects_the_budget(void **state)
 {
     struct bed *b = *state;
-    static const char pods[] = "/api/v1/namespaces/default/pods", pdbs[] = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    static const char pods[] = "/api/v1/namespaces/default/pods",
+                      pdbs[] = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
 
-    assert_int_equal(ask(b, "POST", pods, "{\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"),
+    assert_int_equal(ask(b, "POST", pods,
+                         "{\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":"
+                         "\"c\",\"image\":\"i\"}]}}"),
                      201);
-    assert_int_equal(patch(b, "/api/v1/namespaces/default/pods/p/status", "merge-patch+json", "{\"status\":{\"phase\":\"Running\"}}"), 200);
-    assert_int_equal(ask(b, "POST", pdbs, "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"maxUnavailable\":1,\"selector\":{\"matchLabels\":{\"a\":\"b\"}}}}"), 201);
-    assert_int_equal(ask(b, "POST", "/api/v1/namespaces/default/pods/p/eviction", "{\"kind\":\"Eviction\",\"apiVersion\":\"policy/v1\"}"), 429);
+    assert_int_equal(patch(b, "/api/v1/namespaces/default/pods/p/status", "merge-patch+json",
+                           "{\"status\":{\"phase\":\"Running\"}}"),
+                     200);
+    assert_int_equal(ask(b, "POST", pdbs,
+                         "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"maxUnavailable\":1,\"selector\":{\"matchLabels\":{"
+                         "\"a\":\"b\"}}}}"),
+                     201);
+    assert_int_equal(ask(b, "POST", "/api/v1/namespaces/default/pods/p/eviction",
+                         "{\"kind\":\"Eviction\",\"apiVersion\":\"policy/v1\"}"),
+                     429);
     assert_int_equal(patch(b, "/apis/policy/v1/namespaces/default/poddisruptionbudgets/b/status", "merge-patch+json",
-                           "{\"status\":{\"disruptionsAllowed\":1}}"), 200);
-    assert_int_equal(ask(b, "POST", "/api/v1/namespaces/default/pods/p/eviction", "{\"kind\":\"Eviction\",\"apiVersion\":\"policy/v1\"}"), 201);
+                           "{\"status\":{\"disruptionsAllowed\":1}}"),
+                     200);
+    assert_int_equal(ask(b, "POST", "/api/v1/namespaces/default/pods/p/eviction",
+                         "{\"kind\":\"Eviction\",\"apiVersion\":\"policy/v1\"}"),
+                     201);
     assert_int_equal(ask(b, "GET", "/api/v1/namespaces/default/pods/p", NULL), 404);
 }
 
@@ -385,11 +431,15 @@ static void events_have_two_forms(void **state)
     struct bed *b = *state;
 
     assert_int_equal(ask(b, "POST", "/apis/events.k8s.io/v1/namespaces/default/events",
-                         "{\"metadata\":{\"name\":\"e\"},\"regarding\":{\"kind\":\"Pod\",\"name\":\"p\",\"namespace\":\"default\"},\"reason\":\"R\",\"note\":\"N\","
-                         "\"type\":\"Normal\",\"eventTime\":\"2026-01-01T00:00:00.000000Z\",\"reportingController\":\"c\",\"reportingInstance\":\"i\","
-                         "\"action\":\"A\"}"), 201);
+                         "{\"metadata\":{\"name\":\"e\"},\"regarding\":{\"kind\":\"Pod\",\"name\":\"p\",\"namespace\":"
+                         "\"default\"},\"reason\":\"R\",\"note\":\"N\","
+                         "\"type\":\"Normal\",\"eventTime\":\"2026-01-01T00:00:00.000000Z\",\"reportingController\":"
+                         "\"c\",\"reportingInstance\":\"i\","
+                         "\"action\":\"A\"}"),
+                     201);
     assert_string_equal(text(b, "note"), "N");
-    assert_int_equal(ask(b, "GET", "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp", NULL), 200);
+    assert_int_equal(ask(b, "GET", "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp", NULL),
+                     200);
     assert_string_equal(text(b, "items.0.message"), "N");
 }
 
@@ -419,7 +469,8 @@ static void on_done(void *ctx)
 
 static struct api_watch *watch(struct bed *b, const char *path, const char *query, struct heard *h)
 {
-    struct api_request req = {.method = "GET", .path = path, .query = query, .accept = "application/json", .user = "test"};
+    struct api_request req = {
+        .method = "GET", .path = path, .query = query, .accept = "application/json", .user = "test"};
     struct api_watch *w = api_watch_open(b->a, &req, emit, on_done, h);
 
     assert_non_null(w);
@@ -461,7 +512,9 @@ static void a_watch_without_version_begins_with_the_list(void **state)
     struct heard h = {STR_INIT, STR_INIT, 0};
 
     make_map(b, "m1", "a");
-    watch(b, CMS, "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=40", &h);
+    watch(b, CMS,
+          "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=40",
+          &h);
     mini_run(b->w, 5);
     assert_string_equal(str_text(&h.types), "ADDED m1 BOOKMARK  ");
     assert_non_null(strstr(str_text(&h.last), "k8s.io/initial-events-end"));

@@ -68,10 +68,11 @@ static const cJSON *make(struct bed *b, enum plane_kind kind, cJSON *obj)
 
 static cJSON *stateful_set(const char *name)
 {
-    auto_free char *text =
-        mem_printf("{\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},"
-                   "\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i:1\"}]}}}}",
-                   name);
+    auto_free char *text = mem_printf("{\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\"},\"spec\":{"
+                                      "\"selector\":{\"matchLabels\":{\"a\":\"b\"}},"
+                                      "\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":["
+                                      "{\"name\":\"c\",\"image\":\"i:1\"}]}}}}",
+                                      name);
 
     return parse(text);
 }
@@ -147,7 +148,8 @@ static void an_old_version_or_a_wrong_uid_conflicts(void **state)
 static void generation_counts_spec_only(void **state)
 {
     struct bed *b = *state;
-    auto_json cJSON *label = parse("{\"metadata\":{\"labels\":{\"x\":\"y\"}}}"), *scale = parse("{\"spec\":{\"replicas\":3}}");
+    auto_json cJSON *label = parse("{\"metadata\":{\"labels\":{\"x\":\"y\"}}}"),
+                    *scale = parse("{\"spec\":{\"replicas\":3}}");
     auto_json cJSON *status = parse("{\"spec\":{\"replicas\":9},\"status\":{\"replicas\":2}}");
     const cJSON *o;
 
@@ -182,8 +184,9 @@ static void a_claim_cannot_shrink(void **state)
     auto_json cJSON *less = parse("{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"900Mi\"}}}}");
     auto_json cJSON *more = parse("{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"2Gi\"}}}}");
 
-    make(b, PK_PVC, parse("{\"metadata\":{\"name\":\"x\",\"namespace\":\"default\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],"
-                          "\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}"));
+    make(b, PK_PVC,
+         parse("{\"metadata\":{\"name\":\"x\",\"namespace\":\"default\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],"
+               "\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}"));
     assert_int_equal(store_patch(b->s, PK_PVC, "default", "x", less, 0, NULL, &b->err), -1);
     assert_int_equal(store_patch(b->s, PK_PVC, "default", "x", more, 0, NULL, &b->err), 0);
 }
@@ -192,7 +195,8 @@ static void a_finalizer_holds_the_object(void **state)
 {
     struct bed *b = *state;
     cJSON *o = config_map("x", "1");
-    auto_json cJSON *free_it = parse("{\"metadata\":{\"finalizers\":null}}"), *more = parse("{\"metadata\":{\"finalizers\":[\"a/b\",\"c/d\"]}}");
+    auto_json cJSON *free_it = parse("{\"metadata\":{\"finalizers\":null}}"),
+                    *more = parse("{\"metadata\":{\"finalizers\":[\"a/b\",\"c/d\"]}}");
     bool gone = true;
 
     json_add_str(json_set_arr(json_get(o, "metadata"), "finalizers"), "a/b");
@@ -217,7 +221,8 @@ static void a_pod_on_a_node_is_ended_by_the_node(void **state)
     assert_true(gone);
     store_delete(b->s, PK_POD, "default", "placed", NULL, NULL, &gone, &b->err);
     assert_false(gone);
-    assert_int_equal(json_int(store_get(b->s, PK_POD, "default", "placed"), "metadata.deletionGracePeriodSeconds", 0), 30);
+    assert_int_equal(json_int(store_get(b->s, PK_POD, "default", "placed"), "metadata.deletionGracePeriodSeconds", 0),
+                     30);
     store_delete(b->s, PK_POD, "default", "placed", &now, NULL, &gone, &b->err);
     assert_true(gone);
 }
@@ -447,7 +452,8 @@ static void a_foreign_file_is_refused(void **state)
     FILE *f = fopen(path, "w");
 
     assert_non_null(f);
-    fputs("this is no database, and it is longer than the head of one: it goes on and on and on and on and on and on.", f);
+    fputs("this is no database, and it is longer than the head of one: it goes on and on and on and on and on and on.",
+          f);
     fclose(f);
     assert_int_equal(store_open(b->w, path, &s, &b->err), -1);
     assert_int_equal(b->err.kind, ERR_INPUT);
