@@ -16,13 +16,19 @@ struct ctl_sched {
     struct plane *p;
     struct store *s;
     struct ctl_queue *q;
-    struct store_sub *pods;
+    struct store_sub *pods, *nodes;
 };
 
 static bool fits(struct ctl_sched *c, const cJSON *pod, char *why, size_t size)
 {
     const cJSON *node = store_get(c->s, PK_NODE, NULL, c->p->node_name), *want;
 
+    if (node && json_bool(node, "spec.unschedulable", false)) {
+        snprintf(why, size,
+                 "0/1 nodes are available: 1 node(s) were unschedulable; `chfleet up` or kubectl uncordon %s opens it",
+                 c->p->node_name);
+        return false;
+    }
     cJSON_ArrayForEach(want, json_at(pod, "spec.nodeSelector"))
         if (!str_eq(node ? json_label(node, want->string) : NULL, cJSON_IsString(want) ? want->valuestring : "")) {
             snprintf(
@@ -93,6 +99,24 @@ static void on_pod(void *ctx, enum store_change what, const cJSON *old, const cJ
         ctl_queue_add(c->q, json_ns(obj), json_name(obj), 0);
 }
 
+static int again(void *ctx, const cJSON *pod)
+{
+    on_pod(ctx, STORE_ADDED, NULL, pod);
+    return 0;
+}
+
+/* The node was opened or got other labels. */
+static void on_node(void *ctx, enum store_change what, const cJSON *old, const cJSON *obj)
+{
+    struct ctl_sched *c = ctx;
+
+    if (!obj || what != STORE_CHANGED || !old ||
+        (json_bool(old, "spec.unschedulable", false) == json_bool(obj, "spec.unschedulable", false) &&
+         json_same(json_at(old, "metadata.labels"), json_at(obj, "metadata.labels"))))
+        return;
+    store_each(c->s, PK_POD, NULL, NULL, again, c);
+}
+
 struct ctl_sched *ctl_sched_new(struct plane *p)
 {
     struct ctl_sched *c = mem_zero(sizeof *c);
@@ -101,6 +125,7 @@ struct ctl_sched *ctl_sched_new(struct plane *p)
     c->s = p->store;
     c->q = ctl_queue_new(p->w, sync_pod, c);
     c->pods = store_subscribe(c->s, PK_POD, on_pod, c);
+    c->nodes = store_subscribe(c->s, PK_NODE, on_node, c);
     return c;
 }
 
@@ -109,6 +134,7 @@ void ctl_sched_free(struct ctl_sched *c)
     if (!c)
         return;
     store_unsubscribe(c->pods);
+    store_unsubscribe(c->nodes);
     ctl_queue_free(c->q);
     free(c);
 }

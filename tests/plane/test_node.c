@@ -225,7 +225,8 @@ static void a_new_plane_writes_nothing_about_pods_that_did_not_change(void **sta
     auto_json cJSON *before = NULL, *after = NULL;
 
     create_set(r, "calm", 1, "exec sleep 1000",
-               ",\"readinessProbe\":{\"periodSeconds\":1,\"exec\":{\"command\":[\"/bin/true\"]}}" DATA_MOUNT, DATA_CLAIM);
+               ",\"readinessProbe\":{\"periodSeconds\":1,\"exec\":{\"command\":[\"/bin/true\"]}}" DATA_MOUNT,
+               DATA_CLAIM);
     rig_await_ready(r, "calm-0", 5000);
     rest_ms(200);
     before = rig_get(r, PK_POD, "calm-0");
@@ -236,6 +237,50 @@ static void a_new_plane_writes_nothing_about_pods_that_did_not_change(void **sta
     }
     after = rig_get(r, PK_POD, "calm-0");
     assert_true(json_same(before, after));
+}
+
+/* As if the machine had been started anew: no process of before is there, and the files speak of another boot. */
+static void fake_reboot(struct rig *r, const char *pod)
+{
+    auto_json cJSON *obj = rig_get(r, PK_POD, pod);
+    auto_free char *cmd =
+        mem_printf("sed -i 's/boot=[^ ]*/boot=11111111-2222-3333-4444-555555555555/' "
+                   "%s/pods/default_%s_%s/containers/*/state %s/pods/default_%s_%s/containers/*/server",
+                   r->dir, pod, json_uid(obj), r->dir, pod, json_uid(obj));
+    pid_t shim, server = rig_server_pid(r, pod, &shim);
+
+    rig_kill(r, SIGKILL);
+    kill(shim, SIGKILL);
+    kill(server, SIGKILL);
+    rest_ms(50);
+    assert_int_equal(system(cmd), 0);
+}
+
+static void after_a_reboot_everything_starts_again(void **state)
+{
+    struct rig *r = *state;
+    auto_free char *before = NULL, *after = NULL;
+
+    create_set(r, "boot", 1, "exec sleep 1000", DATA_MOUNT, DATA_CLAIM);
+    rig_await_ready(r, "boot-0", 5000);
+    before = rig_container_id(r, "boot-0");
+    fake_reboot(r, "boot-0");
+    rig_start(r);
+    rig_await(r, PK_POD, "boot-0", "status.containerStatuses.0.restartCount", "1", 5000);
+    rig_await_ready(r, "boot-0", 5000);
+    after = rig_container_id(r, "boot-0");
+    assert_string_not_equal(before, after);
+}
+
+static void a_closed_node_takes_no_pods_until_it_is_opened(void **state)
+{
+    struct rig *r = *state;
+
+    rig_patch(r, PK_NODE, "rig", "{\"spec\":{\"unschedulable\":true}}");
+    create_set(r, "cord", 1, "exec sleep 1000", "", "");
+    rig_await(r, PK_POD, "cord-0", "status.conditions.0.reason", "\"Unschedulable\"", 3000);
+    rig_patch(r, PK_NODE, "rig", "{\"spec\":{\"unschedulable\":null}}");
+    rig_await_ready(r, "cord-0", 3000);
 }
 
 static void a_pod_deleted_while_no_plane_ran_leaves_nothing(void **state)
@@ -396,6 +441,8 @@ int main(int argc, char **argv)
         IN_RIG(a_claim_grows_and_its_volume_with_it),
         IN_RIG(killing_plane_shim_or_server_by_turns_restarts_only_the_server),
         IN_RIG(a_new_plane_writes_nothing_about_pods_that_did_not_change),
+        IN_RIG(after_a_reboot_everything_starts_again),
+        IN_RIG(a_closed_node_takes_no_pods_until_it_is_opened),
         IN_RIG(a_pod_deleted_while_no_plane_ran_leaves_nothing),
         IN_RIG(a_changed_configmap_reaches_the_mount_in_a_later_second),
         IN_RIG(secrets_become_files_of_their_mode_and_environment),
