@@ -21,3 +21,7 @@ EXTRA_PROGRAMS += test-plane-servers
 SLOW_TESTS += test-plane-servers
 test_plane_servers_SOURCES = tests/plane/test_servers.c tests/plane/rig.c tests/plane/rig.h
 test_plane_servers_LDADD = $(LIBS_PLANE_TEST) $(CMOCKA_LIBS)
+
+check_PROGRAMS += test-plane-ctl
+test_plane_ctl_SOURCES = tests/plane/test_ctl.c tests/sim/sim.c tests/sim/sim.h
+test_plane_ctl_LDADD = $(LIBS_PLANE_TEST) $(CMOCKA_LIBS)
