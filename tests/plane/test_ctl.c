@@ -13,6 +13,8 @@
 #include "plane/ctl.h"
 #include "tests/sim/sim.h"
 
+struct pod_event;
+
 struct rig {
     struct sim *sim;
     struct plane p;
@@ -29,12 +31,14 @@ struct rig {
     void *changed_ctx;
     char in[8][64], want[8][64]; /* uids */
     unsigned lb_delay_ms;
+    struct pod_event *events;
     cJSON *order; /* what happened, in order */
 };
 
 /* ---- kubelet ---- */
 
 struct pod_event {
+    struct pod_event *next; /* all are freed at the end */
     struct rig *r;
     char name[64], uid[64];
 };
@@ -55,7 +59,6 @@ static void start_pod(void *ctx)
 
         store_patch(e->r->p.store, PK_POD, "default", e->name, patch, STORE_STATUS, NULL, NULL);
     }
-    free(e);
 }
 
 static void end_pod(void *ctx)
@@ -64,7 +67,6 @@ static void end_pod(void *ctx)
     struct store_delete d = {.uid = e->uid, .grace_s = 0};
 
     store_delete(e->r->p.store, PK_POD, "default", e->name, &d, NULL, NULL, NULL);
-    free(e);
 }
 
 static void in_ms(struct rig *r, const cJSON *pod, uint64_t ms, void (*fn)(void *ctx))
@@ -72,6 +74,8 @@ static void in_ms(struct rig *r, const cJSON *pod, uint64_t ms, void (*fn)(void 
     struct pod_event *e = mem_zero(sizeof *e);
 
     e->r = r;
+    e->next = r->events;
+    r->events = e;
     snprintf(e->name, sizeof e->name, "%s", json_name(pod));
     snprintf(e->uid, sizeof e->uid, "%s", json_uid(pod));
     world_timer(r->p.w, ms, fn, e);
@@ -229,6 +233,12 @@ static int tear_down(void **state)
     store_close(r->p.store);
     sim_free(r->sim);
     cJSON_Delete(r->order);
+    while (r->events) {
+        struct pod_event *e = r->events;
+
+        r->events = e->next;
+        free(e);
+    }
     free(r);
     return 0;
 }
