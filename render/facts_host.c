@@ -10,7 +10,9 @@
 #include "model/quantity.h"
 #include "render/facts_internal.h"
 
-enum { PROPAGATION_S = 120 }; /* a file is in every running container so long after its ConfigMap was written */
+/* A file is in every running container so long after its ConfigMap was written: by kubelets, by the plane of one
+ * machine. */
+enum { PROPAGATION_S = 120, PROPAGATION_HERE_S = 10 };
 
 /* ---- live state ---- */
 
@@ -75,7 +77,7 @@ static bool loaded_by_record(const cJSON *sts, const char *identity, const char 
            str_eq(json_str(loaded, "restart_hash", NULL), hash);
 }
 
-static bool loaded_by_time(const cJSON *configmap, const char *identity, const char *hash)
+static bool loaded_by_time(const struct gather *g, const cJSON *configmap, const char *identity, const char *hash)
 {
     const char *since = configmap ? json_annotation(configmap, RENDER_RESTART_SINCE) : NULL;
     const char *started = strrchr(identity, ' ');
@@ -85,7 +87,7 @@ static bool loaded_by_time(const cJSON *configmap, const char *identity, const c
         return false;
     from = seconds(since);
     at = seconds(started + 1);
-    return from >= 0 && at >= 0 && at > from + PROPAGATION_S;
+    return from >= 0 && at >= 0 && at > from + (g->f->endpoints ? PROPAGATION_HERE_S : PROPAGATION_S);
 }
 
 /* ---- files ---- */
@@ -140,7 +142,7 @@ static void files(const struct gather *g, const struct host *h, const cJSON *sts
     bool is_held = json_get(json_get(live, "data"), "chop-generated-settings_common.xml");
     bool ours = live && json_annotation(live, RENDER_RESTART_HASH);
     bool loaded =
-        !*out->identity || loaded_by_record(sts, out->identity, hash) || loaded_by_time(live, out->identity, hash);
+        !*out->identity || loaded_by_record(sts, out->identity, hash) || loaded_by_time(g, live, out->identity, hash);
 
     filediff(g->f, have, want, scope, true, &own);
     if (is_held)

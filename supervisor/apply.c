@@ -474,6 +474,9 @@ static int queue_host_objects(struct apply *a, const struct render_ctx *c, struc
         struct hostrec *rec = inst_host(a->in, f->hosts[i]->key);
         cJSON *svc, *sts;
 
+        /* claims of a new host are made by the StatefulSet controller, without the label that says what becomes of them */
+        if (rec && (rec->action == ACT_CREATE || rec->action == ACT_REBUILD) && queue_live_claims(a, f->hosts[i], c, err) < 0)
+            return -1;
         if (!rec || !rec->objects)
             continue;
         svc = render_host_service(f, f->hosts[i], c, err);
