@@ -355,8 +355,9 @@ static void metadata_changes(const cJSON *patch, const cJSON *live, const char *
         cJSON_ArrayForEach(v, group) {
             auto_free char *path = mem_printf("%s metadata.%s.%s", what, group->string, v->string);
 
-            compare_add(changes, n, path, json_str(json_get(json_at(live, "metadata"), group->string), v->string, NULL),
-                        cJSON_IsString(v) ? v->valuestring : NULL);
+            const cJSON *old = json_get(json_get(json_get(live, "metadata"), group->string), v->string);
+
+            compare_add(changes, n, path, cJSON_GetStringValue(old), cJSON_GetStringValue(v));
         }
     }
 }
