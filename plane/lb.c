@@ -62,6 +62,7 @@ struct lb {
     struct lb_run *run;    /* shim being launched */
     uint64_t reload_since; /* monotonic; 0 = no reload under way */
     char *written;         /* the configuration file's text */
+    char *sent;            /* the last commands: the same ones twice in a row did not help */
 };
 
 static void look(void *ctx);
@@ -493,32 +494,65 @@ static void plan_all(struct lb *lb, const struct lbs *now, struct lb_todo *todo)
     }
 }
 
-static void take_now(struct lb *lb)
+/* Sends what is to be done. The same commands as the last time were refused: said once, and tried again later. */
+static void send_commands(struct lb *lb, struct str *commands)
+{
+    if (str_eq(lb->sent, str_text(commands))) {
+        free(lb->sent);
+        lb->sent = NULL;
+        look_in(lb, DRAIN_MS);
+        return;
+    }
+    free(lb->sent);
+    lb->sent = mem_str(str_text(commands));
+    str_addc(commands, '\n');
+    if (!question(lb, ASK_COMMANDS, commands->s))
+        look_in(lb, AGAIN_MS);
+}
+
+static void act_on(struct lb *lb, const struct lbs *now)
 {
     struct lb_todo todo = {.commands = STR_INIT};
-    struct lbs now;
     struct err e = ERR_INIT;
     bool first = !lb->known;
 
-    if (lbs_read(str_text(&lb->answer), &now, &e) < 0) {
-        look_in(lb, AGAIN_MS);
-        return;
-    }
-    if (!wants_reload(lb, &now)) {
-        plan_all(lb, &now, &todo);
-        lb->known = true;
-        if (first)
-            tell_all(lb);
-        str_addc(&todo.commands, '\n');
-        if (todo.commands.len > 1 && !question(lb, ASK_COMMANDS, todo.commands.s))
-            look_in(lb, AGAIN_MS);
-        else if (todo.commands.len == 1 && (todo.joining || todo.draining))
+    plan_all(lb, now, &todo);
+    lb->known = true;
+    if (first)
+        tell_all(lb);
+    if (todo.commands.len) {
+        send_commands(lb, &todo.commands);
+    } else {
+        free(lb->sent);
+        lb->sent = NULL;
+        if (todo.joining || todo.draining)
             look_in(lb, todo.joining ? JOIN_MS : DRAIN_MS);
-        if (todo.commands.len == 1 && write_config(lb, &e) < 0)
+        if (write_config(lb, &e) < 0)
             log_error(NULL, "balancer: %s", e.msg);
     }
     str_free(&todo.commands);
+}
+
+static void take_now(struct lb *lb)
+{
+    struct lbs now;
+
+    if (lbs_read(str_text(&lb->answer), &now, NULL) < 0) {
+        look_in(lb, AGAIN_MS);
+        return;
+    }
+    if (!wants_reload(lb, &now))
+        act_on(lb, &now);
     lbs_fini(&now);
+}
+
+/* HAProxy answers commands with nothing, or a sentence for people. */
+static void note_answer(struct lb *lb)
+{
+    const char *text = str_text(&lb->answer) + strspn(str_text(&lb->answer), " \n");
+
+    if (*text && strstr(text, "New server registered") != text)
+        log_debug(NULL, "haproxy: %s", text);
 }
 
 static void answered(struct lb *lb, bool ok)
@@ -534,8 +568,10 @@ static void answered(struct lb *lb, bool ok)
         take_now(lb);
     else if (ask == ASK_STATE)
         reload(lb);
-    else
+    else {
+        note_answer(lb);
         look_in(lb, 0); /* what did the commands do? */
+    }
     if (dirty)
         look_in(lb, 0);
 }
@@ -612,6 +648,7 @@ void lb_free(struct lb *lb)
     ports_close(lb->ports);
     str_free(&lb->answer);
     free(lb->written);
+    free(lb->sent);
     free(lb->dir);
     free(lb->shim);
     free(lb->haproxy);

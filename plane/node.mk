@@ -13,7 +13,7 @@ libplanenode_a_SOURCES = \
 	plane/lb.c plane/lb.h plane/lb_conf.c plane/lb_conf.h \
 	plane/node.c plane/node.h plane/node_priv.h plane/node_ctr.c plane/node_env.c plane/node_exec.c plane/node_link.c \
 	plane/node_logs.c plane/node_pod.c plane/node_probe.c plane/node_runtime.c plane/node_runtime.h plane/node_status.c \
-	plane/node_volumes.c \
+	plane/node_volumes.c plane/node_words.c \
 	plane/ports.c plane/ports.h \
 	plane/programs.c plane/programs.h \
 	plane/programs_clickhouse.c \

@@ -47,6 +47,7 @@ void ctr_fini(struct node_ctr *c)
     container_plan_fini(&c->plan);
     free(c->loaded);
     free(c->wait_message);
+    free(c->words);
     free(c->name);
     free(c->dir);
 }
@@ -385,14 +386,27 @@ static void server_changed(struct node_ctr *c)
     probes_server_changed(c);
 }
 
+/* Looks once for the reason of each end. */
+static void note_words(struct node_ctr *c)
+{
+    if (!c->st.last_pid || (c->words && c->words_pid == c->st.last_pid && c->words_start == c->st.last_start))
+        return;
+    free(c->words);
+    c->words = ctr_last_words(c);
+    c->words_pid = c->st.last_pid;
+    c->words_start = c->st.last_start;
+    if (c->st.phase == SHIM_WAITING && c->st.exit_code != 0)
+        pod_event(c->pod, true, "BackOff", "Back-off restarting container %s: it ended with %d%s%s", c->name,
+                  c->st.exit_code, *c->words ? ": " : "; see its log", c->words);
+}
+
 static void note_end(struct node_ctr *c)
 {
-    if (c->st.phase != SHIM_WAITING)
+    if (c->st.phase != SHIM_WAITING && c->st.phase != SHIM_EXITED)
         return;
-    if (c->st.exit_code != 0)
-        pod_event(c->pod, true, "BackOff", "Back-off restarting container %s: it ended with %d%s%s; see its log",
-                  c->name, c->st.exit_code, c->st.message[0] ? ": " : "", c->st.message);
-    ctr_wait_set(c, strcmp(c->st.reason, "StartError") == 0 ? "RunContainerError" : "CrashLoopBackOff", c->st.message);
+    note_words(c);
+    ctr_wait_set(c, strcmp(c->st.reason, "StartError") == 0 ? "RunContainerError" : "CrashLoopBackOff",
+                 c->words ? c->words : c->st.message);
 }
 
 void ctr_state(struct node_ctr *c)

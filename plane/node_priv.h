@@ -57,6 +57,9 @@ struct node_ctr {
     struct world_timer *retry;
     char wait_reason[40];
     char *wait_message;
+    char *words;           /* why the last server ended, as far as can be seen */
+    int64_t words_pid;     /* … which was this one */
+    uint64_t words_start;
     bool ready, started, ready_known;
     bool post_started;
     int64_t probed_pid; /* which server the probes are about */
@@ -152,6 +155,9 @@ bool ctr_running(const struct node_ctr *c);
 bool ctr_done_well(const struct node_ctr *c); /* ended with 0 */
 void ctr_wait_set(struct node_ctr *c, const char *reason, const char *message);
 uint64_t pod_grace_ms(const struct node_pod *p);
+
+/* node_words.c */
+char *ctr_last_words(const struct node_ctr *c); /* one line, "" when nothing is known; caller frees */
 
 /* node_link.c */
 void link_init(struct node_link *l);

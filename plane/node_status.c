@@ -64,7 +64,9 @@ static cJSON *terminated(const struct node_ctr *c)
     if (c->st.exit_signal)
         json_set_int(t, "signal", c->st.exit_signal);
     json_set_str(t, "reason", unknown ? "ContainerStatusUnknown" : c->st.reason);
-    if (c->st.message[0])
+    if (c->words && *c->words && c->words_pid == c->st.last_pid)
+        json_set_str(t, "message", c->words);
+    else if (c->st.message[0])
         json_set_str(t, "message", c->st.message);
     set_time(t, "startedAt", c->st.last_started_ms);
     set_time(t, "finishedAt", c->st.finished_ms);

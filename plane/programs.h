@@ -86,6 +86,7 @@ struct container_plan {
     bool keeper_http_ready;  /* Keeper's /ready probe is asked by four letters at zk_port, though it is a real Keeper */
     unsigned zk_port;
     bool restart_on_change; /* a change of the generated files is loaded by a restart only (ZooKeeper's members) */
+    char *error_log; /* where the server says why it ended; NULL: only its stdout and stderr */
     char *digest;           /* of what a restart would load, when restart_on_change */
 };
 void container_plan_fini(struct container_plan *p);

@@ -336,9 +336,9 @@ int program_clickhouse_prepare(const struct program *p, struct container_run *r,
     auto_free char *option = NULL;
     const char *etc;
 
-    (void)plan;
     if (make_dirs(r, err) < 0)
         return -1;
+    plan->error_log = mem_printf("%s/clickhouse-server.err.log", path_maps_at(&r->maps, "/var/log/clickhouse-server"));
     etc = path_maps_at(&r->maps, "/etc/clickhouse-server");
     option = mem_printf("--config-file=%s/config.xml", etc);
     if (write_base(p, r, etc, err) < 0 || write_scripts(r, server, option + strlen("--config-file="), err) < 0)

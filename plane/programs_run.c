@@ -11,6 +11,7 @@ void container_plan_fini(struct container_plan *p)
 {
     free(p->binary);
     free(p->digest);
+    free(p->error_log);
     memset(p, 0, sizeof *p);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The real ClickHouse, ZooKeeper and HAProxy as pods and Services of a plane. */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -304,6 +306,74 @@ static void the_balancer_outlives_the_plane_and_is_adopted_without_a_write(void 
     assert_int_equal(rig_http(lb, "/ping", NULL, NULL), 200);
 }
 
+static void a_used_port_is_named_in_the_status(void **state)
+{
+    struct rig *r = *state;
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)http_of(r, 0)), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto_free char *want = mem_printf("port %u is used by another process", http_of(r, 0));
+    auto_json cJSON *pod = NULL;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    create_common(r);
+    create_host(r, 0);
+    rig_await(r, PK_POD, "ch0-0", "status.containerStatuses.0.state.waiting.reason", "\"CrashLoopBackOff\"", 8000);
+    pod = rig_get(r, PK_POD, "ch0-0");
+    assert_non_null(strstr(json_str(pod, "status.containerStatuses.0.state.waiting.message", ""), want));
+    close(fd);
+    rig_await_ready(r, "ch0-0", 8000); /* and it comes up when the port is free */
+}
+
+static void a_server_that_does_not_start_says_why_in_the_status(void **state)
+{
+    struct rig *r = *state;
+    auto_json cJSON *pod = NULL;
+
+    create_common(r);
+    rig_patch(r, PK_CM, "users",
+              "{\"data\":{\"bad.xml\":\"<yandex><profiles><default><no_such_setting>1</no_such_setting></default></"
+              "profiles></yandex>\"}}");
+    create_host(r, 0);
+    rig_await(r, PK_POD, "ch0-0", "status.containerStatuses.0.state.waiting.reason", "\"CrashLoopBackOff\"", 8000);
+    pod = rig_get(r, PK_POD, "ch0-0");
+    assert_non_null(strstr(json_str(pod, "status.containerStatuses.0.state.waiting.message", ""), "no_such_setting"));
+}
+
+static void troubleshooting_keeps_the_container_when_the_server_ends(void **state)
+{
+    struct rig *r = *state;
+    auto_free char *script =
+        mem_printf("{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"clickhouse\",\"image\":"
+                   "\"clickhouse/clickhouse-server:24.8\",\"command\":[\"/bin/sh\",\"-c\",\"/entrypoint.sh || "
+                   "sleep 1800\"],\"ports\":[{\"name\":\"http\",\"containerPort\":%u}],\"env\":[{\"name\":"
+                   "\"OP_PW\",\"value\":\"x\"}],\"volumeMounts\":[{\"name\":\"users\",\"mountPath\":"
+                   "\"/etc/clickhouse-server/users.d/\"},{\"name\":\"data\",\"mountPath\":"
+                   "\"/var/lib/clickhouse\"}]}]}}}}",
+                   http_of(r, 0));
+
+    create_common(r);
+    create_host(r, 0);
+    rig_await_ready(r, "ch0-0", 10000);
+    rig_patch(r, PK_STS, "ch0", script);
+    rig_await(r, PK_POD, "ch0-0", "spec.containers.0.command.0", "\"/bin/sh\"", 10000);
+    rig_await_ready(r, "ch0-0", 5000);
+    for (int i = 0; i < 500 && rig_http(http_of(r, 0), "/ping", NULL, NULL) != 200; i++)
+        rest_ms(10);
+    assert_int_equal(rig_http(http_of(r, 0), "/ping", NULL, NULL), 200); /* the entry point is the server */
+    rig_patch(r, PK_CM, "users",
+              "{\"data\":{\"bad.xml\":\"<yandex><profiles><default><no_such_setting>1</no_such_setting></default></"
+              "profiles></yandex>\"}}");
+    rig_delete(r, PK_POD, "ch0-0", -1, NULL);
+    rest_ms(1500);
+    rig_await_ready(r, "ch0-0", 10000);
+    rest_ms(1500); /* the server has ended long ago */
+    rig_await(r, PK_POD, "ch0-0", "status.containerStatuses.0.restartCount", "0", 100);
+    assert_int_equal(rig_http(http_of(r, 0), "/ping", NULL, NULL), 0);
+}
+
 static void create_keeper(struct rig *r, int id, int members)
 {
     unsigned zk = r->base_port + 20 + 2 * (unsigned)id;
@@ -383,6 +453,9 @@ int main(int argc, char **argv)
         IN_RIG(a_pod_of_the_image_is_a_real_server_with_the_operators_files),
         IN_RIG(a_rolling_restart_behind_the_balancer_loses_no_query),
         IN_RIG(the_balancer_outlives_the_plane_and_is_adopted_without_a_write),
+        IN_RIG(a_used_port_is_named_in_the_status),
+        IN_RIG(a_server_that_does_not_start_says_why_in_the_status),
+        IN_RIG(troubleshooting_keeps_the_container_when_the_server_ends),
         IN_RIG(a_keeper_is_a_zookeeper_that_answers_its_probes),
         IN_RIG(members_that_are_added_make_zookeeper_load_the_new_list),
     };
