@@ -95,8 +95,8 @@ static void give_line(struct log_job *j, const char *line, size_t len)
         return;
     if (j->o.timestamps) {
         rfc3339(j->last_ms, stamp);
-        strcat(stamp, " ");
         give(j, stamp, strlen(stamp));
+        give(j, " ", 1);
     }
     give(j, line, len);
 }
