@@ -9,6 +9,18 @@
 #include "base/mem.h"
 #include "model/settings.h"
 
+/* By repeated multiplication: powl() is not exact everywhere. */
+static long double power(long double base, int n)
+{
+    long double out = 1;
+
+    for (; n > 0; n--)
+        out *= base;
+    for (; n < 0; n++)
+        out /= base;
+    return out;
+}
+
 static bool suffix_factor(const char *s, long double *factor)
 {
     static const char binary[] = "KMGTPE", decimal[] = "num kMGTPE";
@@ -19,11 +31,11 @@ static bool suffix_factor(const char *s, long double *factor)
         return true;
     }
     if (s[1] == 'i' && !s[2] && (at = strchr(binary, *s)) && *at) {
-        *factor = powl(1024, (long double)(at - binary + 1));
+        *factor = power(1024, (int)(at - binary) + 1);
         return true;
     }
     if (!s[1] && *s != ' ' && (at = strchr(decimal, *s)) && *at) {
-        *factor = powl(10, 3 * (long double)(at - decimal - 3));
+        *factor = power(1000, (int)(at - decimal) - 3);
         return true;
     }
     return false;
