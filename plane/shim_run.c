@@ -185,6 +185,10 @@ void shim_start_server(struct shim *s)
     ssize_t n;
 
     s->start_at = 0;
+    if (access("spec", F_OK) < 0 && errno == ENOENT) { /* the directory was removed: nobody wants this server any more */
+        s->st.phase = SHIM_EXITED;
+        return;
+    }
     read_spec(s);
     if (s->st.last_pid || s->st.reason[0])
         s->st.restarts++;

@@ -496,6 +496,20 @@ static void exec_runs_beside_the_server_and_reports_its_exit(void **state)
     close(null);
 }
 
+static void a_shim_whose_directory_is_gone_ends_instead_of_trying_for_ever(void **state)
+{
+    struct box *b = *state;
+    auto_free char *rm = mem_printf("rm -rf %s", b->dir);
+    struct shim_state s;
+
+    put_spec(b, "exec sleep 60", SHIM_RESTART_ALWAYS);
+    assert_int_equal(run_shim(b), 0);
+    s = await(b, SHIM_RUNNING, 0);
+    assert_int_equal(system(rm), 0);
+    kill((pid_t)s.pid, SIGKILL);
+    await_gone((pid_t)s.shim, s.shim_start);
+}
+
 static void a_shim_is_small(void **state)
 {
     struct box *b = *state;
@@ -540,6 +554,7 @@ int main(void)
         IN_BOX(shims_killed_at_any_instant_never_make_two_servers),
         IN_BOX(the_log_is_bounded),
         IN_BOX(exec_runs_beside_the_server_and_reports_its_exit),
+        IN_BOX(a_shim_whose_directory_is_gone_ends_instead_of_trying_for_ever),
         IN_BOX(a_shim_is_small),
     };
 
