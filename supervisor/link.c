@@ -180,6 +180,8 @@ static void add_knobs(cJSON *out, const struct inst *in, const struct cluster *c
     json_set_bool(k, "drop_on_delete", c->rec.drop_on_delete);
     json_set_bool(k, "drop_active", c->rec.drop_active);
     json_set_int(k, "propagation_s", in->s->endpoints ? 10 : 180);
+    if (in->s->endpoints) /* the plane writes mounted files as soon as it sees the object */
+        json_set_int(k, "files_s", 2);
 }
 
 static const struct cluster *cluster_of(const struct task *t, const struct inst *in)

@@ -57,7 +57,8 @@ enum worker_msg {
  *  "resume":[{"host","step","attempt","outcome":null|"done"|…,"baseline":…,"same_boot":bool,"age_ms":…}] }
  *                                                           resume: newest row of each (host, step) of this task, oldest
  *                                                           first; the last one of a host is where it goes on
- * Optional: "knobs":{"limits":{STEP:seconds}} for other deadlines; "member":bool of each host (is in remote_servers now); a
+ * Optional: "knobs":{"limits":{STEP:seconds},"files_s":N} for other deadlines, and the time after which files of a written
+ * ConfigMap are surely in the pod (default propagation_s); "member":bool of each host (is in remote_servers now); a
  * MSG_APPLY of the StatefulSet carries "mirror":{operation,task,step,attempt,baseline} for the annotation. A macro
  * chfleet_config in the host's own files whose value is its restart digest lets `seen`, `reload` and `loaded` prove at once what
  * a server has read; without it they wait propagation_s after the write.

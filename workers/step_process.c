@@ -12,6 +12,7 @@
 
 /* Render puts the host's restart digest into its own macros file: the server says which one it has loaded. */
 #define CONFIG_MACRO "chfleet_config"
+enum { RELOAD_MS = 5000, PENDING_MS = 10000 };
 
 static bool macro_of(const struct answer *a, const char *name, struct str *value)
 {
@@ -28,12 +29,14 @@ static bool macro_of(const struct answer *a, const char *name, struct str *value
     return false;
 }
 
-/* Reloads, then asks what is loaded. Without the macro (files of an older render version) the files count as seen once a
- * reload succeeded after the time that ConfigMaps take to reach a pod. */
+/* Reloads, then asks what is loaded. Without the macro the files count as seen once a reload succeeded after the time that
+ * ConfigMaps take to reach a pod. Where only a reload is wanted a short time is enough: a server that gets its files later
+ * takes them over by itself within two seconds. */
 static enum step_rc files_loaded(struct task *t, struct err *err)
 {
     const char *want = fact_str(t, t->host, "configmap.restart_hash");
-    uint64_t propagation_ms = (uint64_t)knob_int(t, "propagation_s", 90) * 1000;
+    uint64_t propagation_ms = (uint64_t)knob_int(t, "files_s", knob_int(t, "propagation_s", 90)) * 1000;
+    bool only_reload = strcmp(t->step->name, "reload") == 0;
     auto_str struct str have = STR_INIT;
     struct answer a;
     enum step_rc rc = asked(t, ask_sql(t, t->host, "reload_config", NULL, &a), &a, err);
@@ -50,6 +53,8 @@ static enum step_rc files_loaded(struct task *t, struct err *err)
             return STEP_YES;
         return not_yet(t, "WAIT_PROPAGATION", "the server still sees its old files");
     }
+    if (only_reload && propagation_ms > RELOAD_MS)
+        propagation_ms = RELOAD_MS;
     if (world_mono(t->w) - t->attempt_ms >= propagation_ms)
         return STEP_YES;
     return not_yet(t, "WAIT_PROPAGATION", "the files need up to %lld s to reach the server", (long long)propagation_ms / 1000);
@@ -166,7 +171,8 @@ static enum step_rc not_ready(struct task *t, struct err *err)
         return not_yet(t, "WAIT_LOADING", "the server crashed while it started: %s", text);
     }
     if (strcmp(fact_str(t, t->host, "pod.phase"), "Pending") == 0 && !*fact_str(t, t->host, "pod.identity"))
-        return not_yet(t, *reason ? "WAIT_LOADING" : "WAIT_UNSCHEDULABLE", "the pod is pending: %s %s", reason, text);
+        return not_yet(t, *reason || world_mono(t->w) - t->attempt_ms < PENDING_MS ? "WAIT_LOADING" : "WAIT_UNSCHEDULABLE",
+                       "the pod is pending: %s %s", reason, text);
     return not_yet(t, "WAIT_LOADING", "the pod is not Ready yet");
 }
 
