@@ -123,7 +123,7 @@ pid_of() { # plane | operator
 end_all() {
     [ -z "${LOAD-}" ] || kill -9 "$LOAD" 2>/dev/null
     [ -z "${OBSERVER-}" ] || kill -9 "$OBSERVER" 2>/dev/null
-    chf down --purge >/dev/null 2>&1
+    chf down --purge --yes >/dev/null 2>&1
 }
 trap end_all EXIT
 
