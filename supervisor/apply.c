@@ -556,6 +556,11 @@ static int queue_keeper_list(struct apply *a, const char *what, struct err *err)
     return 0;
 }
 
+static bool is_shared(const char *what)
+{
+    return strcmp(what, "common") == 0 || strcmp(what, "users") == 0 || strcmp(what, "shared") == 0;
+}
+
 /* Fills the queue for requests of several or of fixed objects. 1: it is one; 0: a single rendered object; -1: error. */
 static int fill_queue(struct apply *a, struct err *err)
 {
@@ -563,6 +568,8 @@ static int fill_queue(struct apply *a, struct err *err)
     struct render_ctx c;
 
     a->queue = cJSON_CreateArray();
+    if (a->in->fleet->deleting && is_shared(what)) /* goes with its owner: not to be made again meanwhile */
+        return 1;
     if (json_get(a->req, "ready") && strcmp(what, "ready") == 0) {
         queue_ready(a, json_str(a->req, "ready", "no"));
         return 1;

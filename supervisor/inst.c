@@ -92,11 +92,33 @@ void inst_free(struct inst *in)
     free(in->error);
     free(in->error_code);
     free(in->status_sent);
+    free(in->done_hash);
     cJSON_Delete(in->secrets);
     free(in->ns);
     free(in->name);
     free(in->key);
     free(in);
+}
+
+void inst_forget(struct inst *in)
+{
+    free_tasks(in);
+    fleet_free(in->fleet);
+    in->fleet = NULL;
+    for (size_t i = 0; i < in->n_hosts; i++) {
+        free(in->hosts[i].key);
+        free(in->hosts[i].version);
+    }
+    in->n_hosts = 0;
+    free(in->error);
+    free(in->error_code);
+    free(in->done_hash);
+    in->error = in->error_code = in->done_hash = NULL;
+    in->halted = in->holding = false;
+    in->backoff_ms = 0;
+    in->restarted_generation = 0;
+    cJSON_Delete(in->secrets);
+    in->secrets = cJSON_CreateObject();
 }
 
 struct hostrec *inst_host(struct inst *in, const char *key)
@@ -238,21 +260,13 @@ static void set_finalizer(struct inst *in, const cJSON *res, bool on)
     kube_patch(in->s->kube, in->kind, in->ns, in->name, NULL, patch, looked_again, in);
 }
 
-static bool owns_any(struct inst *in)
+static bool owns_any(struct inst *in, const struct facts *facts)
 {
-    static const enum kube_kind kinds[] = {KUBE_STS};
+    for (size_t i = 0; i < facts->n_hosts; i++) {
+        char pod[310];
 
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        struct facts *facts = NULL;
-        struct err err = ERR_INIT;
-        bool any = false;
-
-        if (!in->fleet || desired_facts(in, in->fleet, &facts, &err) < 0)
-            return true;
-        for (size_t k = 0; k < facts->n_hosts; k++)
-            any |= facts->hosts[k].sts;
-        facts_free(facts);
-        if (any)
+        snprintf(pod, sizeof pod, "%s-0", facts->hosts[i].sts_name);
+        if (facts->hosts[i].sts || super_get(in->s, in->group, KUBE_POD, in->ns, pod))
             return true;
     }
     return false;
@@ -314,12 +328,35 @@ static void log_reasons(const struct facts *facts)
     }
 }
 
+/* The same plan again right after it was carried out: something undoes our writes, or we cannot do them. Trying on is right,
+ * trying without a pause is not. */
+static bool converges(struct inst *in, const struct plan *p)
+{
+    auto_free char *hash = plan_hash(p);
+    uint64_t now = world_mono(in->s->w);
+    bool same = str_eq(hash, in->done_hash) && in->done_generation == p->generation;
+
+    if (!same) {
+        in->repeats = 0;
+        return true;
+    }
+    if (now < in->repeat_at) {
+        inst_kick(in, in->repeat_at - now);
+        return false;
+    }
+    if (++in->repeats == 3)
+        super_incident(in->s, in, NULL, "NOT_CONVERGING", "the same plan comes back after it was carried out; see the reasons in `chfleet plan %s`", in->name);
+    in->repeat_at = now + (500ull << (in->repeats < 10 ? in->repeats : 10));
+    return true;
+}
+
 static void plan_now(struct inst *in, const cJSON *res)
 {
     struct fleet *f = NULL;
     struct facts *facts = NULL;
     struct plan *p = NULL;
     struct err err = ERR_INIT;
+    bool gone;
 
     if (desired_fleet(in, &f, &err) < 0) {
         inst_set_error(in, "BAD_SPEC", "%s", err.msg);
@@ -338,17 +375,18 @@ static void plan_now(struct inst *in, const cJSON *res)
     member_init(in, facts);
     if (!p->empty)
         log_reasons(facts);
+    gone = f->deleting && !owns_any(in, facts);
     facts_free(facts);
-    if (p->n_refused) {
+    if (gone) {
+        plan_free(p);
+        set_finalizer(in, res, false); /* what is left goes by its owner reference; kept volumes have none */
+    } else if (p->n_refused) {
         refuse(in, p);
         plan_free(p);
     } else if (p->empty) {
         plan_free(p);
-        if (f->deleting && !owns_any(in))
-            set_finalizer(in, res, false);
-        else
-            completed(in);
-    } else if (!approved(in, f, p)) {
+        completed(in);
+    } else if (!approved(in, f, p) || !converges(in, p)) {
         plan_free(p);
     } else {
         op_begin(in, f, p);
@@ -798,8 +836,12 @@ static void op_end(struct inst *in, enum outcome outcome, const char *why)
     struct journal_rec rec = {.type = JRN_OP_END, .op = in->op, .outcome = outcome, .text = why};
     auto_free char *text = mem_str(why);
 
-    if (outcome == OUT_DONE)
+    if (outcome == OUT_DONE) {
         record_task_id(in);
+        free(in->done_hash);
+        in->done_hash = in->plan && in->plan->object ? plan_hash(in->plan) : NULL;
+        in->done_generation = in->generation;
+    }
     journal_put(in->s->j, &rec, NULL, NULL);
     log_note(in->key, "operation %llu %s%s%s", (unsigned long long)in->op, outcome_name(outcome), *text ? ": " : "", text);
     in->state = INST_IDLE;

@@ -110,6 +110,10 @@ struct inst {
     bool superseding;         /* a newer generation waits for the workers' safe points */
     bool kicked;              /* look again when possible */
     bool gone;                /* the resource is not there any more */
+    char *done_hash;          /* of the plan that was carried out last, and its generation */
+    int64_t done_generation;
+    unsigned repeats;         /* how often the same plan came back right after it was done */
+    uint64_t repeat_at;       /* monotonic: not before */
     bool halted;              /* a planned change failed in this generation: no further one starts */
     int64_t halted_generation;
     uint64_t backoff_ms;
@@ -184,6 +188,7 @@ void inst_kick(struct inst *in, uint64_t delay_ms);
 void inst_owned_changed(struct inst *in, enum kube_kind kind, const cJSON *obj);
 void inst_task_over(struct inst *in, struct task *t);
 void inst_free(struct inst *in);
+void inst_forget(struct inst *in); /* the resource is gone: another of the same name starts from nothing */
 struct hostrec *inst_host(struct inst *in, const char *key); /* NULL */
 struct hostrec *inst_host_need(struct inst *in, const char *key);
 bool inst_busy(const struct inst *in);

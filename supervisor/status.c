@@ -19,7 +19,11 @@ const char *status_word(const struct inst *in)
         return "Terminating";
     if (in->error_code && (strcmp(in->error_code, "FAILED") == 0 || strcmp(in->error_code, "REFUSED") == 0 || strcmp(in->error_code, "BAD_SPEC") == 0))
         return "Aborted";
-    return inst_busy(in) || in->error_code ? "InProgress" : in->fleet ? "Completed" : "";
+    if (!res || !in->fleet)
+        return "";
+    if (!str_eq(in->fleet->uid, json_uid(res)) || in->fleet->generation != json_int(res, "metadata.generation", -1))
+        return "InProgress"; /* what is known is about an older one */
+    return inst_busy(in) || in->error_code ? "InProgress" : "Completed";
 }
 
 /* ---- the resource's status ---- */

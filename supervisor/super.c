@@ -95,6 +95,8 @@ static void resource_changed(void *ctx, enum kube_change what, const cJSON *old,
     }
     in = inst_get(s, wc->group, json_ns(obj), json_name(obj));
     in->gone = what == KUBE_GONE;
+    if (in->gone && !inst_busy(in))
+        inst_forget(in);
     /* Our own status writes come back here: only what we do not write is news. */
     if (what == KUBE_CHANGED && old && json_int(old, "metadata.generation", 0) == json_int(obj, "metadata.generation", -1) &&
         json_same(json_at(old, "metadata.annotations"), json_at(obj, "metadata.annotations")) &&

@@ -45,7 +45,7 @@ balancer() {
         tr ',' '\n' | awk -F= -v p="$2" '$1 == p {print $2}'
 }
 sql() { # URL STATEMENT
-    curl -sS --max-time 60 "$1?wait_end_of_query=1" --data-binary "$2"
+    curl -sS --fail-with-body --max-time 60 "$1?wait_end_of_query=1" --data-binary "$2"
 }
 on_all() { # INSTALLATION STATEMENT: "HOST answer" of each host
     local name address
