@@ -28,7 +28,7 @@ rows_everywhere() { [ "$(on_all demo 'SELECT count() FROM app.ev_all' | awk -v n
 check "every host reads all of them" wait_until 20 rows_everywhere 1000 4
 
 say "scale out to 3 x 3"
-sql "$first" "CREATE VIEW app.ev_view AS SELECT count() AS n FROM app.ev_all" >/dev/null
+sql "$first" "CREATE VIEW app.ev_view ON CLUSTER main AS SELECT count() AS n FROM app.ev_all" >/dev/null
 sql "$first" "CREATE TABLE app.log_plain (t DateTime, m String) ENGINE = Log" >/dev/null
 watch_start demo
 fleet demo 3 3 24.8 >"$WORK/demo.yaml"
