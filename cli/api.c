@@ -122,6 +122,8 @@ int api_open(struct fleet_api *a, const struct cli *c, struct err *err)
     if (connect_to(a, cli_text(c, "namespace", NULL), err) < 0)
         return -1;
     a->all = cli_flag(c, "all-namespaces");
+    if (a->local && !api_ping(a)) /* at once, and not after all the retries that suit a remote server */
+        return err_set(err, ERR_AGAIN, 0, "chfleet of %s does not run; chfleet up starts it", a->data_dir);
     return 0;
 }
 

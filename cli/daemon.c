@@ -72,7 +72,8 @@ int daemon_check_dir(const char *dir, struct err *err)
     if (!f && access(dir, F_OK) < 0)
         return err_set(err, ERR_MISSING, 0, "%s does not exist", dir);
     if (!f)
-        return err_set(err, ERR_INPUT, 0, "%s is not a folder of chfleet up (%s cannot be read: %s)", dir, marker, strerror(errno));
+        return err_set(err, ERR_INPUT, 0, "%s is not a folder of chfleet up (%s cannot be read: %s); give another one with --data", dir, marker,
+                       strerror(errno));
     n = fscanf(f, "chfleet data version %d", &version);
     fclose(f);
     if (n != 1)
@@ -99,16 +100,13 @@ static int write_marker(const char *dir, struct err *err)
 int daemon_prepare_dir(const char *dir, struct err *err)
 {
     static const char *const below[] = {"log", "run", "plane", "operator"};
-    struct err why = ERR_INIT;
 
     if (make_dirs(dir, err) < 0)
         return -1;
     if (is_empty(dir) && write_marker(dir, err) < 0)
         return -1;
-    if (daemon_check_dir(dir, &why) < 0) {
-        *err = why;
-        return err_ctx(err, "--data: not used");
-    }
+    if (daemon_check_dir(dir, err) < 0)
+        return -1;
     for (size_t i = 0; i < sizeof below / sizeof *below; i++) {
         auto_free char *path = daemon_path(dir, below[i]);
 
