@@ -149,6 +149,19 @@ static cJSON *host_json(struct inst *in, const char *key)
     return j;
 }
 
+/* Who must load a list: whoever runs and is in it or was in the one before, the host that joins included. */
+static bool must_load(struct inst *in, const char *key)
+{
+    const struct host *h = fleet_host(in->fleet, key);
+    const struct hostrec *rec = inst_host(in, key);
+    char pod[310];
+
+    if (!h || !rec || !(rec->listed || member_listed(in, h)))
+        return false;
+    snprintf(pod, sizeof pod, "%s-0", h->sts);
+    return compare_pod_ready(super_get(in->s, in->group, KUBE_POD, in->ns, pod));
+}
+
 static void add_zookeeper(cJSON *out, const struct fleet *f)
 {
     const struct zookeeper *z = NULL;
@@ -230,6 +243,8 @@ static cJSON *task_json(struct wproc *wp)
     for (size_t i = 0; i < in->fleet->n_hosts; i++)
         if (!task_has(t, in->fleet->hosts[i]->key))
             cJSON_AddItemToArray(peers, host_json(in, in->fleet->hosts[i]->key));
+    for (cJSON *p = wp->membership ? peers->child : NULL; p; p = p->next)
+        json_set_bool(p, "member", must_load(in, json_str(p, "key", "")));
     add_zookeeper(j, in->fleet);
     if (c)
         add_knobs(j, in, c);

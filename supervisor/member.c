@@ -159,6 +159,11 @@ void member_ask(struct wproc *wp, uint32_t seq, const cJSON *req)
     /* Out: balancer and lists at once. In: the lists first, the balancer when they are loaded. */
     if (!p->want_in)
         set_ready(in, h->key, false);
+    if (in->fleet->deleting) { /* nobody is left who would need a list */
+        h->listed = p->want_in;
+        member_look(in);
+        return;
+    }
     if (!in->member_timer)
         in->member_timer = world_timer(in->s->w, COALESCE_MS, publish, in);
 }
@@ -187,7 +192,7 @@ static void publish(void *ctx)
     size_t n = 0;
 
     in->member_timer = NULL;
-    if (in->member_running || in->state != INST_RUNNING)
+    if (in->member_running || in->state != INST_RUNNING || in->fleet->deleting)
         return;
     if (list_is_current(in)) {
         member_look(in);
@@ -307,6 +312,6 @@ void member_look(struct inst *in)
                 answer(in, p);
         }
     }
-    if (in->state == INST_RUNNING && !in->member_running && !in->member_timer && !list_is_current(in))
+    if (in->state == INST_RUNNING && !in->member_running && !in->member_timer && !in->fleet->deleting && !list_is_current(in))
         in->member_timer = world_timer(in->s->w, COALESCE_MS, publish, in);
 }
