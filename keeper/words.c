@@ -88,7 +88,8 @@ int keeper_parse_srvr(const char *text, struct keeper_state *out, struct err *er
     s.serving = true;
     s.znodes = line_number(text, "Node count", 10);
     s.zxid = line_number(text, "Zxid", 16);
-    if (line_value(text, "Zookeeper version", buf, sizeof buf) || line_value(text, "ClickHouse Keeper version", buf, sizeof buf))
+    if (line_value(text, "Zookeeper version", buf, sizeof buf) ||
+        line_value(text, "ClickHouse Keeper version", buf, sizeof buf))
         put_version(&s, buf);
     *out = s;
     return 0;

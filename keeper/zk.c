@@ -5,7 +5,8 @@
  * (zookeeper_process).
  *
  * Deleting a tree is depth first: the children of a node are listed; a node without children is deleted; a node whose
- * deletion says "not empty" is listed again (somebody made a child meanwhile). At most IN_FLIGHT requests are under way.
+ * deletion says "not empty" is listed again (somebody made a child meanwhile). At most IN_FLIGHT requests are under
+ * way.
  */
 #include <event2/event.h>
 #include <stdio.h>
@@ -328,8 +329,9 @@ static void watch(struct world_zk *z)
         tv.tv_usec = 1000;
     if (fd < 0 && (tv.tv_sec > 0 || tv.tv_usec > 100000))
         tv = (struct timeval){0, 100000}; /* the next server of the list */
-    z->io = event_new(world_real_base(z->w), fd, (short)((interest & ZOOKEEPER_READ ? EV_READ : 0) |
-                                                       (interest & ZOOKEEPER_WRITE ? EV_WRITE : 0)), io_ready, z);
+    z->io = event_new(world_real_base(z->w), fd,
+                      (short)((interest & ZOOKEEPER_READ ? EV_READ : 0) | (interest & ZOOKEEPER_WRITE ? EV_WRITE : 0)),
+                      io_ready, z);
     event_add(z->io, &tv);
 }
 
@@ -411,8 +413,8 @@ static size_t without_slash(const char *path)
     return n;
 }
 
-static struct world_zk *zk_start(struct world *w, const char *servers, enum zk_op op, const char *path, uint32_t total_ms,
-                                 zk_done_fn *done, void *ctx)
+static struct world_zk *zk_start(struct world *w, const char *servers, enum zk_op op, const char *path,
+                                 uint32_t total_ms, zk_done_fn *done, void *ctx)
 {
     struct world_zk *z = mem_zero(sizeof *z);
     struct timeval tv = {(time_t)(total_ms / 1000), (suseconds_t)(total_ms % 1000 * 1000)};

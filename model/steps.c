@@ -5,15 +5,20 @@
 
 /* Names are journalled and mean the same in every table: append only, never rename. */
 enum { WAITS = 1, UNDO = 2 }; /* interruptible; has an undo */
-#define STEP(name, what, klass, guards, limit_s, tries, flags) \
-    {name, what, CLASS_##klass, guards, limit_s, tries, ((flags)&WAITS) != 0, ((flags)&UNDO) != 0}
+#define STEP(name, what, klass, guards, limit_s, tries, flags)                                                         \
+    {                                                                                                                  \
+        name, what, CLASS_##klass, guards, limit_s, tries, ((flags)&WAITS) != 0, ((flags)&UNDO) != 0                   \
+    }
 
 enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT };
 
 #define CONFIG STEP("config", "the host's ConfigMap is as the fleet says", NONE, 0, 60, 3, 0)
 #define SEEN STEP("seen", "the running server has the new files mounted: a reload shows them", NONE, 0, 300, 2, WAITS)
-#define LEAVE STEP("leave", "out of the balancer and of its peers' remote_servers", PLANNED, GUARD_PEER_SERVES, 300, 3, WAITS | UNDO)
-#define LEAVE_FOR_GOOD STEP("leave", "out of the balancer and of its peers' remote_servers", OWNER, 0, 300, 3, WAITS | UNDO)
+#define LEAVE                                                                                                          \
+    STEP("leave", "out of the balancer and of its peers' remote_servers", PLANNED, GUARD_PEER_SERVES, 300, 3,          \
+         WAITS | UNDO)
+#define LEAVE_FOR_GOOD                                                                                                 \
+    STEP("leave", "out of the balancer and of its peers' remote_servers", OWNER, 0, 300, 3, WAITS | UNDO)
 #define LEAVE_DOWN STEP("leave", "out of the balancer and of its peers' remote_servers", DOWN, 0, 300, 3, WAITS)
 #define DRAIN STEP("drain", "its queries are done; what outlives the deadline is killed", NONE, 0, 300, 2, WAITS)
 #define REPLACE STEP("replace", "a new pod by the StatefulSet's template", DOWN, STOP_GUARDS, 600, 3, 0)
@@ -22,18 +27,23 @@ enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT
 #define STARTED STEP("started", "the pod is Ready and the server answers", RECOVER, 0, 600, 1, WAITS)
 #define LOADED STEP("loaded", "the new process has loaded what it should", RECOVER, 0, 300, 3, WAITS)
 #define FORGET STEP("forget", "Keeper entries of tables that the host lost are gone", RECOVER, 0, 300, 3, WAITS)
-#define SCHEMA STEP("schema", "databases, tables, views, dictionaries and functions are those of its peers", RECOVER, 0, 600, 3, WAITS)
-#define CAUGHT_UP STEP("caught-up", "its own replicas passed what was logged when it came back", RECOVER, 0, HOUR, 3, WAITS)
+#define SCHEMA                                                                                                         \
+    STEP("schema", "databases, tables, views, dictionaries and functions are those of its peers", RECOVER, 0, 600, 3,  \
+         WAITS)
+#define CAUGHT_UP                                                                                                      \
+    STEP("caught-up", "its own replicas passed what was logged when it came back", RECOVER, 0, HOUR, 3, WAITS)
 #define JOIN STEP("join", "in its peers' remote_servers and behind the balancer", RECOVER, 0, 300, 5, 0)
 #define OBJECTS STEP("objects", "ConfigMap, Service, volume claims and StatefulSet exist", RECOVER, 0, 180, 3, 0)
-#define FLUSH \
+#define FLUSH                                                                                                          \
     STEP("flush", "Distributed queues are sent; every part of a replicated table is on a peer", NONE, 0, 1800, 2, WAITS)
 #define HALT STEP("halt", "scaled to 0, the pod is gone", OWNER, GUARD_IDENTITY, 300, 3, 0)
-#define HALT_FOR_GOOD STEP("halt", "scaled to 0, the pod is gone", OWNER, GUARD_IDENTITY | GUARD_OUT | GUARD_DATA_ELSEWHERE, 300, 3, 0)
+#define HALT_FOR_GOOD                                                                                                  \
+    STEP("halt", "scaled to 0, the pod is gone", OWNER, GUARD_IDENTITY | GUARD_OUT | GUARD_DATA_ELSEWHERE, 300, 3, 0)
 #define HALT_DOWN STEP("halt", "scaled to 0, the pod is gone", DOWN, GUARD_IDENTITY | GUARD_OUT, 300, 3, 0)
 #define DROP_REPLICA STEP("drop-replica", "its entries are gone from Keeper", OWNER, GUARD_DATA_ELSEWHERE, 600, 5, 0)
 #define DELETE_STS STEP("delete-statefulset", "the StatefulSet is gone", OWNER, 0, 120, 3, 0)
-#define VOLUMES STEP("volumes", "volume claims that are not to be kept are gone", OWNER, GUARD_DATA_ELSEWHERE, 300, 3, 0)
+#define VOLUMES                                                                                                        \
+    STEP("volumes", "volume claims that are not to be kept are gone", OWNER, GUARD_DATA_ELSEWHERE, 300, 3, 0)
 #define LOST_VOLUMES STEP("lost-volumes", "claims of volumes that are lost are gone", RECOVER, 0, 300, 3, 0)
 #define DELETE_OBJECTS STEP("delete-objects", "Service and ConfigMap are gone", OWNER, 0, 120, 3, 0)
 #define GROW STEP("grow", "volume claims ask for their new size and have it", NONE, 0, 1800, 2, WAITS)
@@ -42,7 +52,8 @@ enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT
 static const struct step create_steps[] = {OBJECTS, STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
 static const struct step reload_steps[] = {
     CONFIG, STEP("reload", "the running server has loaded the new files", NONE, 0, 300, 2, WAITS)};
-static const struct step soft_restart_steps[] = {CONFIG, SEEN, LEAVE, DRAIN, SHUTDOWN, STARTED, LOADED, CAUGHT_UP, JOIN};
+static const struct step soft_restart_steps[] = {CONFIG,  SEEN,   LEAVE,     DRAIN, SHUTDOWN,
+                                                 STARTED, LOADED, CAUGHT_UP, JOIN};
 static const struct step restart_steps[] = {CONFIG, LEAVE,  DRAIN,  REPLACE,   STARTED,
                                             LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
 static const struct step recreate_steps[] = {CONFIG, LEAVE,  DRAIN,  ORPHAN,    REPLACE, STARTED,
@@ -57,13 +68,15 @@ static const struct step start_steps[] = {OBJECTS, STARTED, LOADED, CAUGHT_UP, J
 static const struct step join_steps[] = {STARTED, LOADED, CAUGHT_UP, JOIN};
 
 static const struct step prepare_steps[] = {
-    STEP("shared", "Services, disruption budgets and Secrets of the installation are as the fleet says", NONE, 0, 120, 3, 0),
+    STEP("shared", "Services, disruption budgets and Secrets of the installation are as the fleet says", NONE, 0, 120,
+         3, 0),
     STEP("users", "the users ConfigMap is as the fleet says", NONE, 0, 60, 3, 0),
     STEP("common", "the common ConfigMap is as the fleet says", NONE, 0, 60, 3, 0),
 };
 static const struct step finish_steps[] = {
     STEP("common", "settings that were held per host are in the common ConfigMap", NONE, 0, 60, 3, 0),
-    STEP("shared", "Services, disruption budgets and Secrets of the installation are as the fleet says", NONE, 0, 120, 3, 0),
+    STEP("shared", "Services, disruption budgets and Secrets of the installation are as the fleet says", NONE, 0, 120,
+         3, 0),
     STEP("status", "the resource's status says what is live", NONE, 0, 60, 3, 0),
 };
 static const struct step membership_steps[] = {
@@ -71,15 +84,18 @@ static const struct step membership_steps[] = {
     STEP("confirm", "the serving peers say that they have loaded the generation", NONE, 0, 120, 1, WAITS),
 };
 
-#define SYNCED STEP("synced", "the member serves and the ensemble has all its members in sync", RECOVER, 0, 600, 1, WAITS)
-#define KEEPER_REPLACE STEP("replace", "a new pod by the StatefulSet's template", KEEPER, GUARD_QUORUM | GUARD_IDENTITY, 600, 3, 0)
+#define SYNCED                                                                                                         \
+    STEP("synced", "the member serves and the ensemble has all its members in sync", RECOVER, 0, 600, 1, WAITS)
+#define KEEPER_REPLACE                                                                                                 \
+    STEP("replace", "a new pod by the StatefulSet's template", KEEPER, GUARD_QUORUM | GUARD_IDENTITY, 600, 3, 0)
 #define KEEPER_READY STEP("started", "the pod is Ready and the member answers", RECOVER, 0, 600, 1, WAITS)
 #define KEEPER_LOADED STEP("loaded", "the new process has loaded what it should", RECOVER, 0, 120, 3, WAITS)
 #define KEEPER_HALT STEP("halt", "scaled to 0, the pod is gone", KEEPER, GUARD_QUORUM | GUARD_IDENTITY, 300, 3, 0)
 
 static const struct step keeper_create_steps[] = {OBJECTS, KEEPER_READY, KEEPER_LOADED, SYNCED};
 static const struct step keeper_restart_steps[] = {CONFIG, KEEPER_REPLACE, KEEPER_READY, KEEPER_LOADED, SYNCED};
-static const struct step keeper_recreate_steps[] = {CONFIG, ORPHAN_QUIET, KEEPER_REPLACE, KEEPER_READY, KEEPER_LOADED, SYNCED};
+static const struct step keeper_recreate_steps[] = {CONFIG,       ORPHAN_QUIET,  KEEPER_REPLACE,
+                                                    KEEPER_READY, KEEPER_LOADED, SYNCED};
 static const struct step keeper_remove_steps[] = {KEEPER_HALT, DELETE_STS, VOLUMES, DELETE_OBJECTS};
 static const struct step keeper_rebuild_steps[] = {KEEPER_HALT,  LOST_VOLUMES,  OBJECTS,
                                                    KEEPER_READY, KEEPER_LOADED, SYNCED};
@@ -87,14 +103,18 @@ static const struct step keeper_reload_steps[] = {CONFIG};
 static const struct step keeper_stop_steps[] = {HALT};
 static const struct step keeper_join_steps[] = {KEEPER_READY, KEEPER_LOADED, SYNCED};
 
-#define TABLE(name, what, per_host, steps) {name, what, per_host, steps, sizeof(steps) / sizeof *(steps)}
+#define TABLE(name, what, per_host, steps)                                                                             \
+    {                                                                                                                  \
+        name, what, per_host, steps, sizeof(steps) / sizeof *(steps)                                                   \
+    }
 
 static const struct step_table tables[] = {
     TABLE("create", "a new host: objects, server, schema, data, then members", true, create_steps),
     TABLE("reload", "configuration that a running server takes over", true, reload_steps),
     TABLE("soft-restart", "the server process restarts in its pod", true, soft_restart_steps),
     TABLE("restart", "a new pod by the StatefulSet's template", true, restart_steps),
-    TABLE("recreate", "a StatefulSet field that cannot be edited: new StatefulSet, then a new pod", true, recreate_steps),
+    TABLE("recreate", "a StatefulSet field that cannot be edited: new StatefulSet, then a new pod", true,
+          recreate_steps),
     TABLE("remove", "a host that is not wanted any more", true, remove_steps),
     TABLE("resize", "volumes grow", true, resize_steps),
     TABLE("rebuild", "a host that lost its volume starts empty and is filled by its peers", true, rebuild_steps),

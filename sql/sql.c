@@ -81,7 +81,8 @@ static void url_encode(struct str *out, const char *text)
     }
 }
 
-/* The number behind "Code: " where a server's answer begins ("Code: 60, e.displayText()…", "Poco::Exception. Code: …"). */
+/* The number behind "Code: " where a server's answer begins ("Code: 60, e.displayText()…", "Poco::Exception. Code: …").
+ */
 static int error_code(const char *body)
 {
     const char *p = strstr(body, "Code: ");
@@ -151,8 +152,8 @@ static void make_url(const struct sql_host *h, const struct sql_query *q, struct
 {
     bool v6 = strchr(h->address, ':') != NULL;
 
-    str_addf(url, "%s://%s%s%s:%u/?wait_end_of_query=1", h->tls ? "https" : "http", v6 ? "[" : "", h->address, v6 ? "]" : "",
-             h->port);
+    str_addf(url, "%s://%s%s%s:%u/?wait_end_of_query=1", h->tls ? "https" : "http", v6 ? "[" : "", h->address,
+             v6 ? "]" : "", h->port);
     if (q->id) {
         str_add(url, "&query_id=");
         url_encode(url, q->id);
@@ -166,7 +167,8 @@ static void make_url(const struct sql_host *h, const struct sql_query *q, struct
 }
 
 /* No pooled connection: one that idles keeps a stopping server waiting. */
-struct sql_call *sql_start(struct world *w, const struct sql_host *h, const struct sql_query *q, sql_done_fn *done, void *ctx)
+struct sql_call *sql_start(struct world *w, const struct sql_host *h, const struct sql_query *q, sql_done_fn *done,
+                           void *ctx)
 {
     struct sql_call *c = mem_zero(sizeof *c);
     auto_free char *user = mem_printf("X-ClickHouse-User: %s", h->user ? h->user : "default");
@@ -174,8 +176,14 @@ struct sql_call *sql_start(struct world *w, const struct sql_host *h, const stru
     const char *headers[] = {user, key, "Content-Type: text/plain; charset=utf-8", NULL};
     auto_str struct str url = STR_INIT;
     struct http_request req = {
-        .method = "POST", .headers = headers, .body = q->text, .body_len = strlen(q->text), .total_ms = q->timeout_ms,
-        .connect_ms = 2000, .tls = h->tls ? h->trust : NULL, .flags = q->alone ? HTTP_ALONE : 0,
+        .method = "POST",
+        .headers = headers,
+        .body = q->text,
+        .body_len = strlen(q->text),
+        .total_ms = q->timeout_ms,
+        .connect_ms = 2000,
+        .tls = h->tls ? h->trust : NULL,
+        .flags = q->alone ? HTTP_ALONE : 0,
     };
 
     make_url(h, q, &url);

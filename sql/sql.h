@@ -42,9 +42,9 @@ struct sql_query {
     bool alone;           /* a connection of its own, never re-sent (SYSTEM SHUTDOWN) */
 };
 /* rows: the answer's text (TSV unless the statement says FORMAT); err NULL on success. err.sys = ClickHouse error code
- * (Code: N of the body) when the server said one; kinds: ERR_AGAIN for connection trouble and time-outs, ERR_REFUSED for
- * authentication, ERR_MISSING for unknown table/database (60, 81), ERR_SYS otherwise. sent false: the statement surely did
- * not arrive. */
+ * (Code: N of the body) when the server said one; kinds: ERR_AGAIN for connection trouble and time-outs, ERR_REFUSED
+ * for authentication, ERR_MISSING for unknown table/database (60, 81), ERR_SYS otherwise. sent false: the statement
+ * surely did not arrive. */
 typedef void sql_done_fn(void *ctx, const char *rows, size_t len, const struct err *err, bool sent);
 struct sql_call;
 struct sql_call *sql_start(struct world *w, const struct sql_host *h, const struct sql_query *q, sql_done_fn *done,

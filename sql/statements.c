@@ -90,7 +90,8 @@ static const char *put_placeholder(struct str *out, const char *p, const struct 
     return put_value(out, type, value, err) < 0 ? NULL : end + 1;
 }
 
-int sql_statement(struct str *out, const char *name, const struct sql_version *v, const struct sql_arg *args, struct err *err)
+int sql_statement(struct str *out, const char *name, const struct sql_version *v, const struct sql_arg *args,
+                  struct err *err)
 {
     bool known;
     const struct sql_variant *s = find(name, v, &known);

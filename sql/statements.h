@@ -12,10 +12,11 @@ struct sql_arg {
     const char *name, *value;
 };
 
-/* Appends the newest variant of the statement that `v` understands (NULL: the oldest). `args` ends with a NULL name; NULL =
- * none. ERR_REFUSED when the server is older than every variant, ERR_BUG for an unknown statement or placeholder, ERR_INPUT
- * for a value that its placeholder does not take. `out` is untouched on failure. */
-int sql_statement(struct str *out, const char *name, const struct sql_version *v, const struct sql_arg *args, struct err *err);
+/* Appends the newest variant of the statement that `v` understands (NULL: the oldest). `args` ends with a NULL name;
+ * NULL = none. ERR_REFUSED when the server is older than every variant, ERR_BUG for an unknown statement or
+ * placeholder, ERR_INPUT for a value that its placeholder does not take. `out` is untouched on failure. */
+int sql_statement(struct str *out, const char *name, const struct sql_version *v, const struct sql_arg *args,
+                  struct err *err);
 bool sql_has(const char *name, const struct sql_version *v); /* is there a variant for this server? */
 
 /* All variants, for the tests: NULL after the last. */

@@ -134,7 +134,8 @@ void ask_answered(struct ask *a, const cJSON *answer)
         ended(a, NULL);
         return;
     }
-    err_set(&err, kind_by_name(json_str(answer, "kind", "system")), 0, "%s", json_str(answer, "message", "the supervisor said no"));
+    err_set(&err, kind_by_name(json_str(answer, "kind", "system")), 0, "%s",
+            json_str(answer, "message", "the supervisor said no"));
     ended(a, &err);
 }
 
@@ -160,8 +161,8 @@ enum ask_rc ask_apply(struct task *t, const struct whost *h, const char *what, c
     return ask_msg(t, MSG_APPLY, body, out);
 }
 
-enum ask_rc ask_delete(struct task *t, const struct whost *h, const char *what, const char *name, const char *uid, bool consent,
-                       struct answer *out)
+enum ask_rc ask_delete(struct task *t, const struct whost *h, const char *what, const char *name, const char *uid,
+                       bool consent, struct answer *out)
 {
     cJSON *body = cJSON_CreateObject();
     char pod[310];
@@ -205,7 +206,10 @@ static void start_sql(struct ask *a, struct whost *h, const char *sql, const str
     const struct http_tls trust = worker_trust(t->worker);
     struct sql_host at = {.address = host_str(h, "address"), .user = user, .password = password, .trust = &trust};
     char id[160];
-    struct sql_query q = {.text = sql, .id = id, .alone = o && o->alone, .settings = o ? o->settings : NULL,
+    struct sql_query q = {.text = sql,
+                          .id = id,
+                          .alone = o && o->alone,
+                          .settings = o ? o->settings : NULL,
                           .timeout_ms = o && o->timeout_ms ? o->timeout_ms : SQL_MS};
 
     at.port = (unsigned)json_int(h->json, "ports.http", 0);
@@ -214,8 +218,8 @@ static void start_sql(struct ask *a, struct whost *h, const char *sql, const str
         at.tls = true;
     }
     query_prefix(t, id, sizeof id);
-    snprintf(id + strlen(id), sizeof id - strlen(id), "%s-%" PRIu32 "-%" PRIu32, t->phase == PHASE_FENCE ? "fence" : t->step->name,
-             t->tries, t->queries++);
+    snprintf(id + strlen(id), sizeof id - strlen(id), "%s-%" PRIu32 "-%" PRIu32,
+             t->phase == PHASE_FENCE ? "fence" : t->step->name, t->tries, t->queries++);
     a->sql = sql_start(t->w, &at, &q, sql_answered, a);
 }
 
@@ -294,7 +298,8 @@ enum ask_rc ask_sql_opts(struct task *t, struct whost *h, const char *statement,
     return ask_text(t, h, str_text(&sql), o, out);
 }
 
-enum ask_rc ask_sql(struct task *t, struct whost *h, const char *statement, const struct sql_arg *args, struct answer *out)
+enum ask_rc ask_sql(struct task *t, struct whost *h, const char *statement, const struct sql_arg *args,
+                    struct answer *out)
 {
     return ask_sql_opts(t, h, statement, args, NULL, out);
 }
@@ -352,8 +357,8 @@ enum ask_rc ask_word(struct task *t, const struct whost *h, const char *word, st
 
     t->polled = true;
     if (fresh)
-        a->tcp = t->w->ops->tcp(t->w, host_str(h, "address"), (unsigned)json_int(h->json, "ports.zk", 2181), word, WORD_LIMIT,
-                                WORD_MS, word_answered, a);
+        a->tcp = t->w->ops->tcp(t->w, host_str(h, "address"), (unsigned)json_int(h->json, "ports.zk", 2181), word,
+                                WORD_LIMIT, WORD_MS, word_answered, a);
     return tell(a, out);
 }
 

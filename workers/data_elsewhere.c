@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Is what a host holds also on another host? Compared part by part: a part is covered when a serving replica of the same
- * shard has an active part of the same table and partition whose block range contains it (a merge may have happened there
- * and not here). Rows of tables that are not replicated are nowhere else by definition.
+ * Is what a host holds also on another host? Compared part by part: a part is covered when a serving replica of the
+ * same shard has an active part of the same table and partition whose block range contains it (a merge may have
+ * happened there and not here). Rows of tables that are not replicated are nowhere else by definition.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,9 +89,10 @@ bool volumes_stay(struct task *t)
 
 static enum step_rc refuse(struct task *t, struct err *err, const char *what)
 {
-    return step_failed(err, ERR_REFUSED,
-                       "%s. To let it go, write in the resource: spec: {chfleet: {consent: {dataLoss: [\"%s/%s-%s\"]}}}", what,
-                       host_str(t->host, "cluster"), host_str(t->host, "shard"), host_str(t->host, "replica"));
+    return step_failed(
+        err, ERR_REFUSED,
+        "%s. To let it go, write in the resource: spec: {chfleet: {consent: {dataLoss: [\"%s/%s-%s\"]}}}", what,
+        host_str(t->host, "cluster"), host_str(t->host, "shard"), host_str(t->host, "replica"));
 }
 
 enum step_rc data_unknown(struct task *t, struct err *err)
@@ -116,7 +117,8 @@ static enum step_rc parts_are_elsewhere(struct task *t, struct err *err)
         struct whost *h = &t->hosts[i];
         enum ask_rc one;
 
-        if (h == t->host || !same_shard(h, t->host) || !host_serves(t, h) || strcmp(host_str(h, "action"), "remove") == 0)
+        if (h == t->host || !same_shard(h, t->host) || !host_serves(t, h) ||
+            strcmp(host_str(h, "action"), "remove") == 0)
             continue;
         one = ask_sql(t, h, "parts", NULL, &a);
         if (one == ASK_WAIT)
@@ -133,7 +135,8 @@ static enum step_rc parts_are_elsewhere(struct task *t, struct err *err)
         for (char *p = own.v[first].key; *p; p++)
             *p = *p == '\t' ? '.' : *p;
         if (asked_of)
-            rc = not_yet(t, "WAIT_CATCHUP", "%zu parts are not yet on another replica, the first in %.120s", bare, own.v[first].key);
+            rc = not_yet(t, "WAIT_CATCHUP", "%zu parts are not yet on another replica, the first in %.120s", bare,
+                         own.v[first].key);
         else
             rc = refuse(t, err, "no other replica of its shard serves, so its data would be gone");
     }
@@ -157,7 +160,8 @@ static enum step_rc plain_rows(struct task *t, struct err *err)
     rows = answer_rows(&a);
     if (sql_next(&rows, &buf, f, 3) != 3)
         return STEP_YES;
-    snprintf(what, sizeof what, "table %.80s.%.80s is not replicated and holds %.20s rows that would be gone", f[0], f[1], f[2]);
+    snprintf(what, sizeof what, "table %.80s.%.80s is not replicated and holds %.20s rows that would be gone", f[0],
+             f[1], f[2]);
     return refuse(t, err, what);
 }
 
@@ -182,7 +186,8 @@ static enum step_rc plain_tables(struct task *t, struct err *err)
             return rc;
         if (n == 0)
             continue;
-        snprintf(what, sizeof what, "table %.80s.%.80s is not replicated and holds %lld rows that would be gone", f[0], f[1], (long long)n);
+        snprintf(what, sizeof what, "table %.80s.%.80s is not replicated and holds %lld rows that would be gone", f[0],
+                 f[1], (long long)n);
         return refuse(t, err, what);
     }
     return STEP_YES;
@@ -200,8 +205,8 @@ enum step_rc data_is_elsewhere(struct task *t, struct err *err)
     return rc == STEP_YES ? plain_tables(t, err) : rc;
 }
 
-/* While the server runs it is compared anew. Once it is halted nothing can be added: then the proof of this task's flush
- * holds, which was looked at again right before the halt. */
+/* While the server runs it is compared anew. Once it is halted nothing can be added: then the proof of this task's
+ * flush holds, which was looked at again right before the halt. */
 enum step_rc guard_data_elsewhere(struct task *t, struct err *err)
 {
     const cJSON *flush;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one step driver. For each step of each host: probe; true → recorded as "already". Else: what must be known after a
- * crash (baseline) is recorded, and only when that is durable the permit is asked for, the guards are looked at, and the
- * act is done; then the probe decides when it is true. A resumed task does the same, with the baseline of the row that was
- * begun: there is no other code for resuming than finding the step where the rows end.
+ * The one step driver. For each step of each host: probe; true → recorded as "already". Else: what must be known after
+ * a crash (baseline) is recorded, and only when that is durable the permit is asked for, the guards are looked at, and
+ * the act is done; then the probe decides when it is true. A resumed task does the same, with the baseline of the row
+ * that was begun: there is no other code for resuming than finding the step where the rows end.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,7 +15,15 @@
 #include "workers/protocol.h"
 #include "workers/task.h"
 
-enum { HEARTBEAT_MS = 30000, BACK_OFF_MIN_MS = 50, BACK_OFF_MAX_MS = 2000, PERMIT_GOOD_MS = 10000, UNDO_LIMIT_S = 120, MAX_BACKS = 3, FENCE_TRIES = 3 };
+enum {
+    HEARTBEAT_MS = 30000,
+    BACK_OFF_MIN_MS = 50,
+    BACK_OFF_MAX_MS = 2000,
+    PERMIT_GOOD_MS = 10000,
+    UNDO_LIMIT_S = 120,
+    MAX_BACKS = 3,
+    FENCE_TRIES = 3
+};
 
 static void enter(struct task *t, enum phase phase);
 static bool start_host(struct task *t);
@@ -190,7 +198,8 @@ static void next_step(struct task *t)
 
 static bool begins_outage(const struct step *s)
 {
-    return (s->klass == CLASS_DOWN || s->klass == CLASS_OWNER || s->klass == CLASS_KEEPER) && strcmp(s->name, "leave") != 0;
+    return (s->klass == CLASS_DOWN || s->klass == CLASS_OWNER || s->klass == CLASS_KEEPER) &&
+           strcmp(s->name, "leave") != 0;
 }
 
 static bool is_leave(const struct step *s)
@@ -399,7 +408,8 @@ static bool back_to_leave(struct task *t)
 
     close_undone(t, "the host is not out any more: it leaves again first");
     if (t->backs++ >= MAX_BACKS || !step_named(t->table, "leave", &at)) {
-        err_set(&err, ERR_REFUSED, 0, "somebody puts %s back behind the balancer while it is to be stopped: find out who", row_host(t));
+        err_set(&err, ERR_REFUSED, 0,
+                "somebody puts %s back behind the balancer while it is to be stopped: find out who", row_host(t));
         attempt_failed(t, &err);
         return true;
     }
@@ -538,7 +548,8 @@ static enum step_rc fence_host(struct task *t, struct whost *h, struct err *err)
                    rc == ASK_BAD ? a.err.msg : "");
 }
 
-/* An annotation on the object of a row that was begun and not ended: a request that is still in flight gets a conflict. */
+/* An annotation on the object of a row that was begun and not ended: a request that is still in flight gets a conflict.
+ */
 static enum step_rc fence_object(struct task *t, const struct whost *h)
 {
     auto_free char *epoch = mem_printf("%lld-%u-%u", (long long)t->op, t->id, t->tries);
@@ -627,8 +638,7 @@ static void read_rows(struct task *t)
 
     t->left = t->stopped_server = false;
     t->step_at = 0;
-    cJSON_ArrayForEach(row, t->rows)
-    {
+    cJSON_ArrayForEach(row, t->rows) {
         const char *outcome = json_str(row, "outcome", "");
         const struct step *s;
 
@@ -689,8 +699,8 @@ static bool may_end_here(const struct task *t)
     return t->phase == PHASE_PROBE && !t->begun;
 }
 
-/* The safe point: a host that was not touched or only left is put back; one whose server was stopped goes on to join, but
- * waits that a new generation may end do end. */
+/* The safe point: a host that was not touched or only left is put back; one whose server was stopped goes on to join,
+ * but waits that a new generation may end do end. */
 static bool stop_here(struct task *t)
 {
     if (!t->stop || t->phase == PHASE_UNDO || t->phase == PHASE_OVER)
@@ -719,9 +729,9 @@ void task_stop(struct task *t, const char *why, bool now)
 static bool one_move(struct task *t)
 {
     static bool (*const phases[])(struct task *) = {
-        [PHASE_FENCE] = in_fence,   [PHASE_PROBE] = in_probe, [PHASE_BASE] = in_base, [PHASE_RECORD] = in_record,
-        [PHASE_PERMIT] = in_permit, [PHASE_GUARD] = in_guard, [PHASE_ACT] = in_act,   [PHASE_CHECK] = in_check,
-        [PHASE_UNDO] = in_undo,
+        [PHASE_FENCE] = in_fence,   [PHASE_PROBE] = in_probe,   [PHASE_BASE] = in_base,
+        [PHASE_RECORD] = in_record, [PHASE_PERMIT] = in_permit, [PHASE_GUARD] = in_guard,
+        [PHASE_ACT] = in_act,       [PHASE_CHECK] = in_check,   [PHASE_UNDO] = in_undo,
     };
 
     if (t->phase == PHASE_OVER)
@@ -746,7 +756,8 @@ static void drive(void *ctx);
 
 static void arm(struct task *t)
 {
-    uint64_t now = world_mono(t->w), at = t->next_poll_ms && t->next_poll_ms < t->deadline_ms ? t->next_poll_ms : t->deadline_ms;
+    uint64_t now = world_mono(t->w),
+             at = t->next_poll_ms && t->next_poll_ms < t->deadline_ms ? t->next_poll_ms : t->deadline_ms;
 
     if (t->phase == PHASE_PERMIT || (t->phase == PHASE_FENCE && t->fence_all))
         at = t->next_poll_ms;
@@ -784,8 +795,7 @@ static void add_hosts(struct task *t, const cJSON *list, bool peer)
 {
     const cJSON *one;
 
-    cJSON_ArrayForEach(one, list)
-    {
+    cJSON_ArrayForEach(one, list) {
         struct whost *h = &t->hosts[t->n_hosts++];
 
         h->key = mem_str(json_str(one, "key", ""));

@@ -75,7 +75,8 @@ static enum step_rc delete_if_last(struct task *t, const char *path, struct err 
     return asked(t, ask_zk(t, ZK_DELETE_TREE, whole, &a), &a, err);
 }
 
-enum step_rc drop_replica_entries(struct task *t, const struct whost *gone, const char *path, const char *replica, struct err *err)
+enum step_rc drop_replica_entries(struct task *t, const struct whost *gone, const char *path, const char *replica,
+                                  struct err *err)
 {
     auto_free char *rest = mem_printf("/replicas/%s/is_active", replica), *active = keeper_path(t, path, rest);
     const struct sql_arg args[] = {{"path", path}, {"replica", replica}, {NULL, NULL}};
@@ -129,9 +130,9 @@ enum step_rc drop_replica_probe(struct task *t, struct err *err)
     if (cJSON_GetArraySize(entries(t)) == 0)
         return STEP_YES;
     if (!keeper_known(t))
-        return step_failed(err, ERR_INPUT, "its replicated tables have entries in Keeper, but the resource names no zookeeper nodes");
-    cJSON_ArrayForEach(one, entries(t))
-    {
+        return step_failed(err, ERR_INPUT,
+                           "its replicated tables have entries in Keeper, but the resource names no zookeeper nodes");
+    cJSON_ArrayForEach(one, entries(t)) {
         auto_free char *rest = mem_printf("/replicas/%s", json_str(one, "replica", ""));
         auto_free char *node = keeper_path(t, json_str(one, "path", ""), rest);
         enum step_rc rc = node_exists(t, node, err);
@@ -151,9 +152,9 @@ enum step_rc drop_replica_act(struct task *t, struct err *err)
 {
     const cJSON *one;
 
-    cJSON_ArrayForEach(one, entries(t))
-    {
-        enum step_rc rc = drop_replica_entries(t, t->host, json_str(one, "path", ""), json_str(one, "replica", ""), err);
+    cJSON_ArrayForEach(one, entries(t)) {
+        enum step_rc rc =
+            drop_replica_entries(t, t->host, json_str(one, "path", ""), json_str(one, "replica", ""), err);
 
         if (rc != STEP_YES)
             return rc;
@@ -225,7 +226,8 @@ static enum step_rc is_registered(struct task *t, const char *path, const char *
 
 typedef enum step_rc entry_fn(struct task *t, const char *path, const char *replica, struct err *err);
 
-/* Calls fn for each entry that a sibling's tables say the host should have, that is there, and whose table the host lacks. */
+/* Calls fn for each entry that a sibling's tables say the host should have, that is there, and whose table the host
+ * lacks. */
 static enum step_rc each_lost(struct task *t, entry_fn *fn, struct err *err)
 {
     struct whost *sibling = serving_sibling(t);
@@ -266,7 +268,8 @@ static enum step_rc still_there(struct task *t, const char *path, const char *re
 static enum step_rc drop_own(struct task *t, const char *path, const char *replica, struct err *err)
 {
     if (!keeper_known(t))
-        return step_failed(err, ERR_INPUT, "old entries of this host are in Keeper, but the resource names no zookeeper nodes");
+        return step_failed(err, ERR_INPUT,
+                           "old entries of this host are in Keeper, but the resource names no zookeeper nodes");
     return drop_replica_entries(t, t->host, path, replica, err);
 }
 

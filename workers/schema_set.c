@@ -128,8 +128,9 @@ bool schema_same(const char *a, const char *b)
 
 bool schema_create(const struct schema_object *o, struct str *out)
 {
-    static const char *const kinds[] = {"CREATE TABLE ",      "CREATE VIEW ",        "CREATE MATERIALIZED VIEW ", "CREATE LIVE VIEW ",
-                                        "CREATE WINDOW VIEW ", "CREATE DICTIONARY ", "CREATE FUNCTION "};
+    static const char *const kinds[] = {"CREATE TABLE ",     "CREATE VIEW ",        "CREATE MATERIALIZED VIEW ",
+                                        "CREATE LIVE VIEW ", "CREATE WINDOW VIEW ", "CREATE DICTIONARY ",
+                                        "CREATE FUNCTION "};
     const char *rest = NULL, *inner;
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !rest; i++) {
@@ -199,7 +200,8 @@ static int by_name(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-static const struct schema_object *const *first_named(const struct schema_object *const *sorted, size_t n, const char *name)
+static const struct schema_object *const *first_named(const struct schema_object *const *sorted, size_t n,
+                                                      const char *name)
 {
     struct schema_object want = {.name = (char *)(uintptr_t)name};
     const struct schema_object *key = &want;
@@ -267,7 +269,10 @@ static void place(struct graph *g, size_t i)
 
 size_t *schema_order(const struct schema_set *s)
 {
-    struct graph g = {.s = s, .sorted = mem_array(s->n, sizeof *g.sorted), .state = mem_array(s->n, 1), .order = mem_array(s->n, sizeof *g.order)};
+    struct graph g = {.s = s,
+                      .sorted = mem_array(s->n, sizeof *g.sorted),
+                      .state = mem_array(s->n, 1),
+                      .order = mem_array(s->n, sizeof *g.order)};
 
     for (size_t i = 0; i < s->n; i++)
         g.sorted[i] = &s->v[i];

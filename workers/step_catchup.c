@@ -2,9 +2,9 @@
 /*
  * Has the host's own replica caught up? Measured on 18.16: after a kill a replica says that it is not read-only, has an
  * empty queue and sees all replicas active, and yet does not replicate until its old Keeper session expires; only the
- * delay and the log pointer show it. So: not read-only, session alive, the log pointer passed what was the end of the log
- * when the host came back, parts known by then are fetched, and the delay is under the limit. The state of a sibling says
- * nothing about this host.
+ * delay and the log pointer show it. So: not read-only, session alive, the log pointer passed what was the end of the
+ * log when the host came back, parts known by then are fetched, and the delay is under the limit. The state of a
+ * sibling says nothing about this host.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +14,21 @@
 #include "workers/protocol.h"
 #include "workers/task.h"
 
-enum { COL_DB, COL_TABLE, COL_READONLY, COL_EXPIRED, COL_LOG_MAX, COL_LOG_POINTER, COL_DELAY, COL_QUEUE, COL_TOTAL, COL_ACTIVE,
-       COL_PATH, COL_REPLICA, COLS };
+enum {
+    COL_DB,
+    COL_TABLE,
+    COL_READONLY,
+    COL_EXPIRED,
+    COL_LOG_MAX,
+    COL_LOG_POINTER,
+    COL_DELAY,
+    COL_QUEUE,
+    COL_TOTAL,
+    COL_ACTIVE,
+    COL_PATH,
+    COL_REPLICA,
+    COLS
+};
 
 static bool is_remove(const struct whost *h)
 {
@@ -72,7 +85,8 @@ static void found(struct state *s, const char **f, const char *why)
         snprintf(s->first, sizeof s->first, "%.60s.%.60s %s", f[COL_DB], f[COL_TABLE], why);
 }
 
-/* An empty log has no end to pass: pointer and maximum are both 0 then, as they are when its first entry is not read yet. */
+/* An empty log has no end to pass: pointer and maximum are both 0 then, as they are when its first entry is not read
+ * yet. */
 static enum step_rc log_is_empty(struct task *t, const char *path)
 {
     auto_free char *log = mem_printf("%s/log", path);
@@ -171,12 +185,15 @@ static enum step_rc own_replicas(struct task *t, struct err *err)
         if (lives == ASK_WAIT || old == STEP_WAIT)
             return STEP_WAIT;
         if (lives == ASK_BAD || old != STEP_YES)
-            return not_yet(t, "WAIT_CATCHUP", "its Keeper session does not answer: %s", lives == ASK_BAD ? alive.err.msg : t->why);
+            return not_yet(t, "WAIT_CATCHUP", "its Keeper session does not answer: %s",
+                           lives == ASK_BAD ? alive.err.msg : t->why);
     }
     note_progress(t, s.behind + fetches + (s.delay_s < 1000000 ? s.delay_s : 1000000));
     if (rc != STEP_YES)
-        return not_yet(t, "WAIT_CATCHUP", "%s (%lld s, %lld entries)", s.first, (long long)s.delay_s, (long long)s.behind);
-    return fetches == 0 ? STEP_YES : not_yet(t, "WAIT_CATCHUP", "%lld parts are still to be fetched", (long long)fetches);
+        return not_yet(t, "WAIT_CATCHUP", "%s (%lld s, %lld entries)", s.first, (long long)s.delay_s,
+                       (long long)s.behind);
+    return fetches == 0 ? STEP_YES
+                        : not_yet(t, "WAIT_CATCHUP", "%lld parts are still to be fetched", (long long)fetches);
 }
 
 static enum step_rc probe(struct task *t, struct err *err)
@@ -186,7 +203,8 @@ static enum step_rc probe(struct task *t, struct err *err)
     others(t, &all, &serving);
     if (serving == 0 && host_runs(t, t->host)) {
         if (all > 0 && !t->alone_told)
-            task_incident(t, t->host->key, "JOINED_ALONE", "no other replica of its shard serves: it joins without having caught up");
+            task_incident(t, t->host->key, "JOINED_ALONE",
+                          "no other replica of its shard serves: it joins without having caught up");
         t->alone_told = all > 0;
         return STEP_YES;
     }

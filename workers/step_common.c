@@ -59,8 +59,8 @@ const char *host_str(const struct whost *h, const char *path)
     return json_str(h->json, path, "");
 }
 
-/* The supervisor tells facts of the task's own hosts; of the others it says at the start whether they are members. That is
- * not proof that they answer: whoever needs that asks them. */
+/* The supervisor tells facts of the task's own hosts; of the others it says at the start whether they are members. That
+ * is not proof that they answer: whoever needs that asks them. */
 bool host_runs(struct task *t, const struct whost *h)
 {
     if (!host_facts(t, h))
@@ -212,8 +212,8 @@ static enum step_rc peer_is_fit(struct task *t, struct whost *peer, char *why, s
     return STEP_NO;
 }
 
-/* Another replica of the shard answers, is not read-only, not behind, and is behind the balancer. A shard of one replica
- * has nobody to ask (the plan warned of that), and a host that does not run takes nothing away. */
+/* Another replica of the shard answers, is not read-only, not behind, and is behind the balancer. A shard of one
+ * replica has nobody to ask (the plan warned of that), and a host that does not run takes nothing away. */
 static enum step_rc guard_peer_serves(struct task *t)
 {
     char why[300] = "";

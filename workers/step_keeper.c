@@ -97,7 +97,8 @@ enum step_rc guard_quorum(struct task *t, struct err *err)
         return STEP_DEFER;
     /* Two members are a majority only together: their ensemble pauses, which the plan warned of. */
     if (e.members > 2 && e.serving - 1 < e.members / 2 + 1)
-        return not_yet(t, "WAIT_QUORUM", "%u of %u members serve: without this one the ensemble has no majority", e.serving, e.members);
+        return not_yet(t, "WAIT_QUORUM", "%u of %u members serve: without this one the ensemble has no majority",
+                       e.serving, e.members);
     if (!e.synced)
         return not_yet(t, "WAIT_QUORUM", "the leader does not have all its followers in sync");
     return STEP_YES;
@@ -123,7 +124,8 @@ static enum step_rc started_probe(struct task *t, struct err *err)
 /* The first members of a new ensemble cannot serve before the others exist: the last one waits for all. */
 static bool is_founding(const struct task *t)
 {
-    return (strcmp(t->table->name, "keeper-create") == 0 || strcmp(t->table->name, "keeper-start") == 0) && t->at + 1 < t->n_own;
+    return (strcmp(t->table->name, "keeper-create") == 0 || strcmp(t->table->name, "keeper-start") == 0) &&
+           t->at + 1 < t->n_own;
 }
 
 /* The member itself serves (a role), and the ensemble as a whole is whole again. */
@@ -143,7 +145,8 @@ static enum step_rc synced_probe(struct task *t, struct err *err)
     if (!own.serving)
         return not_yet(t, "WAIT_QUORUM", "the member has not joined a quorum yet");
     if (e.members > 1 && (!e.leader || !e.synced))
-        return not_yet(t, "WAIT_QUORUM", e.leader ? "its leader does not have all followers in sync" : "the ensemble has no leader");
+        return not_yet(t, "WAIT_QUORUM",
+                       e.leader ? "its leader does not have all followers in sync" : "the ensemble has no leader");
     return STEP_YES;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who is in remote_servers. One write of the common ConfigMap carries the list and its generation; each serving peer is
- * nudged with a reload and asked which generation it has loaded. A peer that does not say so in time becomes an incident
- * and is named in the answer: it blocks nobody.
+ * nudged with a reload and asked which generation it has loaded. A peer that does not say so in time becomes an
+ * incident and is named in the answer: it blocks nobody.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +30,10 @@ static enum step_rc every_shard_is_listed(struct task *t, struct err *err)
         for (size_t k = 0; k < t->n_hosts && !found; k++)
             found = same_shard(&t->hosts[i], &t->hosts[k]) && json_has(listed, t->hosts[k].key);
         if (!found)
-            return step_failed(err, ERR_REFUSED, "shard %s of cluster %s would vanish from remote_servers; one of its hosts must stay listed",
-                               host_str(&t->hosts[i], "shard"), host_str(&t->hosts[i], "cluster"));
+            return step_failed(
+                err, ERR_REFUSED,
+                "shard %s of cluster %s would vanish from remote_servers; one of its hosts must stay listed",
+                host_str(&t->hosts[i], "shard"), host_str(&t->hosts[i], "cluster"));
     }
     return STEP_YES;
 }
@@ -73,7 +75,8 @@ static int64_t loaded_generation(const struct answer *a)
 /* The reload is the nudge. Its failure is not an answer. */
 static enum step_rc peer_loaded(struct task *t, struct whost *h)
 {
-    static const struct ask_opts quick = {.timeout_ms = 3000}; /* one that hangs must not keep the others from being asked */
+    static const struct ask_opts quick = {.timeout_ms =
+                                              3000}; /* one that hangs must not keep the others from being asked */
     struct answer a;
     enum ask_rc rc = ask_sql_opts(t, h, "reload_config", NULL, &quick, &a);
 
@@ -85,7 +88,8 @@ static enum step_rc peer_loaded(struct task *t, struct whost *h)
         return not_yet(t, "WAIT_PROPAGATION", "%s: %s", h->key, a.err.msg);
     if (loaded_generation(&a) >= wanted_generation(t))
         return STEP_YES;
-    return not_yet(t, "WAIT_PROPAGATION", "%s has not loaded membership %lld yet", h->key, (long long)wanted_generation(t));
+    return not_yet(t, "WAIT_PROPAGATION", "%s has not loaded membership %lld yet", h->key,
+                   (long long)wanted_generation(t));
 }
 
 static void late_again(struct task *t)
@@ -100,7 +104,8 @@ static void tell_late(struct task *t)
 
     cJSON_ArrayForEach(one, t->late)
         task_incident(t, one->valuestring, "LATE_MEMBERSHIP",
-                      "did not load membership %lld within %u s: it may send queries to hosts that left, or none to hosts that came",
+                      "did not load membership %lld within %u s: it may send queries to hosts that left, or none to "
+                      "hosts that came",
                       (long long)wanted_generation(t), t->step->limit_s);
 }
 

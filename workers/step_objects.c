@@ -49,12 +49,12 @@ static bool claims_exist(struct task *t)
 {
     const cJSON *volumes = json_get(t->host->json, "volumes"), *have = json_get(host_facts(t, t->host), "pvcs"), *v, *p;
 
-    cJSON_ArrayForEach(v, volumes)
-    {
+    cJSON_ArrayForEach(v, volumes) {
         bool found = false;
 
         cJSON_ArrayForEach(p, have)
-            found = found || (str_eq(json_str(p, "name", NULL), json_str(v, "pvc", "")) && !json_bool(p, "terminating", false));
+            found = found ||
+                    (str_eq(json_str(p, "name", NULL), json_str(v, "pvc", "")) && !json_bool(p, "terminating", false));
         if (!found)
             return false;
     }
@@ -113,13 +113,15 @@ static enum step_rc replace_probe(struct task *t, struct err *err)
         return not_yet(t, NULL, "the pod is not yet of the newest template");
     if (again && strcmp(fact_str(t, t->host, "pod.uid"), base_str(t, "pod_uid")) == 0)
         return not_yet(t, NULL, "the old pod is still there");
-    if (!again && strcmp(t->table->name, "recreate") != 0 && strcmp(t->table->name, "keeper-recreate") != 0 && !t->baseline)
+    if (!again && strcmp(t->table->name, "recreate") != 0 && strcmp(t->table->name, "keeper-recreate") != 0 &&
+        !t->baseline)
         return not_yet(t, NULL, "a new pod is wanted");
     return STEP_YES;
 }
 
 /* The StatefulSet first; the pod goes by our own hand, with its UID, once the controller has seen the new template: it
- * never replaces a pod that is not Ready by itself, and a pod made before it saw the template would be the old one again. */
+ * never replaces a pod that is not Ready by itself, and a pod made before it saw the template would be the old one
+ * again. */
 static enum step_rc replace_act(struct task *t, struct err *err)
 {
     cJSON *one = cJSON_CreateObject();
@@ -164,8 +166,7 @@ static enum step_rc grow_probe(struct task *t, struct err *err)
 
     (void)err;
     cJSON_ArrayForEach(v, volumes)
-        cJSON_ArrayForEach(p, have)
-        {
+        cJSON_ArrayForEach(p, have) {
             int64_t want = json_int(v, "size", 0), have_bytes = quantity_bytes(json_get(p, "capacity"));
 
             if (!str_eq(json_str(p, "name", NULL), json_str(v, "pvc", "")) || want == 0)

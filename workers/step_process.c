@@ -29,9 +29,9 @@ static bool macro_of(const struct answer *a, const char *name, struct str *value
     return false;
 }
 
-/* Reloads, then asks what is loaded. Without the macro the files count as seen once a reload succeeded after the time that
- * ConfigMaps take to reach a pod. Where only a reload is wanted a short time is enough: a server that gets its files later
- * takes them over by itself within two seconds. */
+/* Reloads, then asks what is loaded. Without the macro the files count as seen once a reload succeeded after the time
+ * that ConfigMaps take to reach a pod. Where only a reload is wanted a short time is enough: a server that gets its
+ * files later takes them over by itself within two seconds. */
 static enum step_rc files_loaded(struct task *t, struct err *err)
 {
     const char *want = fact_str(t, t->host, "configmap.restart_hash");
@@ -57,7 +57,8 @@ static enum step_rc files_loaded(struct task *t, struct err *err)
         propagation_ms = RELOAD_MS;
     if (world_mono(t->w) - t->attempt_ms >= propagation_ms)
         return STEP_YES;
-    return not_yet(t, "WAIT_PROPAGATION", "the files need up to %lld s to reach the server", (long long)propagation_ms / 1000);
+    return not_yet(t, "WAIT_PROPAGATION", "the files need up to %lld s to reach the server",
+                   (long long)propagation_ms / 1000);
 }
 
 static enum step_rc seen_probe(struct task *t, struct err *err)
@@ -92,7 +93,8 @@ static enum step_rc shutdown_baseline(struct task *t, cJSON *out, struct err *er
     enum step_rc rc;
 
     if (!host_runs(t, t->host))
-        return *fact_str(t, t->host, "pod.identity") ? not_yet(t, "WAIT_LOADING", "the server does not answer") : STEP_YES;
+        return *fact_str(t, t->host, "pod.identity") ? not_yet(t, "WAIT_LOADING", "the server does not answer")
+                                                     : STEP_YES;
     rc = asked(t, ask_version(t, t->host, &a), &a, err);
     if (rc == STEP_YES)
         json_set_int(out, "started_s", t->host->started_s);
@@ -109,12 +111,13 @@ static bool other_process(struct task *t, int64_t started_s)
 /*
  * A session ties the look at the process to the statement that ends it: the session is made by the same request that
  * says since when the process runs, and SYSTEM SHUTDOWN demands that session (session_check). A process that started
- * meanwhile does not know it and refuses. The statement has a connection of its own and is never sent again in this attempt.
+ * meanwhile does not know it and refuses. The statement has a connection of its own and is never sent again in this
+ * attempt.
  */
 static enum step_rc shutdown_act(struct task *t, struct err *err)
 {
-    auto_free char *make = mem_printf("session_id=chfleet-%lld-%u-%u-%u&session_timeout=60", (long long)t->op, t->id, t->tries,
-                                      t->attempt);
+    auto_free char *make = mem_printf("session_id=chfleet-%lld-%u-%u-%u&session_timeout=60", (long long)t->op, t->id,
+                                      t->tries, t->attempt);
     auto_free char *check = mem_printf("%s&session_check=1", make);
     const struct ask_opts first = {.settings = make}, second = {.settings = check, .alone = true, .timeout_ms = 30000};
     auto_str struct str buf = STR_INIT;
@@ -147,13 +150,14 @@ static bool is_one_of(const char *text, const char *const *list)
 
 enum { CRASHES = 3, IMAGE_PATIENCE_MS = 60000 };
 
-/* Why the pod does not get ready, for people; a server that crashes again and again, or an image that does not come, ends
- * the attempt before its deadline. */
+/* Why the pod does not get ready, for people; a server that crashes again and again, or an image that does not come,
+ * ends the attempt before its deadline. */
 static enum step_rc not_ready(struct task *t, struct err *err)
 {
-    static const char *const image[] = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull",
-                                        "RegistryUnavailable", NULL};
-    static const char *const config[] = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", NULL};
+    static const char *const image[] = {"ErrImagePull",      "ImagePullBackOff",    "InvalidImageName",
+                                        "ErrImageNeverPull", "RegistryUnavailable", NULL};
+    static const char *const config[] = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError",
+                                         NULL};
     const char *reason = fact_str(t, t->host, "pod.waiting"), *text = fact_str(t, t->host, "pod.waiting_message");
     bool late = t->begun && world_mono(t->w) - t->attempt_ms > IMAGE_PATIENCE_MS;
 
@@ -166,12 +170,14 @@ static enum step_rc not_ready(struct task *t, struct err *err)
         return not_yet(t, is_one_of(reason, image) ? "WAIT_IMAGE" : "WAIT_LOADING", "%s %s", reason, text);
     }
     if (strcmp(reason, "CrashLoopBackOff") == 0 || fact_int(t, t->host, "pod.restarts", 0) >= CRASHES) {
-        if (late || (t->begun && fact_int(t, t->host, "pod.restarts", 0) - json_int(t->baseline, "restarts", 0) >= CRASHES))
+        if (late ||
+            (t->begun && fact_int(t, t->host, "pod.restarts", 0) - json_int(t->baseline, "restarts", 0) >= CRASHES))
             return step_failed(err, ERR_SYS, "the server crashes while it starts: %s", text);
         return not_yet(t, "WAIT_LOADING", "the server crashed while it started: %s", text);
     }
     if (strcmp(fact_str(t, t->host, "pod.phase"), "Pending") == 0 && !*fact_str(t, t->host, "pod.identity"))
-        return not_yet(t, *reason || world_mono(t->w) - t->attempt_ms < PENDING_MS ? "WAIT_LOADING" : "WAIT_UNSCHEDULABLE",
+        return not_yet(t,
+                       *reason || world_mono(t->w) - t->attempt_ms < PENDING_MS ? "WAIT_LOADING" : "WAIT_UNSCHEDULABLE",
                        "the pod is pending: %s %s", reason, text);
     return not_yet(t, "WAIT_LOADING", "the pod is not Ready yet");
 }
@@ -235,8 +241,8 @@ static enum step_rc write_loaded(struct task *t, const char *version, struct err
     return asked(t, ask_apply(t, t->host, "annotate", more, &a), &a, err);
 }
 
-/* The image of the pod is the wanted one, the ConfigMap it read is the wanted one, and the server that answers is the one
- * whose start the facts show. */
+/* The image of the pod is the wanted one, the ConfigMap it read is the wanted one, and the server that answers is the
+ * one whose start the facts show. */
 static enum step_rc loaded_act(struct task *t, struct err *err)
 {
     const char *want = host_str(t->host, "want.restart_hash");

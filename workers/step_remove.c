@@ -100,7 +100,8 @@ static enum step_rc flush_one(struct task *t, const struct sql_arg *table, struc
         return not_yet(t, "WAIT_DRAIN", "rows wait for a shard that cannot be reached: %s", a.err.msg);
     if (rc == ASK_WAIT)
         return STEP_WAIT;
-    /* 18.16 shows its queues nowhere, but sends them at once when a table is attached: its back-off (up to 30 s) starts over. */
+    /* 18.16 shows its queues nowhere, but sends them at once when a table is attached: its back-off (up to 30 s) starts
+     * over. */
     rc = ask_sql(t, t->host, "detach_table", table, &a);
     if (rc == ASK_WAIT || (rc == ASK_BAD && a.err.kind != ERR_MISSING))
         return asked(t, rc, &a, err);
@@ -121,9 +122,9 @@ static enum step_rc flush_act(struct task *t, struct err *err)
     rc = asked(t, ask_version(t, t->host, &a), &a, err);
     if (rc != STEP_YES)
         return rc;
-    cJSON_ArrayForEach(one, json_get(t->baseline, "distributed"))
-    {
-        const struct sql_arg table[] = {{"database", json_str(one, "database", "")}, {"table", json_str(one, "table", "")}, {NULL, NULL}};
+    cJSON_ArrayForEach(one, json_get(t->baseline, "distributed")) {
+        const struct sql_arg table[] = {
+            {"database", json_str(one, "database", "")}, {"table", json_str(one, "table", "")}, {NULL, NULL}};
 
         rc = flush_one(t, table, err);
         if (rc != STEP_YES)
@@ -203,7 +204,8 @@ static enum step_rc halt_act(struct task *t, struct err *err)
 
     if (!fact_bool(t, t->host, "sts.exists"))
         return STEP_YES;
-    if (is_removal(t)) /* nothing is rendered any more for a host that the spec does not have: its set goes, and its pod with it */
+    if (is_removal(t)) /* nothing is rendered any more for a host that the spec does not have: its set goes, and its pod
+                          with it */
         return delete_sts_act(t, err);
     more = cJSON_CreateObject();
     json_set_int(more, "replicas", 0);
@@ -228,7 +230,8 @@ static enum step_rc delete_objects_act(struct task *t, struct err *err)
 {
     struct answer a;
     enum step_rc one = asked(t, ask_delete(t, t->host, "service", NULL, NULL, false, &a), &a, err);
-    enum step_rc two = one == STEP_FAIL ? one : asked(t, ask_delete(t, t->host, "configmap", NULL, NULL, false, &a), &a, err);
+    enum step_rc two =
+        one == STEP_FAIL ? one : asked(t, ask_delete(t, t->host, "configmap", NULL, NULL, false, &a), &a, err);
 
     return one == STEP_YES ? two : one;
 }
@@ -262,14 +265,15 @@ static enum step_rc delete_claims(struct task *t, claim_fn *which, struct err *e
     const cJSON *claim;
     enum step_rc all = STEP_YES;
 
-    cJSON_ArrayForEach(claim, json_get(host_facts(t, t->host), "pvcs"))
-    {
+    cJSON_ArrayForEach(claim, json_get(host_facts(t, t->host), "pvcs")) {
         struct answer a;
         enum step_rc rc;
 
         if (!which(claim) || json_bool(claim, "terminating", false))
             continue;
-        rc = asked(t, ask_delete(t, t->host, "pvc", json_str(claim, "name", ""), json_str(claim, "uid", NULL), true, &a), &a, err);
+        rc =
+            asked(t, ask_delete(t, t->host, "pvc", json_str(claim, "name", ""), json_str(claim, "uid", NULL), true, &a),
+                  &a, err);
         if (rc == STEP_FAIL)
             return rc;
         if (rc == STEP_WAIT || all == STEP_YES)

@@ -8,7 +8,8 @@
 /* All its claims are kept: nothing on disk is lost when the host goes. */
 bool volumes_stay(struct task *t);
 /* Every part of its replicated tables is covered by a part of a serving sibling, and no other table of it has rows; or
- * consent is given. STEP_NO while siblings still fetch; STEP_FAIL (refused) says what only it has, and what to write. */
+ * consent is given. STEP_NO while siblings still fetch; STEP_FAIL (refused) says what only it has, and what to write.
+ */
 enum step_rc data_is_elsewhere(struct task *t, struct err *err);
 enum step_rc data_unknown(struct task *t, struct err *err); /* always STEP_FAIL */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Schema: what the peers have, made on the host, in an order in which each object comes after what it names. The host is
- * admitted only when it has every object of the reference with the same statement; a peer that does not answer is not taken
- * for one that has nothing.
+ * Schema: what the peers have, made on the host, in an order in which each object comes after what it names. The host
+ * is admitted only when it has every object of the reference with the same statement; a peer that does not answer is
+ * not taken for one that has nothing.
  */
 #include <string.h>
 
@@ -80,7 +80,8 @@ static void add_functions(struct schema *s, const struct answer *a, bool near)
 }
 
 /* One server's answer into `s`; nothing is put in unless all of it was answered. */
-static enum step_rc read_host(struct task *t, struct whost *h, struct schema *s, bool local, bool distributed, struct err *err)
+static enum step_rc read_host(struct task *t, struct whost *h, struct schema *s, bool local, bool distributed,
+                              struct err *err)
 {
     bool near = same_shard(h, t->host);
     struct answer db, ob, fn;
@@ -105,7 +106,8 @@ static enum step_rc read_host(struct task *t, struct whost *h, struct schema *s,
 
 static bool is_source(struct task *t, const struct whost *h)
 {
-    return h != t->host && same_cluster(h, t->host) && host_serves(t, h) && strcmp(host_str(h, "action"), "remove") != 0;
+    return h != t->host && same_cluster(h, t->host) && host_serves(t, h) &&
+           strcmp(host_str(h, "action"), "remove") != 0;
 }
 
 static bool has_near_source(struct task *t)
@@ -116,7 +118,8 @@ static bool has_near_source(struct task *t)
     return false;
 }
 
-/* What the host should have: of its own shard's replicas when there are any, else of all other shards, as the policy says. */
+/* What the host should have: of its own shard's replicas when there are any, else of all other shards, as the policy
+ * says. */
 static enum step_rc reference(struct task *t, struct schema *ref, struct err *err)
 {
     bool near = has_near_source(t), waits = false;
@@ -142,7 +145,8 @@ static enum step_rc reference(struct task *t, struct schema *ref, struct err *er
         return STEP_WAIT;
     schema_set_settle(&ref->databases);
     schema_set_settle(&ref->objects);
-    return sources == 0 || answered > 0 ? STEP_YES : not_yet(t, "WAIT_PEER", "no peer tells its schema: %.300s", t->why);
+    return sources == 0 || answered > 0 ? STEP_YES
+                                        : not_yet(t, "WAIT_PEER", "no peer tells its schema: %.300s", t->why);
 }
 
 static bool applies(struct task *t)
@@ -186,7 +190,8 @@ static enum step_rc compare(struct task *t, const struct schema *ref, const stru
             !schema_set_find(&own->databases, ref->databases.v[i].database, "") && missing++ == 0)
             first = &ref->databases.v[i];
     for (size_t i = 0; i < ref->objects.n; i++) {
-        const struct schema_object *o = &ref->objects.v[i], *have = schema_set_find(&own->objects, o->database, o->name);
+        const struct schema_object *o = &ref->objects.v[i],
+                                   *have = schema_set_find(&own->objects, o->database, o->name);
 
         if (have && schema_same(have->text, o->text))
             continue;
@@ -197,7 +202,8 @@ static enum step_rc compare(struct task *t, const struct schema *ref, const stru
     if (!missing)
         return STEP_YES;
     return not_yet(t, "WAIT_SCHEMA", "%zu objects of its peers are %s, the first is %s%s%s", missing,
-                   differs ? "different here" : "missing", first->database, *first->database && *first->name ? "." : "", first->name);
+                   differs ? "different here" : "missing", first->database, *first->database && *first->name ? "." : "",
+                   first->name);
 }
 
 static enum step_rc schema_probe(struct task *t, struct err *err)
@@ -250,7 +256,8 @@ static enum ask_rc make_database(struct making *m, const struct schema_object *o
     str_add(&sql, "CREATE DATABASE IF NOT EXISTS ");
     sql_quote_name(&sql, o->database);
     str_addf(&sql, " ENGINE = %s", o->text);
-    return run_ddl(m, str_text(&sql), old_kind ? "allow_deprecated_database_ordinary=1" : NULL, "database", o->database);
+    return run_ddl(m, str_text(&sql), old_kind ? "allow_deprecated_database_ordinary=1" : NULL, "database",
+                   o->database);
 }
 
 static enum ask_rc make_object(struct making *m, const struct schema_object *o)
@@ -261,7 +268,9 @@ static enum ask_rc make_object(struct making *m, const struct schema_object *o)
     if (strstr(o->text, "[HIDDEN]")) {
         if (m->first.kind == ERR_NONE)
             err_set(&m->first, ERR_INPUT, 0,
-                    "cannot copy %s: the server hides a secret in its statement; make it here by hand, or put the secret in a named collection", name);
+                    "cannot copy %s: the server hides a secret in its statement; make it here by hand, or put the "
+                    "secret in a named collection",
+                    name);
         return ASK_BAD;
     }
     if (!schema_create(o, &sql)) {

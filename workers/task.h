@@ -2,10 +2,11 @@
 /*
  * Inside workers/ only: the task a worker executes, what steps are made of, and what they may ask.
  *
- * A probe, baseline, act, undo or guard is a plain function that is called again on every event until it gives something
- * else than STEP_WAIT. What it asks (SQL, the supervisor, Keeper) is remembered in the order of asking: an ask that was
- * answered answers at once the next time, so that a step reads as if it waited. The memory is emptied when a phase ends. When
- * the order changes because facts changed, what was remembered from there on is dropped and asked anew.
+ * A probe, baseline, act, undo or guard is a plain function that is called again on every event until it gives
+ * something else than STEP_WAIT. What it asks (SQL, the supervisor, Keeper) is remembered in the order of asking: an
+ * ask that was answered answers at once the next time, so that a step reads as if it waited. The memory is emptied when
+ * a phase ends. When the order changes because facts changed, what was remembered from there on is dropped and asked
+ * anew.
  */
 #ifndef WORKERS_TASK_H
 #define WORKERS_TASK_H
@@ -43,52 +44,63 @@ struct whost {
 
 typedef enum step_rc step_fn(struct task *t, struct err *err);
 struct step_fns {
-    const char *name;  /* of the step, in every table … */
-    const char *kind;  /* … for this kind of resource ("chi", "chk"); NULL = both */
+    const char *name; /* of the step, in every table … */
+    const char *kind; /* … for this kind of resource ("chi", "chk"); NULL = both */
     step_fn *probe, *act, *undo;
     /* Adds to *out what must be known after a crash; STEP_NO = cannot be known now, ask again. NULL = identity only. */
     enum step_rc (*baseline)(struct task *t, cJSON *out, struct err *err);
 };
 const struct step_fns *step_fns_find(const char *name, const char *kind); /* NULL */
 
-enum phase { PHASE_FENCE, PHASE_PROBE, PHASE_BASE, PHASE_RECORD, PHASE_PERMIT, PHASE_GUARD, PHASE_ACT, PHASE_CHECK, PHASE_UNDO, PHASE_OVER };
+enum phase {
+    PHASE_FENCE,
+    PHASE_PROBE,
+    PHASE_BASE,
+    PHASE_RECORD,
+    PHASE_PERMIT,
+    PHASE_GUARD,
+    PHASE_ACT,
+    PHASE_CHECK,
+    PHASE_UNDO,
+    PHASE_OVER
+};
 
 struct ask;
 
 struct task {
     struct worker *worker;
     struct world *w;
-    uint32_t id, tries;    /* task number; which worker of it this is */
+    uint32_t id, tries; /* task number; which worker of it this is */
     int64_t op;
-    cJSON *json;           /* MSG_TASK, owned */
-    const char *kind;      /* "chi" or "chk" */
-    struct whost *hosts;   /* the task's, then its peers */
+    cJSON *json;         /* MSG_TASK, owned */
+    const char *kind;    /* "chi" or "chk" */
+    struct whost *hosts; /* the task's, then its peers */
     size_t n_hosts, n_own;
-    size_t *order;         /* indexes of own hosts as they are done */
-    size_t at;             /* in order[] */
-    struct whost *host;    /* NULL in tables that run once */
+    size_t *order;      /* indexes of own hosts as they are done */
+    size_t at;          /* in order[] */
+    struct whost *host; /* NULL in tables that run once */
     const struct step_table *table;
     size_t step_at;
     const struct step *step;
     const struct step_fns *fns;
-    cJSON *rows;           /* of this task: resumed ones, then ours; newest of (host, step) counts */
+    cJSON *rows; /* of this task: resumed ones, then ours; newest of (host, step) counts */
 
     /* the step under way */
     enum phase phase;
     unsigned attempt, tried; /* number of the journal's row; how many of this step's tries are used */
-    bool begun, acted;     /* a durable begun row is open; its act was started */
+    bool begun, acted;       /* a durable begun row is open; its act was started */
     cJSON *baseline;
     uint64_t attempt_ms, deadline_ms, permit_ms, settled_ms;
-    int64_t progress_mark; /* a step that gets on renews its deadline */
-    struct err fail;       /* why the attempt failed */
+    int64_t progress_mark;     /* a step that gets on renews its deadline */
+    struct err fail;           /* why the attempt failed */
     bool left, stopped_server; /* the host is out because of us; something was done that has no undo */
     unsigned backs;
 
     struct ask **asks;
     size_t n_asks, ask_at;
-    bool polled;           /* this round asked somebody else than the facts */
-    unsigned quiet;        /* for steps that want an answer twice in a row */
-    uint32_t queries;      /* counter for query ids */
+    bool polled;      /* this round asked somebody else than the facts */
+    unsigned quiet;   /* for steps that want an answer twice in a row */
+    uint32_t queries; /* counter for query ids */
     uint32_t back_off_ms, guard_wait_ms;
     struct world_timer *wake;
     uint64_t next_poll_ms; /* 0 = only an event or the deadline goes on */
@@ -104,14 +116,14 @@ struct task {
 };
 
 /* ---- hosts and facts ---- */
-struct whost *task_host(struct task *t, const char *key); /* NULL */
-const cJSON *host_facts(struct task *t, const struct whost *h); /* newest, NULL when none came */
+struct whost *task_host(struct task *t, const char *key);                      /* NULL */
+const cJSON *host_facts(struct task *t, const struct whost *h);                /* newest, NULL when none came */
 const char *fact_str(struct task *t, const struct whost *h, const char *path); /* "" when unknown */
 bool fact_bool(struct task *t, const struct whost *h, const char *path);       /* false when unknown */
 int64_t fact_int(struct task *t, const struct whost *h, const char *path, int64_t dflt);
 const char *host_str(const struct whost *h, const char *path); /* of the task's description; "" */
-bool host_runs(struct task *t, const struct whost *h);   /* its pod runs a server and is Ready */
-bool host_serves(struct task *t, const struct whost *h); /* and it is a member: what a permit counts */
+bool host_runs(struct task *t, const struct whost *h);         /* its pod runs a server and is Ready */
+bool host_serves(struct task *t, const struct whost *h);       /* and it is a member: what a permit counts */
 bool same_shard(const struct whost *a, const struct whost *b);
 bool same_cluster(const struct whost *a, const struct whost *b);
 int64_t knob_int(const struct task *t, const char *name, int64_t dflt);
@@ -124,7 +136,8 @@ const char *base_str(const struct task *t, const char *path); /* of the step's o
 /* ---- saying ---- */
 /* Why it is not so yet, for people, and the reason code (NULL = none). Always returns STEP_NO. */
 enum step_rc not_yet(struct task *t, const char *waiting, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-enum step_rc step_failed(struct err *err, enum err_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+enum step_rc step_failed(struct err *err, enum err_kind kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void task_incident(struct task *t, const char *host, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -138,12 +151,13 @@ struct answer {
     bool sent;
 };
 struct ask_opts {
-    uint32_t timeout_ms;  /* 0 = 10 s */
+    uint32_t timeout_ms; /* 0 = 10 s */
     bool alone;
     const char *settings; /* encoded; NULL */
 };
 /* A statement of sql/statements/ in the variant of the host's server. Asks for the version first when it is unknown. */
-enum ask_rc ask_sql(struct task *t, struct whost *h, const char *statement, const struct sql_arg *args, struct answer *out);
+enum ask_rc ask_sql(struct task *t, struct whost *h, const char *statement, const struct sql_arg *args,
+                    struct answer *out);
 enum ask_rc ask_sql_opts(struct task *t, struct whost *h, const char *statement, const struct sql_arg *args,
                          const struct ask_opts *o, struct answer *out);
 /* Any text: statements that servers themselves gave (schema). */
@@ -155,8 +169,8 @@ enum ask_rc ask_number(struct task *t, struct whost *h, const char *statement, c
 /* MSG_APPLY etc. `body` is taken. */
 enum ask_rc ask_msg(struct task *t, int type, cJSON *body, struct answer *out);
 enum ask_rc ask_apply(struct task *t, const struct whost *h, const char *what, cJSON *more, struct answer *out);
-enum ask_rc ask_delete(struct task *t, const struct whost *h, const char *what, const char *name, const char *uid, bool consent,
-                       struct answer *out);
+enum ask_rc ask_delete(struct task *t, const struct whost *h, const char *what, const char *name, const char *uid,
+                       bool consent, struct answer *out);
 enum ask_rc ask_zk(struct task *t, enum zk_op op, const char *path, struct answer *out);
 enum ask_rc ask_word(struct task *t, const struct whost *h, const char *word, struct answer *out);
 /* STEP_YES, STEP_WAIT, or for ASK_BAD: STEP_NO when it may pass (ERR_AGAIN, ERR_CONFLICT), else STEP_FAIL. */
@@ -189,10 +203,10 @@ enum step_rc guards_check(struct task *t, unsigned guards, struct err *err);
 enum step_rc guard_data_elsewhere(struct task *t, struct err *err);
 enum step_rc guard_quorum(struct task *t, struct err *err);
 bool consent_covers(const struct task *t, const struct whost *h);
-enum step_rc drop_replica_entries(struct task *t, const struct whost *gone, const char *path, const char *replica, struct err *err);
+enum step_rc drop_replica_entries(struct task *t, const struct whost *gone, const char *path, const char *replica,
+                                  struct err *err);
 
-
-extern const struct step_fns step_objects_fns[], step_member_fns[], step_process_fns[], step_schema_fns[], step_catchup_fns[],
-    step_remove_fns[], step_keeper_fns[], step_membership_fns[];
+extern const struct step_fns step_objects_fns[], step_member_fns[], step_process_fns[], step_schema_fns[],
+    step_catchup_fns[], step_remove_fns[], step_keeper_fns[], step_membership_fns[];
 
 #endif

@@ -134,7 +134,8 @@ static void on_frame(void *ctx, const struct frame *f)
     cJSON *body = json_parse(f->body, f->len, &err);
 
     if (!body) {
-        log_error(wk->name, "a message of type %d is %s: the supervisor and this worker are of different builds", f->type, err.msg);
+        log_error(wk->name, "a message of type %d is %s: the supervisor and this worker are of different builds",
+                  f->type, err.msg);
         return;
     }
     switch (f->type) {

@@ -77,10 +77,10 @@ static int teardown(void **state)
     return 0;
 }
 
-#define FIXTURE \
-    struct fixture *f = *state; \
-    if (!f) \
-        skip()
+#define FIXTURE                                                                                                        \
+    struct fixture *f = *state;                                                                                        \
+    if (!f)                                                                                                            \
+    skip()
 
 static void a_path_is_created_and_creating_it_again_is_success(void **state)
 {

@@ -186,8 +186,8 @@ static void http_perform(const struct http_request *req, struct world_http *h)
     curl_easy_cleanup(curl);
 }
 
-static struct world_http *op_http(struct world *w, const struct http_request *req, http_data_fn *on_data, http_done_fn *done,
-                                  void *ctx)
+static struct world_http *op_http(struct world *w, const struct http_request *req, http_data_fn *on_data,
+                                  http_done_fn *done, void *ctx)
 {
     struct world_http *h = mem_zero(sizeof *h);
 
@@ -227,7 +227,8 @@ static void tcp_told(evutil_socket_t fd, short what, void *ctx)
 
 static int tcp_perform(struct world_tcp *t, unsigned port, const char *text, uint32_t ms)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
     struct timeval limit = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
     auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char buf[4096];
@@ -241,7 +242,8 @@ static int tcp_perform(struct world_tcp *t, unsigned port, const char *text, uin
     return n < 0 ? -1 : 0;
 }
 
-static struct world_tcp *op_tcp(struct world *w, const char *host, unsigned port, const char *text, size_t limit, uint32_t ms,
+static struct world_tcp *op_tcp(struct world *w, const char *host, unsigned port, const char *text, size_t limit,
+                                uint32_t ms,
                                 void (*done)(void *ctx, const char *text, size_t len, const struct err *err), void *ctx)
 {
     struct world_tcp *t = mem_zero(sizeof *t);
@@ -296,7 +298,8 @@ static void packet_arrives(evutil_socket_t fd, short what, void *ctx)
     free(p);
 }
 
-static void carry(struct world_chan *c, bool to_worker, uint16_t type, uint32_t task, uint32_t seq, const char *body, size_t len)
+static void carry(struct world_chan *c, bool to_worker, uint16_t type, uint32_t task, uint32_t seq, const char *body,
+                  size_t len)
 {
     struct packet *p = mem_zero(sizeof *p);
 
@@ -310,8 +313,8 @@ static void carry(struct world_chan *c, bool to_worker, uint16_t type, uint32_t 
     p->ev = soon(&c->n->w, 0, packet_arrives, p);
 }
 
-static void op_chan_send(struct world *w, struct world_chan *c, uint16_t type, uint32_t task, uint32_t seq, const char *body,
-                         size_t len)
+static void op_chan_send(struct world *w, struct world_chan *c, uint16_t type, uint32_t task, uint32_t seq,
+                         const char *body, size_t len)
 {
     (void)w;
     carry(c, false, type, task, seq, body, len);
@@ -331,9 +334,21 @@ static void op_quit(struct world *w, int code)
 }
 
 static const struct world_ops ops = {
-    .mono_ms = op_mono, .wall_ms = op_wall, .random = op_random, .boot_id = op_boot, .timer = op_timer,
-    .timer_stop = op_timer_stop, .http = op_http, .http_cancel = op_http_cancel, .tcp = op_tcp, .tcp_cancel = op_tcp_cancel,
-    .zk = op_zk, .zk_cancel = op_zk_cancel, .chan_send = op_chan_send, .chan_listen = op_chan_listen, .quit = op_quit,
+    .mono_ms = op_mono,
+    .wall_ms = op_wall,
+    .random = op_random,
+    .boot_id = op_boot,
+    .timer = op_timer,
+    .timer_stop = op_timer_stop,
+    .http = op_http,
+    .http_cancel = op_http_cancel,
+    .tcp = op_tcp,
+    .tcp_cancel = op_tcp_cancel,
+    .zk = op_zk,
+    .zk_cancel = op_zk_cancel,
+    .chan_send = op_chan_send,
+    .chan_listen = op_chan_listen,
+    .quit = op_quit,
 };
 
 struct networld *networld_new(void)

@@ -19,8 +19,9 @@ bool networld_run(struct networld *n, const bool *flag, unsigned limit_ms);
 
 /* The supervisor's end: frames the worker sends come to on_frame (body NUL-terminated), from the loop. */
 struct world_chan *networld_chan(struct networld *n, void (*on_frame)(void *ctx, const struct frame *f), void *ctx);
-void networld_send(struct networld *n, uint16_t type, uint32_t task, uint32_t seq, const char *body); /* to the worker */
+void networld_send(struct networld *n, uint16_t type, uint32_t task, uint32_t seq,
+                   const char *body);    /* to the worker */
 void networld_close(struct networld *n); /* the supervisor's end is gone */
-extern unsigned networld_requests; /* HTTP requests made so far, for tests that count */
+extern unsigned networld_requests;       /* HTTP requests made so far, for tests that count */
 
 #endif

@@ -187,31 +187,39 @@ static void config_xml(const struct member *m, const struct clickhouse_opts *o, 
 {
     const char *d = m->pub.dir;
 
-    str_addf(x, "<yandex><logger><level>warning</level><log>%s/log/server.log</log><errorlog>%s/log/error.log</errorlog>"
-                "<size>10M</size><count>2</count></logger><display_name>%s</display_name>"
-                "<listen_host>127.0.0.1</listen_host><tcp_port>%u</tcp_port><http_port>%u</http_port>"
-                "<interserver_http_port>%u</interserver_http_port><interserver_http_host>127.0.0.1</interserver_http_host>",
-             d, d, m->pub.name, m->pub.tcp, m->pub.http, m->pub.interserver);
-    str_addf(x, "<path>%s/data/</path><tmp_path>%s/tmp/</tmp_path><user_files_path>%s/user_files/</user_files_path>"
-                "<format_schema_path>%s/format_schemas/</format_schema_path><users_config>users.xml</users_config>"
-                "<default_profile>default</default_profile><default_database>default</default_database>"
-                "<timezone>UTC</timezone><mark_cache_size>5368709120</mark_cache_size>"
-                "<max_concurrent_queries>100</max_concurrent_queries><keep_alive_timeout>3</keep_alive_timeout>",
+    str_addf(
+        x,
+        "<yandex><logger><level>warning</level><log>%s/log/server.log</log><errorlog>%s/log/error.log</errorlog>"
+        "<size>10M</size><count>2</count></logger><display_name>%s</display_name>"
+        "<listen_host>127.0.0.1</listen_host><tcp_port>%u</tcp_port><http_port>%u</http_port>"
+        "<interserver_http_port>%u</interserver_http_port><interserver_http_host>127.0.0.1</interserver_http_host>",
+        d, d, m->pub.name, m->pub.tcp, m->pub.http, m->pub.interserver);
+    str_addf(x,
+             "<path>%s/data/</path><tmp_path>%s/tmp/</tmp_path><user_files_path>%s/user_files/</user_files_path>"
+             "<format_schema_path>%s/format_schemas/</format_schema_path><users_config>users.xml</users_config>"
+             "<default_profile>default</default_profile><default_database>default</default_database>"
+             "<timezone>UTC</timezone><mark_cache_size>5368709120</mark_cache_size>"
+             "<max_concurrent_queries>100</max_concurrent_queries><keep_alive_timeout>3</keep_alive_timeout>",
              d, d, d, d);
     if (o->zk_port)
-        str_addf(x, "<zookeeper><node index=\"1\"><host>127.0.0.1</host><port>%u</port></node>"
-                    "<session_timeout_ms>10000</session_timeout_ms></zookeeper>", o->zk_port);
-    str_addf(x, "<remote_servers incl=\"remote_servers\" optional=\"true\"/><macros incl=\"macros\" optional=\"true\"/>"
-                "<include_from>%s/etc/include.xml</include_from>"
-                "<distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl></yandex>\n", d);
+        str_addf(x,
+                 "<zookeeper><node index=\"1\"><host>127.0.0.1</host><port>%u</port></node>"
+                 "<session_timeout_ms>10000</session_timeout_ms></zookeeper>",
+                 o->zk_port);
+    str_addf(x,
+             "<remote_servers incl=\"remote_servers\" optional=\"true\"/><macros incl=\"macros\" optional=\"true\"/>"
+             "<include_from>%s/etc/include.xml</include_from>"
+             "<distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl></yandex>\n",
+             d);
 }
 
 int server_include(struct server *c, const struct clickhouse_opts *o, struct err *err)
 {
     auto_str struct str x = STR_INIT;
 
-    str_addf(&x, "<yandex><remote_servers>%s</remote_servers><macros><cluster>c</cluster><shard>%s</shard>"
-                 "<replica>%s</replica>%s</macros></yandex>\n",
+    str_addf(&x,
+             "<yandex><remote_servers>%s</remote_servers><macros><cluster>c</cluster><shard>%s</shard>"
+             "<replica>%s</replica>%s</macros></yandex>\n",
              o->remote_servers ? o->remote_servers : "", o->shard ? o->shard : "01", c->name,
              o->more_macros ? o->more_macros : "");
     return put_file(err, x.s, "%s/etc/include.xml", c->dir);
@@ -224,7 +232,8 @@ int servers_clickhouse(struct servers *s, const struct clickhouse_opts *o, struc
         "<yandex><profiles><default><background_pool_size>2</background_pool_size><poll_interval>1</poll_interval>"
         "</default></profiles><users><default><password></password><networks><ip>127.0.0.1</ip></networks>"
         "<profile>default</profile><quota>default</quota></default><admin><password>s3cret</password><networks>"
-        "<ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></admin></users><quotas><default/>"
+        "<ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></admin></users><quotas><default/"
+        ">"
         "</quotas></yandex>\n";
     auto_str struct str x = STR_INIT;
     struct member *m = add(s, "ch", o->name);
@@ -249,11 +258,13 @@ static int zk_files(struct member *m, int id, const char *members, struct err *e
     auto_str struct str cfg = STR_INIT, log4j = STR_INIT;
     char myid[16];
 
-    str_addf(&cfg, "tickTime=1000\ninitLimit=10\nsyncLimit=5\ndataDir=%s/data\nclientPort=%u\nclientPortAddress=127.0.0.1\n"
-                   "maxClientCnxns=0\nadmin.enableServer=false\n4lw.commands.whitelist=*\n%s",
+    str_addf(&cfg,
+             "tickTime=1000\ninitLimit=10\nsyncLimit=5\ndataDir=%s/data\nclientPort=%u\nclientPortAddress=127.0.0.1\n"
+             "maxClientCnxns=0\nadmin.enableServer=false\n4lw.commands.whitelist=*\n%s",
              m->pub.dir, m->pub.client, members);
-    str_addf(&log4j, "log4j.rootLogger=WARN, F\nlog4j.appender.F=org.apache.log4j.FileAppender\n"
-                     "log4j.appender.F.File=%s/log/zk.log\nlog4j.appender.F.layout=org.apache.log4j.SimpleLayout\n",
+    str_addf(&log4j,
+             "log4j.rootLogger=WARN, F\nlog4j.appender.F=org.apache.log4j.FileAppender\n"
+             "log4j.appender.F.File=%s/log/zk.log\nlog4j.appender.F.layout=org.apache.log4j.SimpleLayout\n",
              m->pub.dir);
     snprintf(myid, sizeof myid, "%d\n", id);
     if (folders(m->pub.dir, dirs, err) < 0 || put_file(err, cfg.s, "%s/zoo.cfg", m->pub.dir) < 0 ||
@@ -471,8 +482,14 @@ static size_t relabel(char *p, size_t n)
         const char *from;
         size_t len, at;
     } odd[] = {
-        {"18.1\xc6" "E\x97\x00\xc7" "E\x93" "16.1", 15, 14},
-        {"\0" "18.16.1+ds-7.3+b2\0", 19, 7},
+        {"18.1\xc6"
+         "E\x97\x00\xc7"
+         "E\x93"
+         "16.1",
+         15, 14},
+        {"\0"
+         "18.16.1+ds-7.3+b2\0",
+         19, 7},
     };
     size_t count = 0;
 

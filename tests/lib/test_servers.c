@@ -12,11 +12,11 @@
 #include "base/mem.h"
 #include "tests/lib/servers.h"
 
-#define OK(call) \
-    do { \
-        struct err err_ = ERR_INIT, *err = &err_; \
-        if ((call) < 0) \
-            fail_msg("%s: %s", #call, err->msg); \
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        struct err err_ = ERR_INIT, *err = &err_;                                                                      \
+        if ((call) < 0)                                                                                                \
+            fail_msg("%s: %s", #call, err->msg);                                                                       \
     } while (0)
 
 static void replicated_rows_reach_the_other_server(void **state)
@@ -25,7 +25,8 @@ static void replicated_rows_reach_the_other_server(void **state)
     struct server *zk, *a, *b;
     struct clickhouse_opts o = {.shard = "01"};
     auto_str struct str out = STR_INIT;
-    static const char ddl[] = "CREATE TABLE t (n UInt8) ENGINE=ReplicatedMergeTree('/t/{shard}','{replica}') ORDER BY n";
+    static const char ddl[] =
+        "CREATE TABLE t (n UInt8) ENGINE=ReplicatedMergeTree('/t/{shard}','{replica}') ORDER BY n";
 
     (void)state;
     if (!servers_have_clickhouse() || !servers_have_zookeeper())

@@ -16,8 +16,27 @@
 #include "tests/lib/servers.h"
 
 static const char *const hostile[] = {
-    "plain", "it's", "`; DROP TABLE t; --", "back\\slash", "\\", "\\'", "'", "''", "\"double\"", "new\nline", "tab\there",
-    "{n:str}", "%s%n", "\xd0\xb6\xe2\x82\xac\xf0\x9f\x98\x80", "\x01\x7f", "/* c */", "a'||'b", "a\rb", "$1", "?x=1&y=2", " lead",
+    "plain",
+    "it's",
+    "`; DROP TABLE t; --",
+    "back\\slash",
+    "\\",
+    "\\'",
+    "'",
+    "''",
+    "\"double\"",
+    "new\nline",
+    "tab\there",
+    "{n:str}",
+    "%s%n",
+    "\xd0\xb6\xe2\x82\xac\xf0\x9f\x98\x80",
+    "\x01\x7f",
+    "/* c */",
+    "a'||'b",
+    "a\rb",
+    "$1",
+    "?x=1&y=2",
+    " lead",
 };
 enum { N_HOSTILE = sizeof hostile / sizeof *hostile };
 
@@ -92,11 +111,11 @@ static int teardown(void **state)
     return 0;
 }
 
-#define FIXTURE \
-    struct fixture *f = *state; \
-    struct answer a; \
-    if (!f) \
-        skip()
+#define FIXTURE                                                                                                        \
+    struct fixture *f = *state;                                                                                        \
+    struct answer a;                                                                                                   \
+    if (!f)                                                                                                            \
+    skip()
 
 static void hostile_values_come_back_byte_for_byte(void **state)
 {

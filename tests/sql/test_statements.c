@@ -15,8 +15,17 @@
 
 static const struct sql_version old = {18, 16, 1}, modern = {24, 8, 4};
 static const struct sql_arg some[] = {
-    {"limit", "10"}, {"before", "1"}, {"path", "/x"}, {"pattern", "chfleet-1-2-%"}, {"own", "chfleet-1-2-fence"},
-    {"database", "default"}, {"table", "t"}, {"replica", "r"}, {"kind", "ROLE"}, {"name", "n"}, {NULL, NULL},
+    {"limit", "10"},
+    {"before", "1"},
+    {"path", "/x"},
+    {"pattern", "chfleet-1-2-%"},
+    {"own", "chfleet-1-2-fence"},
+    {"database", "default"},
+    {"table", "t"},
+    {"replica", "r"},
+    {"kind", "ROLE"},
+    {"name", "n"},
+    {NULL, NULL},
 };
 
 static void each_server_gets_the_newest_variant_it_knows(void **state)
@@ -98,7 +107,8 @@ static void every_statement_for_old_servers_runs_on_one(void **state)
     o.remote_servers = "<solo><shard><replica><host>127.0.0.1</host><port>9</port></replica></shard></solo>";
     assert_int_equal(servers_clickhouse(s, &o, &c, &err), 0);
     assert_int_equal(server_start(c, &err), 0);
-    assert_int_equal(server_query(c, &out, &err, "CREATE TABLE t (n UInt8) ENGINE=ReplicatedMergeTree('/t','r') ORDER BY n"), 0);
+    assert_int_equal(
+        server_query(c, &out, &err, "CREATE TABLE t (n UInt8) ENGINE=ReplicatedMergeTree('/t','r') ORDER BY n"), 0);
     for (size_t i = 0; (v = sql_variant_at(i)); i++) {
         auto_str struct str sql = STR_INIT;
 

@@ -11,7 +11,8 @@ void scene_give(struct script *s, int i, const char *action)
 
         h->has_table = h->zk_active = false;
         if (strcmp(action, "create") == 0) {
-            h->sts = h->pod = h->ready = h->label = h->endpoint = h->configmap = h->service = h->claim = h->zk_entry = false;
+            h->sts = h->pod = h->ready = h->label = h->endpoint = h->configmap = h->service = h->claim = h->zk_entry =
+                false;
             h->replicas = 0;
             h->process = h->starts = h->uid = 0;
         } else {

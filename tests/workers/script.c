@@ -73,7 +73,8 @@ static void after_fired(struct script_event *e)
     fn(e->s, e->b);
 }
 
-void script_after(struct script *s, uint64_t ms, void (*fn)(struct script *s, struct script_host *h), struct script_host *h)
+void script_after(struct script *s, uint64_t ms, void (*fn)(struct script *s, struct script_host *h),
+                  struct script_host *h)
 {
     struct script_event *e = event(s, ms, after_fired, false);
 
@@ -112,7 +113,8 @@ static void identity_of(const struct script_host *h, char *buf, size_t size)
 
 static bool serves(const struct script_host *h)
 {
-    return h->pod && h->ready && !h->terminating && !h->hangs && strcmp(h->member, "in") == 0 && !h->readonly && h->delay < 10;
+    return h->pod && h->ready && !h->terminating && !h->hangs && strcmp(h->member, "in") == 0 && !h->readonly &&
+           h->delay < 10;
 }
 
 /* The rule of rules, looked at whenever a server is stopped. */
@@ -484,7 +486,8 @@ static void delete_object(struct script *s, uint32_t seq, const cJSON *body)
         pod_goes(s, h);
     }
     if (strcmp(what, "pvc") == 0) {
-        if (!json_bool(body, "consent", false) || h->retain || !begun(s, h->key, h->lost_claim ? "lost-volumes" : "volumes"))
+        if (!json_bool(body, "consent", false) || h->retain ||
+            !begun(s, h->key, h->lost_claim ? "lost-volumes" : "volumes"))
             violation(s, "a volume was deleted that must stay", h);
         h->claim = h->lost_claim = false;
     }
@@ -503,7 +506,8 @@ static void member(struct script *s, uint32_t seq, const cJSON *body)
 
     note(s, in ? "member-in" : "member-out", h);
     watch_begun(s, in ? "member in" : "member out", h);
-    if (in && (!h->ready || h->readonly || (h->log_pointer <= s->log_max && h->has_table && strcmp(h->action, "join") != 0)))
+    if (in &&
+        (!h->ready || h->readonly || (h->log_pointer <= s->log_max && h->has_table && strcmp(h->action, "join") != 0)))
         for (int i = 0; i < s->n_hosts; i++)
             if (&s->hosts[i] != h && s->hosts[i].shard == h->shard && serves(&s->hosts[i]))
                 violation(s, "joined before it had caught up", h);
@@ -622,7 +626,8 @@ static void die(struct script_event *e)
     s->dying = false;
 }
 
-static void op_chan_send(struct world *w, struct world_chan *c, uint16_t type, uint32_t task, uint32_t seq, const char *body, size_t len)
+static void op_chan_send(struct world *w, struct world_chan *c, uint16_t type, uint32_t task, uint32_t seq,
+                         const char *body, size_t len)
 {
     struct script *s = (struct script *)w;
     struct script_event *e;
@@ -722,7 +727,8 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
         script_after(s, 30, restart_process, h);
         script_facts(s, h);
     } else if (strstr(sql, "FROM system.databases")) {
-        str_add(out, h->has_table ? "db\tOrdinary\tOrdinary\ndefault\tOrdinary\tOrdinary\n" : "default\tOrdinary\tOrdinary\n");
+        str_add(out, h->has_table ? "db\tOrdinary\tOrdinary\ndefault\tOrdinary\tOrdinary\n"
+                                  : "default\tOrdinary\tOrdinary\n");
     } else if (strstr(sql, "create_table_query FROM system.tables")) {
         str_add(out, h->has_table ? "db\tt\tReplicatedMergeTree\tCREATE TABLE db.t (n UInt8) ENGINE = X\n" : "");
     } else if (strstr(sql, "system.functions")) {
@@ -773,7 +779,8 @@ struct reply {
 static void reply_arrives(struct script_event *e)
 {
     struct reply *r = e->a;
-    struct http_response res = {.status = r->status, .body = str_text(&r->body), .body_len = r->body.len, .headers = "", .sent = r->sent};
+    struct http_response res = {
+        .status = r->status, .body = str_text(&r->body), .body_len = r->body.len, .headers = "", .sent = r->sent};
 
     if (!r->status)
         err_set(&res.why, ERR_AGAIN, 0, "no answer");
@@ -783,7 +790,8 @@ static void reply_arrives(struct script_event *e)
     free(r);
 }
 
-static struct world_http *op_http(struct world *w, const struct http_request *req, http_data_fn *on_data, http_done_fn *done, void *ctx)
+static struct world_http *op_http(struct world *w, const struct http_request *req, http_data_fn *on_data,
+                                  http_done_fn *done, void *ctx)
 {
     struct script *s = (struct script *)w;
     struct reply *r = mem_zero(sizeof *r);
@@ -881,7 +889,8 @@ static void zk_perform(struct script *s, enum zk_op op, const char *path, struct
     }
 }
 
-static struct world_zk *op_zk(struct world *w, const char *servers, enum zk_op op, const char *path, uint32_t ms, zk_done_fn *done, void *ctx)
+static struct world_zk *op_zk(struct world *w, const char *servers, enum zk_op op, const char *path, uint32_t ms,
+                              zk_done_fn *done, void *ctx)
 {
     struct script *s = (struct script *)w;
     struct world_zk *z = mem_zero(sizeof *z);
@@ -927,7 +936,8 @@ static void tcp_arrives(struct script_event *e)
     free(t);
 }
 
-static struct world_tcp *op_tcp(struct world *w, const char *host, unsigned port, const char *text, size_t limit, uint32_t ms,
+static struct world_tcp *op_tcp(struct world *w, const char *host, unsigned port, const char *text, size_t limit,
+                                uint32_t ms,
                                 void (*done)(void *ctx, const char *text, size_t len, const struct err *err), void *ctx)
 {
     struct script *s = (struct script *)w;
@@ -948,8 +958,8 @@ static struct world_tcp *op_tcp(struct world *w, const char *host, unsigned port
     else if (up <= s->n_hosts / 2)
         str_add(&t->text, "This instance is not currently serving requests\n");
     else
-        str_addf(&t->text, "zk_server_state\t%s\nzk_followers\t%d\nzk_synced_followers\t%d\n", h->keeper_role ? h->keeper_role : "follower",
-                 up - 1, up - 1);
+        str_addf(&t->text, "zk_server_state\t%s\nzk_followers\t%d\nzk_synced_followers\t%d\n",
+                 h->keeper_role ? h->keeper_role : "follower", up - 1, up - 1);
     t->e = event(s, LATENCY_MS, tcp_arrives, true);
     t->e->a = t;
     return t;
@@ -1025,9 +1035,21 @@ static void op_quit(struct world *w, int code)
 }
 
 static const struct world_ops ops = {
-    .mono_ms = op_mono, .wall_ms = op_mono, .random = op_random, .boot_id = op_boot, .timer = op_timer, .timer_stop = op_timer_stop,
-    .http = op_http, .http_cancel = op_http_cancel, .tcp = op_tcp, .tcp_cancel = op_tcp_cancel, .zk = op_zk, .zk_cancel = op_zk_cancel,
-    .chan_send = op_chan_send, .chan_listen = op_chan_listen, .quit = op_quit,
+    .mono_ms = op_mono,
+    .wall_ms = op_mono,
+    .random = op_random,
+    .boot_id = op_boot,
+    .timer = op_timer,
+    .timer_stop = op_timer_stop,
+    .http = op_http,
+    .http_cancel = op_http_cancel,
+    .tcp = op_tcp,
+    .tcp_cancel = op_tcp_cancel,
+    .zk = op_zk,
+    .zk_cancel = op_zk_cancel,
+    .chan_send = op_chan_send,
+    .chan_listen = op_chan_listen,
+    .quit = op_quit,
 };
 
 /* ---- running ---- */

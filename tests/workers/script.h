@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A scripted world and a scripted supervisor for workers: virtual time, hosts as small models, everything in one process.
- * Hosts belong to one cluster "c"; each has one replicated table unless told otherwise. The script watches what workers do
- * and writes down violations of the rules that no worker may break.
+ * A scripted world and a scripted supervisor for workers: virtual time, hosts as small models, everything in one
+ * process. Hosts belong to one cluster "c"; each has one replicated table unless told otherwise. The script watches
+ * what workers do and writes down violations of the rules that no worker may break.
  */
 #ifndef TESTS_WORKERS_SCRIPT_H
 #define TESTS_WORKERS_SCRIPT_H
@@ -16,7 +16,7 @@ enum { SCRIPT_HOSTS = 6 };
 struct script_host {
     char key[64];
     unsigned shard, replica;
-    bool peer;            /* not in the task; its facts are not told */
+    bool peer; /* not in the task; its facts are not told */
     const char *action;
     /* objects */
     bool sts, observed, updated, configmap, service, claim, retain, lost_claim;
@@ -26,20 +26,20 @@ struct script_host {
     bool pod, ready, terminating, image_matches, broken_image, hangs;
     unsigned uid, process, restarts, session; /* session: of which process */
     bool label, endpoint;
-    const char *member;   /* "in", "out" */
+    const char *member; /* "in", "out" */
     char loaded_identity[64], loaded_hash[32];
     uint64_t started_s;
-    unsigned starts;      /* processes seen so far: what restarts are counted by */
+    unsigned starts; /* processes seen so far: what restarts are counted by */
     /* data */
     bool has_table, readonly, zk_entry, zk_active, plain_rows, missing_part, distributed;
-    unsigned queries;     /* of others, running */
+    unsigned queries; /* of others, running */
     unsigned queries_stay_ms;
     int64_t log_pointer, delay;
     int64_t membership;   /* loaded generation */
     bool keeps_old_files; /* a reload does not show the new ones */
     const char *keeper_role;
-    unsigned session_ms;  /* its Keeper session outlives its process so long */
-    bool unlisted;        /* the list to be published does not have it */
+    unsigned session_ms; /* its Keeper session outlives its process so long */
+    bool unlisted;       /* the list to be published does not have it */
 };
 
 struct script {
@@ -56,40 +56,41 @@ struct script {
     cJSON *done_body;
     unsigned workers;
     /* the supervisor */
-    cJSON *rows;          /* the journal of the task */
+    cJSON *rows; /* the journal of the task */
     const char *table, *kind;
-    const char *consent;  /* JSON text of spec.chfleet.consent */
+    const char *consent; /* JSON text of spec.chfleet.consent */
     const char *schema_policy;
     bool deleting, journal_full;
-    int permit;           /* 0 grant, 1 keep waiting, 2 refuse */
+    int permit; /* 0 grant, 1 keep waiting, 2 refuse */
     void (*on_permit)(struct script *s, struct script_host *h, const char *step);
     int64_t generation;
     int64_t log_max;
     unsigned restarted_ms; /* how long a start takes */
     const char *version;
-    const char *disturb;  /* with the first statement that has this text, somebody else restarts the server */
+    const char *disturb; /* with the first statement that has this text, somebody else restarts the server */
     cJSON *knobs;
     /* what is watched */
-    struct str log;       /* one line per effect */
+    struct str log; /* one line per effect */
     char violation[200];
-    unsigned frames_in;   /* from the worker */
+    unsigned frames_in; /* from the worker */
     unsigned sql_sent;
     /* faults: the worker dies with the n-th thing it does (frame or statement), before or after it takes effect */
     unsigned kill_at, acted;
     bool kill_before, dying;
-    unsigned stop_at;     /* MSG_STOP with the n-th thing */
+    unsigned stop_at; /* MSG_STOP with the n-th thing */
 };
 
 void script_init(struct script *s, int shards, int replicas); /* all hosts run, are in, and are right */
 void script_fini(struct script *s);
-void script_start(struct script *s);      /* a worker with the task and the rows of the journal */
-void script_kill(struct script *s);       /* the worker dies now */
+void script_start(struct script *s); /* a worker with the task and the rows of the journal */
+void script_kill(struct script *s);  /* the worker dies now */
 /* Runs until the worker said done, nothing is left to happen, or the limit of virtual time. */
 bool script_run(struct script *s, uint64_t limit_ms);
 /* As script_run; a worker that dies is followed by another one. */
 bool script_finish(struct script *s, uint64_t limit_ms);
 void script_facts(struct script *s, struct script_host *h); /* something about it changed */
-void script_after(struct script *s, uint64_t ms, void (*fn)(struct script *s, struct script_host *h), struct script_host *h);
+void script_after(struct script *s, uint64_t ms, void (*fn)(struct script *s, struct script_host *h),
+                  struct script_host *h);
 void script_stop(struct script *s, bool now);
 unsigned script_count(const struct script *s, const char *line); /* how often this effect is in the log */
 bool script_row(const struct script *s, const char *host, const char *step, const char *outcome);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The crash matrix: for every table, the worker dies with the n-th thing it does (a message to the supervisor, a statement, a
- * Keeper operation), before or after that takes effect, for n = 1, 2, … until it is through; the next worker goes on with
- * what the journal has. The end must be the same, each restart must have happened once, and no rule may have been broken.
- * And: the same with a stop at the n-th thing.
+ * The crash matrix: for every table, the worker dies with the n-th thing it does (a message to the supervisor, a
+ * statement, a Keeper operation), before or after that takes effect, for n = 1, 2, … until it is through; the next
+ * worker goes on with what the journal has. The end must be the same, each restart must have happened once, and no rule
+ * may have been broken. And: the same with a stop at the n-th thing.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,21 +24,16 @@ struct story {
     const char *name, *action;
     int shards, replicas, hosts; /* hosts: how many of the first shard have the action */
     bool keeper;
-    unsigned starts;             /* processes each of them has seen at the end */
-    bool in;                     /* and whether it is a member then */
+    unsigned starts; /* processes each of them has seen at the end */
+    bool in;         /* and whether it is a member then */
 };
 
 static const struct story stories[] = {
-    {"restart", "restart", 1, 2, 2, false, 2, true},
-    {"soft-restart", "soft-restart", 1, 2, 2, false, 2, true},
-    {"recreate", "recreate", 1, 2, 1, false, 2, true},
-    {"create", "create", 1, 3, 1, false, 1, true},
-    {"create all", "create", 1, 2, 2, false, 1, true},
-    {"rebuild", "rebuild", 1, 2, 1, false, 2, true},
-    {"remove", "remove", 1, 2, 1, false, 1, false},
-    {"stop", "stop", 1, 2, 2, false, 1, false},
-    {"reload", "reload", 1, 2, 1, false, 1, true},
-    {"single", "restart", 1, 1, 1, false, 2, true},
+    {"restart", "restart", 1, 2, 2, false, 2, true},   {"soft-restart", "soft-restart", 1, 2, 2, false, 2, true},
+    {"recreate", "recreate", 1, 2, 1, false, 2, true}, {"create", "create", 1, 3, 1, false, 1, true},
+    {"create all", "create", 1, 2, 2, false, 1, true}, {"rebuild", "rebuild", 1, 2, 1, false, 2, true},
+    {"remove", "remove", 1, 2, 1, false, 1, false},    {"stop", "stop", 1, 2, 2, false, 1, false},
+    {"reload", "reload", 1, 2, 1, false, 1, true},     {"single", "restart", 1, 1, 1, false, 2, true},
     {"keeper", "restart", 1, 3, 3, true, 2, false},
 };
 
@@ -71,13 +66,15 @@ static void check(struct script *s, const struct story *st, const char *how, uns
     if (!s->done || strcmp(s->outcome, "done") != 0) {
         char *rows = json_print(s->rows);
 
-        fail_msg("%s, %s %u: %s %s\n%s\n%s", st->name, how, n, s->done ? s->outcome : "never done", s->done_text, str_text(&s->log), rows);
+        fail_msg("%s, %s %u: %s %s\n%s\n%s", st->name, how, n, s->done ? s->outcome : "never done", s->done_text,
+                 str_text(&s->log), rows);
     }
     for (int i = 0; i < st->hosts; i++) {
         const struct script_host *h = &s->hosts[i];
 
         if (h->starts != st->starts)
-            fail_msg("%s, %s %u: %s has started %u times, not %u\n%s", st->name, how, n, h->key, h->starts, st->starts, str_text(&s->log));
+            fail_msg("%s, %s %u: %s has started %u times, not %u\n%s", st->name, how, n, h->key, h->starts, st->starts,
+                     str_text(&s->log));
         if (!st->keeper && (strcmp(h->member, "in") == 0) != st->in)
             fail_msg("%s, %s %u: %s is %s\n%s", st->name, how, n, h->key, h->member, str_text(&s->log));
         if (removed && (h->sts || h->pod || h->claim || h->zk_entry))
@@ -160,7 +157,8 @@ static bool one_stop(const struct story *st, unsigned n)
         bool begins_in = strcmp(st->action, "create") != 0 && strcmp(st->action, "rebuild") != 0;
 
         if (begins_in && h->starts == 1 && strcmp(h->member, "in") != 0 && !h->terminating && h->ready)
-            fail_msg("%s, stop %u: %s was left out though its server was not touched\n%s", st->name, n, h->key, str_text(&s.log));
+            fail_msg("%s, stop %u: %s was left out though its server was not touched\n%s", st->name, n, h->key,
+                     str_text(&s.log));
     }
     if (strcmp(s.outcome, "superseded") == 0 && st->in) { /* the next plan: join those that are out */
         script_kill(&s);
@@ -174,7 +172,8 @@ static bool one_stop(const struct story *st, unsigned n)
                 s.hosts[i].action = "join";
         script_finish(&s, LIMIT_MS);
         if (!s.done || strcmp(s.outcome, "done") != 0 || *s.violation)
-            fail_msg("%s, after stop %u: %s %s %s\n%s", st->name, n, s.outcome, s.done_text, s.violation, str_text(&s.log));
+            fail_msg("%s, after stop %u: %s %s %s\n%s", st->name, n, s.outcome, s.done_text, s.violation,
+                     str_text(&s.log));
     }
     script_fini(&s);
     return reached;

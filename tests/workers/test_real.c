@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Step tables on real ClickHouse and ZooKeeper: a shard of two servers that have data and a schema with everything, and a third
- * one that is created, restarted, rebuilt after it lost its disk, and removed. The supervisor is the test.
+ * Step tables on real ClickHouse and ZooKeeper: a shard of two servers that have data and a schema with everything, and
+ * a third one that is created, restarted, rebuilt after it lost its disk, and removed. The supervisor is the test.
  */
 #include <ftw.h>
 #include <setjmp.h>
@@ -40,11 +40,11 @@ struct real {
 
 static struct real R;
 
-#define OK(call) \
-    do { \
-        struct err err_ = ERR_INIT, *err = &err_; \
-        if ((call) < 0) \
-            fail_msg("%s: %s", #call, err->msg); \
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        struct err err_ = ERR_INIT, *err = &err_;                                                                      \
+        if ((call) < 0)                                                                                                \
+            fail_msg("%s: %s", #call, err->msg);                                                                       \
     } while (0)
 
 static void sql(int i, const char *text)
@@ -259,13 +259,15 @@ static void make_schema(void)
         "CREATE DATABASE `it's odd`",
         "CREATE TABLE app.ev (d Date, id UInt64, v Enum8('a' = 1, 'b' = 2) DEFAULT 'a') ENGINE=ReplicatedMergeTree("
         "'/clickhouse/tables/{shard}/app/ev','{replica}') PARTITION BY toYYYYMM(d) ORDER BY id",
-        "CREATE TABLE app.empty (n UInt8) ENGINE=ReplicatedMergeTree('/clickhouse/tables/{shard}/app/empty','{replica}') ORDER BY n",
+        "CREATE TABLE app.empty (n UInt8) "
+        "ENGINE=ReplicatedMergeTree('/clickhouse/tables/{shard}/app/empty','{replica}') ORDER BY n",
         "CREATE TABLE app.all AS app.ev ENGINE=Distributed('c', 'app', 'ev', id)",
         "CREATE TABLE `it's odd`.`a``b \\\\ 'c'` (n UInt8) ENGINE=Log",
         "CREATE TABLE app.buf AS app.ev ENGINE=Buffer('app', 'ev', 1, 10, 100, 10, 100, 10000, 1000000)",
         "CREATE VIEW app.z_base AS SELECT id, v FROM app.ev",
         "CREATE VIEW app.a_top AS SELECT v, count() AS n FROM app.z_base GROUP BY v",
-        "CREATE MATERIALIZED VIEW app.b_mv ENGINE=SummingMergeTree ORDER BY v AS SELECT v, count() AS n FROM app.ev GROUP BY v",
+        "CREATE MATERIALIZED VIEW app.b_mv ENGINE=SummingMergeTree ORDER BY v AS SELECT v, count() AS n FROM app.ev "
+        "GROUP BY v",
         "CREATE MATERIALIZED VIEW app.a_to TO `it's odd`.`a``b \\\\ 'c'` AS SELECT toUInt8(id) AS n FROM app.ev",
     };
 
@@ -310,13 +312,14 @@ static int strike(void **state)
     return 0;
 }
 
-#define STAGE \
-    (void)state; \
-    if (!R.n) \
-        skip()
+#define STAGE                                                                                                          \
+    (void)state;                                                                                                       \
+    if (!R.n)                                                                                                          \
+    skip()
 
-static const char schema_sql[] = "SELECT database, name, engine, create_table_query FROM system.tables WHERE database != 'system' "
-                                 "ORDER BY database, name";
+static const char schema_sql[] =
+    "SELECT database, name, engine, create_table_query FROM system.tables WHERE database != 'system' "
+    "ORDER BY database, name";
 static const char data_sql[] = "SELECT count(), sum(id), uniqExact(id) FROM app.ev";
 
 static void same_on_all(const char *text)
@@ -404,7 +407,8 @@ static void a_removed_replica_leaves_nothing_in_keeper(void **state)
 
     STAGE;
     fresh_facts("in");
-    sql(NEW, "INSERT INTO app.all SELECT toDate('2026-05-01'), 3000000 + number, 'a' FROM numbers(1000)"); /* asynchronous */
+    sql(NEW,
+        "INSERT INTO app.all SELECT toDate('2026-05-01'), 3000000 + number, 'a' FROM numbers(1000)"); /* asynchronous */
     sql(0, "DROP TABLE app.a_to"); /* its target keeps rows that only this host has: not for this story */
     sql(NEW, "DROP TABLE app.a_to");
     sql(NEW, "DROP TABLE `it's odd`.`a``b \\\\ 'c'`");

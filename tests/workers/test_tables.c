@@ -21,7 +21,8 @@ static void expect(struct script *s, const char *outcome)
     if (!s->done || strcmp(s->outcome, outcome) != 0) {
         char *rows = json_print(s->rows);
 
-        fail_msg("%s %s (%s)\n%s\n%s", s->done ? s->outcome : "not done", s->done_text, outcome, str_text(&s->log), rows);
+        fail_msg("%s %s (%s)\n%s\n%s", s->done ? s->outcome : "not done", s->done_text, outcome, str_text(&s->log),
+                 rows);
     }
 }
 
