@@ -394,6 +394,7 @@ bool networld_run(struct networld *n, const bool *flag, unsigned limit_ms)
 
 struct world_chan *networld_chan(struct networld *n, void (*on_frame)(void *ctx, const struct frame *f), void *ctx)
 {
+    free(n->chan); /* that of the worker before */
     n->chan = mem_zero(sizeof *n->chan);
     n->chan->n = n;
     n->chan->on_frame = on_frame;
