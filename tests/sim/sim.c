@@ -21,7 +21,7 @@ struct simproc {
     struct world w;
     struct sim *s;
     char *name;
-    bool alive, worker;
+    bool alive, frozen, worker;
     struct simproc *next;
     struct world_chan *chans;
     struct sim_http *requests;
@@ -54,13 +54,14 @@ struct sim_http {
     size_t body_len;
     char **headers;
     unsigned flags;
-    bool cancelled, answered, drop, lose;
+    bool cancelled, open, drop, lose, refused;
     int status;
     struct str res_headers, res_body;
     void (*gone)(void *ctx);
     void *gone_ctx;
-    struct event *idle;
+    struct event *limit, *idle; /* time-outs of the client */
     uint32_t idle_ms;
+    const char *why;
     unsigned refs;
     uint64_t last_delivery;
     struct sim_http *next;
@@ -77,8 +78,12 @@ struct sim {
     sim_tcp_fn *tcp;
     void *ctx;
     world_worker_main *worker_main;
-    void (*frame_hook)(void *, struct world *, struct world *, uint16_t, const char *, size_t);
+    void (*frame_hook)(void *, const struct sim_frame *);
     void *frame_ctx;
+    struct file {
+        char *path, *text;
+    } *files;
+    size_t n_files;
 };
 
 static const struct world_ops sim_ops;
@@ -152,7 +157,7 @@ bool sim_run(struct sim *s, uint64_t limit_ms, bool (*until)(void *ctx), void *c
         struct event *e = pop(s);
 
         s->now = e->at > s->now ? e->at : s->now;
-        if (!e->dead && (!e->owner || e->owner->alive)) {
+        if (!e->dead && (!e->owner || (e->owner->alive && !e->owner->frozen))) {
             void (*fn)(void *) = e->fn;
             void *fn_ctx = e->ctx;
 
@@ -259,18 +264,24 @@ static void http_unref(struct sim_http *h)
     free(h);
 }
 
+static void quiet(struct event **e)
+{
+    if (*e)
+        (*e)->dead = true;
+    *e = NULL;
+}
+
 static void http_finish(void *ctx)
 {
     struct sim_http *h = ctx;
-    struct http_response res = {.status = h->status, .body = str_text(&h->res_body), .body_len = h->res_body.len, .headers = str_text(&h->res_headers), .sent = !h->drop};
+    struct http_response res = {.status = h->status, .body = str_text(&h->res_body), .body_len = h->res_body.len, .headers = str_text(&h->res_headers), .sent = !h->drop && !h->refused};
 
-    if (h->idle)
-        h->idle->dead = true;
-    h->idle = NULL;
-    if (!h->cancelled && h->proc->alive) {
+    if (!h->cancelled && h->proc->alive && !h->proc->frozen) {
         h->cancelled = true;
+        quiet(&h->limit);
+        quiet(&h->idle);
         if (!res.status)
-            err_set(&res.why, ERR_AGAIN, 0, "%s %s: connection lost", h->method, h->url);
+            err_set(&res.why, ERR_AGAIN, 0, "%s %s: %s", h->method, h->url, h->why ? h->why : "connection lost");
         if (h->on_data && res.status && h->res_body.len) {
             h->on_data(h->ctx, h->res_body.s, h->res_body.len);
             res.body = "";
@@ -281,6 +292,66 @@ static void http_finish(void *ctx)
     http_unref(h);
 }
 
+/* The server's side learns that the client does not listen any more. */
+static void http_gone(struct sim_http *h)
+{
+    void (*gone)(void *) = h->gone;
+
+    quiet(&h->limit);
+    quiet(&h->idle);
+    h->gone = NULL;
+    if (h->open) {
+        h->open = false;
+        if (gone)
+            gone(h->gone_ctx);
+        http_unref(h);
+    }
+}
+
+/* The client's patience is over. What it asked for may still be carried out. */
+static void http_timeout(void *ctx)
+{
+    struct sim_http *h = ctx;
+    struct http_response res = {.status = 0, .body = "", .headers = "", .sent = !h->drop};
+
+    h->limit = NULL;
+    if (h->cancelled)
+        return;
+    h->cancelled = true;
+    err_set(&res.why, ERR_AGAIN, 0, "%s %s: no answer in time", h->method, h->url);
+    h->refs++;
+    http_gone(h);
+    h->on_done(h->ctx, &res);
+    http_unref(h);
+}
+
+static void idle_timeout(void *ctx)
+{
+    struct sim_http *h = ctx;
+
+    h->idle = NULL;
+    http_timeout(h);
+}
+
+static bool may_fail(const struct sim_http *h)
+{
+    const char *prefix = h->s->faults.error_prefix;
+
+    return !prefix || strncmp(h->url, prefix, strlen(prefix)) == 0;
+}
+
+/* The bytes left before the client died or gave up: the server may still carry them out. */
+static bool still_comes(struct sim_http *h)
+{
+    return !h->drop && strcmp(h->method, "GET") != 0 && chance(h->s, 500);
+}
+
+static void http_lost(struct sim_http *h)
+{
+    h->status = 0;
+    str_reset(&h->res_body);
+}
+
 static void http_arrive(void *ctx)
 {
     struct sim_http *h = ctx;
@@ -288,31 +359,32 @@ static void http_arrive(void *ctx)
     struct http_request req = {.method = h->method, .url = h->url, .headers = (const char *const *)h->headers, .body = h->body, .body_len = h->body_len, .flags = h->flags};
     bool done = true;
 
-    if (h->cancelled || !h->proc->alive) {
-        /* The bytes left before the client died: the server may still carry them out. */
-        if (!chance(s, 500) || h->drop) {
-            http_unref(h);
-            return;
-        }
+    if ((h->cancelled || !h->proc->alive) && !still_comes(h)) {
+        http_unref(h);
+        return;
     }
     if (h->drop) {
         h->status = 0;
-    } else if (chance(s, s->faults.http_error_permille)) {
+    } else if (may_fail(h) && chance(s, s->faults.http_error_permille)) {
         h->status = chance(s, 500) ? 500 : 429;
         str_add(&h->res_body, "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"simulated\"}");
     } else {
-        h->refs++;
         done = s->http(s->ctx, h, &req, &h->status, &h->res_headers, &h->res_body);
-        if (done && h->lose) {
+        if (h->status == SIM_REFUSED) {
             h->status = 0;
-            str_reset(&h->res_body);
+            h->refused = true;
+            h->why = "connection refused";
         }
-        http_unref(h);
+        if (done && h->lose)
+            http_lost(h);
     }
     if (done)
         post(s, NULL, latency(s), http_finish, h);
-    else
-        h->answered = true;
+    else if (h->cancelled || !h->proc->alive) {
+        h->open = true;
+        http_gone(h);
+    } else
+        h->open = true;
 }
 
 struct chunk {
@@ -323,18 +395,34 @@ struct chunk {
 static void chunk_deliver(void *ctx)
 {
     struct chunk *c = ctx;
+    struct sim_http *h = c->h;
 
-    if (!c->h->cancelled && c->h->proc->alive && c->h->on_data)
-        c->h->on_data(c->h->ctx, c->data.s, c->data.len);
-    http_unref(c->h);
+    if (!h->cancelled && h->proc->alive && !h->proc->frozen && h->on_data) {
+        if (h->idle) {
+            quiet(&h->idle);
+            h->idle = post(h->s, h->proc, h->idle_ms, idle_timeout, h);
+        }
+        h->on_data(h->ctx, c->data.s, c->data.len);
+    }
+    http_unref(h);
     str_free(&c->data);
     free(c);
+}
+
+/* One connection keeps its order. */
+static uint64_t in_order(struct sim_http *h)
+{
+    uint64_t at = h->s->now + latency(h->s);
+
+    if (at < h->last_delivery)
+        at = h->last_delivery;
+    h->last_delivery = at;
+    return at - h->s->now;
 }
 
 void sim_http_data(struct sim_http *h, const char *data, size_t len)
 {
     struct chunk *c;
-    uint64_t at;
 
     if (h->cancelled || !h->proc->alive)
         return;
@@ -342,38 +430,46 @@ void sim_http_data(struct sim_http *h, const char *data, size_t len)
     c->h = h;
     h->refs++;
     str_addn(&c->data, data, len);
-    at = h->s->now + latency(h->s);
-    if (at < h->last_delivery) /* one connection keeps its order */
-        at = h->last_delivery;
-    h->last_delivery = at;
-    post(h->s, NULL, at - h->s->now, chunk_deliver, c);
+    post(h->s, NULL, in_order(h), chunk_deliver, c);
+}
+
+static void answer_later(struct sim_http *h)
+{
+    h->gone = NULL;
+    h->open = false;
+    post(h->s, NULL, in_order(h), http_finish, h);
 }
 
 void sim_http_done(struct sim_http *h)
 {
-    uint64_t at = h->s->now + latency(h->s);
+    answer_later(h);
+}
 
-    if (at < h->last_delivery)
-        at = h->last_delivery;
-    h->gone = NULL;
-    post(h->s, NULL, at - h->s->now, http_finish, h);
+void sim_http_answer(struct sim_http *h, int status, const char *body)
+{
+    h->status = status;
+    str_reset(&h->res_body);
+    str_add(&h->res_body, body);
+    if (h->lose)
+        http_lost(h);
+    answer_later(h);
+}
+
+void sim_http_fail(struct sim_http *h)
+{
+    http_lost(h);
+    answer_later(h);
+}
+
+const struct world *sim_http_client(const struct sim_http *h)
+{
+    return &h->proc->w;
 }
 
 void sim_http_on_gone(struct sim_http *h, void (*gone)(void *ctx), void *ctx)
 {
     h->gone = gone;
     h->gone_ctx = ctx;
-}
-
-static void http_gone(struct sim_http *h)
-{
-    void (*gone)(void *) = h->gone;
-
-    h->gone = NULL;
-    if (gone) {
-        gone(h->gone_ctx);
-        http_unref(h); /* the answer that goes on is over */
-    }
 }
 
 static char **copy_headers(const char *const *headers)
@@ -398,8 +494,12 @@ static struct world_http *op_http(struct world *w, const struct http_request *re
                            .method = mem_str(req->method), .url = mem_str(req->url), .body = mem_strn(req->body_len ? req->body : "", req->body_len),
                            .body_len = req->body_len, .headers = copy_headers(req->headers), .flags = req->flags, .refs = 1,
                            .drop = chance(p->s, p->s->faults.http_drop_permille), .lose = chance(p->s, p->s->faults.http_lose_permille),
-                           .next = p->requests};
+                           .idle_ms = req->idle_ms, .next = p->requests};
     p->requests = h;
+    if (req->total_ms)
+        h->limit = post(p->s, p, req->total_ms, http_timeout, h);
+    if (req->idle_ms && req->flags & HTTP_STREAM)
+        h->idle = post(p->s, p, req->idle_ms, idle_timeout, h);
     post(p->s, NULL, latency(p->s), http_arrive, h);
     return (struct world_http *)h;
 }
@@ -541,6 +641,11 @@ struct world *sim_worker_at(struct sim *s, unsigned i)
     return NULL;
 }
 
+void sim_freeze(struct world *w)
+{
+    proc_of(w)->frozen = true;
+}
+
 static void chan_closed(void *ctx)
 {
     struct world_chan *c = ctx;
@@ -657,6 +762,14 @@ struct delivery {
     size_t len;
 };
 
+static void frame_point(struct sim *s, const struct delivery *d, bool after)
+{
+    struct sim_frame f = {&d->from->proc->w, &d->to->proc->w, d->type, d->task, d->seq, d->body, d->len, after};
+
+    if (s->frame_hook)
+        s->frame_hook(s->frame_ctx, &f);
+}
+
 static void deliver(void *ctx)
 {
     struct delivery *d = ctx;
@@ -664,10 +777,11 @@ static void deliver(void *ctx)
     struct sim *s = d->to->proc->s;
 
     if (!d->to->closed && d->to->listening && d->to->cbs.frame && d->to->proc->alive) {
-        if (s->frame_hook)
-            s->frame_hook(s->frame_ctx, &d->from->proc->w, &d->to->proc->w, d->type, d->body, d->len);
-        if (d->to->proc->alive)
+        frame_point(s, d, false);
+        if (d->to->proc->alive && !d->to->proc->frozen) {
             d->to->cbs.frame(d->to->ctx, &f);
+            frame_point(s, d, true);
+        }
     }
     free(d->body);
     free(d);
@@ -682,7 +796,7 @@ static void op_send(struct world *w, struct world_chan *c, uint16_t type, uint32
         return;
     d = mem_zero(sizeof *d);
     *d = (struct delivery){c->peer, c, type, task, seq, mem_strn(body, len), len};
-    post(c->proc->s, NULL, 1, deliver, d);
+    post(c->proc->s, NULL, 1, deliver, d); /* what was sent arrives, also when its sender dies right after */
 }
 
 static void op_listen(struct world *w, struct world_chan *c, const struct world_chan_cbs *cbs, void *ctx)
@@ -693,7 +807,7 @@ static void op_listen(struct world *w, struct world_chan *c, const struct world_
     c->listening = true;
 }
 
-void sim_on_frame(struct sim *s, void (*fn)(void *, struct world *, struct world *, uint16_t, const char *, size_t), void *ctx)
+void sim_on_frame(struct sim *s, void (*fn)(void *, const struct sim_frame *), void *ctx)
 {
     s->frame_hook = fn;
     s->frame_ctx = ctx;
@@ -701,12 +815,23 @@ void sim_on_frame(struct sim *s, void (*fn)(void *, struct world *, struct world
 
 /* ---- files and the rest ---- */
 
+void sim_file(struct sim *s, const char *path, const char *text)
+{
+    s->files = mem_grow(s->files, s->n_files + 1, sizeof *s->files);
+    s->files[s->n_files++] = (struct file){mem_str(path), mem_str(text)};
+}
+
 static int op_read(struct world *w, const char *path, char **text, size_t *len, struct err *err)
 {
-    (void)w;
-    (void)text;
-    (void)len;
-    return err_set(err, ERR_MISSING, 0, "%s: the simulation has no files", path);
+    struct sim *s = proc_of(w)->s;
+
+    for (size_t i = 0; i < s->n_files; i++)
+        if (strcmp(s->files[i].path, path) == 0) {
+            *text = mem_str(s->files[i].text);
+            *len = strlen(*text);
+            return 0;
+        }
+    return err_set(err, ERR_MISSING, 0, "%s: the simulation has no such file", path);
 }
 
 static int op_write(struct world *w, const char *path, const char *text, size_t len, unsigned mode, struct err *err)
@@ -774,6 +899,11 @@ void sim_free(struct sim *s)
     for (size_t i = 0; i < s->n; i++)
         free(s->heap[i]);
     free(s->heap);
+    for (size_t i = 0; i < s->n_files; i++) {
+        free(s->files[i].path);
+        free(s->files[i].text);
+    }
+    free(s->files);
     for (struct simproc *p = s->procs, *next; p; p = next) {
         next = p->next;
         for (struct world_chan *c = p->chans, *cn; c; c = cn) {

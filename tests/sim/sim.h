@@ -20,11 +20,13 @@ struct sim_http; /* a request under way, as the server sees it */
 typedef bool sim_http_fn(void *ctx, struct sim_http *h, const struct http_request *req, int *status, struct str *headers, struct str *body);
 typedef int sim_zk_fn(void *ctx, enum zk_op op, const char *path, struct str *value, struct err *err);
 typedef void sim_tcp_fn(void *ctx, const char *host, unsigned port, const char *text, struct str *answer, struct err *err);
+enum { SIM_REFUSED = -1 }; /* as HTTP status: nobody listens there; surely nothing was sent */
 
 struct sim_faults {
     unsigned http_drop_permille;    /* request lost before it arrives */
     unsigned http_lose_permille;    /* carried out, but the answer is lost */
     unsigned http_error_permille;   /* answered 500 or 429 without being carried out */
+    const char *error_prefix;       /* errors only for URLs that begin so; NULL = all */
     unsigned max_latency_ms;        /* each way, 1..n; 0 = 3 */
 };
 
@@ -35,9 +37,13 @@ uint64_t sim_random(struct sim *s);
 struct sim_faults *sim_faults(struct sim *s);
 void sim_serve(struct sim *s, sim_http_fn *http, sim_zk_fn *zk, sim_tcp_fn *tcp, void *ctx);
 
+/* A small file that read_file() of every process finds. Texts are copied. */
+void sim_file(struct sim *s, const char *path, const char *text);
+
 /* A process: its world. Kill: nothing of it is called any more; workers' supervisors see closed() and on_exit(). */
 struct world *sim_proc(struct sim *s, const char *name);
 void sim_kill(struct world *w);
+void sim_freeze(struct world *w); /* hangs: none of its events run any more, and nobody is told */
 bool sim_alive(const struct world *w);
 void sim_workers(struct sim *s, world_worker_main *fn);
 /* Worker processes alive now, in order of start; i from 0. NULL past the end. */
@@ -51,12 +57,25 @@ void sim_after(struct sim *s, uint64_t ms, void (*fn)(void *ctx), void *ctx);
  * True when `until` said so. until NULL: only the limit. */
 bool sim_run(struct sim *s, uint64_t limit_ms, bool (*until)(void *ctx), void *ctx);
 
-/* For streaming answers. */
+/* For answers that come later: the server returned false. Exactly one of done (after a streamed 200), answer and fail (the
+ * connection breaks) ends it; none of them may be called after the client went away. */
 void sim_http_data(struct sim_http *h, const char *data, size_t len);
 void sim_http_done(struct sim_http *h);
+void sim_http_answer(struct sim_http *h, int status, const char *body);
+void sim_http_fail(struct sim_http *h);
+const struct world *sim_http_client(const struct sim_http *h);
 void sim_http_on_gone(struct sim_http *h, void (*gone)(void *ctx), void *ctx); /* the client went away */
 
-/* Named points: called by the journal and link hooks of the crash matrix. The test's function may kill processes. */
-void sim_on_frame(struct sim *s, void (*fn)(void *ctx, struct world *from, struct world *to, uint16_t type, const char *body, size_t len), void *ctx);
+/* Called for every frame between supervisor and worker, right before it is delivered and right after the receiver has dealt
+ * with it. The test's function may kill processes: a dead receiver gets nothing. */
+struct sim_frame {
+    struct world *from, *to;
+    uint16_t type;
+    uint32_t task, seq;
+    const char *body;
+    size_t len;
+    bool after;
+};
+void sim_on_frame(struct sim *s, void (*fn)(void *ctx, const struct sim_frame *f), void *ctx);
 
 #endif
