@@ -429,7 +429,7 @@ static int replicated(struct chost *h, struct dtable *t, const char *engine, str
 
 static int create_table(struct chost *h, const char *sql, const char *p, const char *what, struct err *err)
 {
-    char db[64] = "default", name[96], engine[64];
+    char db[96] = "default", name[96], engine[64];
     const char *e = strstr(sql, "ENGINE");
     struct dtable *t;
 

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A whole installation in one process: API server (the plane's own core), controllers, kubelets, servers, balancer,
+ * clients, observer, and the real supervisor and workers, which can be killed at any moment. One seed, one run.
+ */
+#ifndef TESTS_SIM_LAB_H
+#define TESTS_SIM_LAB_H
+
+#include "journal/journal.h"
+#include "kube/kube.h"
+#include "plane/api.h"
+#include "plane/plane.h"
+#include "supervisor/super.h"
+#include "tests/sim/hosts.h"
+#include "tests/sim/kubelet.h"
+#include "tests/sim/observer.h"
+#include "tests/sim/sim.h"
+
+struct load;
+
+/* Misfortunes of watches: extra delay, ended early, half-closed (silent), answered 410. */
+struct watch_faults {
+    unsigned lag_max_ms, cut_permille, silent_permille, gone_permille;
+};
+
+struct lab {
+    uint64_t seed;
+    struct sim *s;
+    struct plane plane;
+    struct hosts *hosts;
+    struct kubelet *kubelet;
+    struct observer *obs;
+    struct load *load;
+    struct watch_faults watch;
+    /* the product; super_w is NULL while it does not run */
+    struct world *super_w;
+    struct kube *kube;
+    struct journal *journal;
+    struct super *super;
+    char *journal_dir;
+    unsigned super_starts;
+    uint64_t requests, writes; /* that arrived at the API server */
+    char write_log[4096];      /* the last ones */
+    /* called after a write of the product was carried out, before its answer leaves; may kill */
+    void (*on_write)(void *ctx, const char *method, const char *path);
+    /* called after a statement reached a server, before its answer leaves; may kill */
+    void (*on_statement)(void *ctx, struct chost *h, const struct world *from, const char *sql);
+    void *hook_ctx;
+};
+
+struct lab *lab_new(uint64_t seed);
+void lab_free(struct lab *l);
+
+void lab_super_start(struct lab *l);
+void lab_super_kill(struct lab *l);          /* with its workers, at once */
+void lab_super_restart_in(struct lab *l, uint64_t ms); /* starts it again later */
+void lab_forget_journal(struct lab *l);      /* while it does not run: the next one begins with an empty one */
+
+/* Creates or replaces the spec. Text is JSON. */
+void lab_apply(struct lab *l, const char *json);
+void lab_delete(struct lab *l, const char *name);
+const cJSON *lab_chi(const struct lab *l, const char *name); /* NULL */
+/* Runs until the resource's status says Completed for its generation and nothing is under way. */
+bool lab_wait_completed(struct lab *l, const char *name, uint64_t limit_ms);
+bool lab_wait_gone(struct lab *l, const char *name, uint64_t limit_ms);
+bool lab_wait_word(struct lab *l, const char *name, const char *word, uint64_t limit_ms);
+void lab_run(struct lab *l, uint64_t ms);
+
+/* The shape all scenarios use: installation "demo", cluster "main". settings and extra may be "". */
+struct shape {
+    unsigned shards, replicas;
+    const char *image, *settings, *extra; /* extra: members of spec, "…," */
+};
+char *lab_demo(const struct shape *shape); /* caller frees */
+/* app.ev, replicated, and app.ev_all, Distributed, on every host; a few rows. */
+void lab_schema(struct lab *l, const char *name);
+
+#define LAB_IMAGE "clickhouse/clickhouse-server:24.3"
+#define LAB_PASSWORD "s1mulated-secret" /* the observer looks for it in everything that is written */
+
+/* simlog.c: the log of all processes of the simulation. */
+void simlog_trace(bool on, const struct sim *s);
+unsigned simlog_leaks(void); /* lines that held LAB_PASSWORD */
+
+#endif
