@@ -1,3 +1,4 @@
+#include "supervisor/internal.h"
 #include "tests/sim/lab.h"
 #include "tests/sim/load.h"
 #include <stdio.h>
@@ -5,7 +6,10 @@
 #include <time.h>
 #include "base/mem.h"
 static double now(void){struct timespec t;clock_gettime(CLOCK_MONOTONIC,&t);return t.tv_sec+t.tv_nsec/1e9;}
-static void dump(struct lab*l){ struct journal_reader*r; struct err e={0}; if(journal_read_open(&r,l->journal_dir,&e)<0){puts(e.msg);return;}
+static void dump(struct lab*l){ struct inst*in=l->super->insts; struct facts*fa=NULL; struct err fe={0}; if(desired_facts(in,in->fleet,&fa,&fe)==0){
+#define P(w,n,k) for(size_t i=0;i<fa->hosts[h].n;i++) printf("%s " k " %s: %.300s -> %.300s\n",fa->hosts[h].key,fa->hosts[h].w[i].path,fa->hosts[h].w[i].from?fa->hosts[h].w[i].from:"(null)",fa->hosts[h].w[i].to?fa->hosts[h].w[i].to:"(null)");
+for(size_t h=0;h<fa->n_hosts;h++){P(object_changes,n_object,"object") P(template_changes,n_template,"template") P(restart_changes,n_restart,"restart") P(reload_changes,n_reload,"reload")}
+for(size_t i=0;i<fa->n_common;i++) printf("common %s: %.300s -> %.300s\n",fa->common_changes[i].path,fa->common_changes[i].from?fa->common_changes[i].from:"",fa->common_changes[i].to?fa->common_changes[i].to:"");} struct journal_reader*r; struct err e={0}; if(journal_read_open(&r,l->journal_dir,&e)<0){puts(e.msg);return;}
  cJSON*ops=journal_read_ops(r,"",1,&e); printf("%s\n",cJSON_Print(ops)); cJSON*pl=journal_read_plan(r,(uint64_t)json_int(ops,"0.op",0),&e); printf("%s\n",cJSON_Print(pl)); journal_read_close(r);}
 int main(int argc,char**argv){
     uint64_t seed=argc>1?strtoull(argv[1],0,10):1;
