@@ -97,6 +97,48 @@ static void lb_apply(void *ctx, const struct lb_service *want)
     sim_after(k->s, 1 + sim_random(k->s) % (k->knobs.lb_max_ms + 1), carry_out, o);
 }
 
+static bool balances(struct kubelet *k, const char *ns, const char *name)
+{
+    const cJSON *svc = store_get(k->p->store, PK_SVC, ns, name);
+
+    return svc && strcmp(json_str(svc, "spec.clusterIP", ""), "None") != 0;
+}
+
+struct ready_pods {
+    const char *service;
+    struct lb_member v[64];
+    size_t n;
+};
+
+static int add_ready(void *ctx, const cJSON *slice)
+{
+    struct ready_pods *r = ctx;
+    const cJSON *e;
+
+    if (!str_eq(json_label(slice, "kubernetes.io/service-name"), r->service))
+        return 0;
+    cJSON_ArrayForEach(e, json_get(slice, "endpoints"))
+        if (json_bool(e, "conditions.ready", false) && r->n < 64)
+            r->v[r->n++] = (struct lb_member){.name = json_str(e, "targetRef.name", ""), .uid = json_str(e, "targetRef.uid", "")};
+    return 0;
+}
+
+void kubelet_slice(void *ctx, enum store_change what, const cJSON *old, const cJSON *obj)
+{
+    struct kubelet *k = ctx;
+    const char *name = obj ? json_label(obj, "kubernetes.io/service-name") : NULL;
+    struct ready_pods r = {.service = name};
+    struct lb_service want;
+
+    (void)what;
+    (void)old;
+    if (!name || !balances(k, json_ns(obj), name))
+        return;
+    store_each(k->p->store, PK_EPSLICE, json_ns(obj), NULL, add_ready, &r);
+    want = (struct lb_service){json_ns(obj), name, NULL, 0, r.v, r.n};
+    lb_apply(k, &want);
+}
+
 static enum lb_state lb_state(void *ctx, const char *ns, const char *name, const char *uid)
 {
     struct lbsvc *s = service(ctx, ns, name, false);
@@ -217,13 +259,20 @@ static unsigned running_keepers(struct kubelet *k, const struct kpod **first)
     return n;
 }
 
-void kubelet_word(struct kubelet *k, unsigned port, const char *word, struct str *answer, struct err *err)
+static bool is_at(const struct kpod *p, const char *host)
+{
+    size_t n = strcspn(host, ".");
+
+    return strcmp(host, "127.0.0.1") == 0 || (strncmp(p->name, host, n) == 0 && strcmp(p->name + n, "-0") == 0);
+}
+
+void kubelet_word(struct kubelet *k, const char *host, unsigned port, const char *word, struct str *answer, struct err *err)
 {
     const struct kpod *leader;
     unsigned n = running_keepers(k, &leader);
 
     for (struct kpod *p = k->pods; p; p = p->next) {
-        if (!p->keeper || p->gone || !p->ready || pod_port(k, p, "zk") != port)
+        if (!p->keeper || p->gone || !p->ready || pod_port(k, p, "zk") != port || !is_at(p, host))
             continue;
         if (strncmp(word, "ruok", 4) == 0)
             str_add(answer, "imok");
@@ -236,5 +285,5 @@ void kubelet_word(struct kubelet *k, unsigned port, const char *word, struct str
             str_addf(answer, "zk_followers\t%u\nzk_synced_followers\t%u\n", n - 1, n - 1);
         return;
     }
-    err_set(err, ERR_AGAIN, 0, "127.0.0.1:%u: connection refused", port);
+    err_set(err, ERR_AGAIN, 0, "%s:%u: connection refused", host, port);
 }

@@ -132,12 +132,32 @@ struct chost *hosts_at(struct hosts *hs, size_t i)
     return h;
 }
 
-struct chost *hosts_by_port(struct hosts *hs, unsigned port, bool tcp)
+/* "ns/SERVICE-0" of a Service's name. */
+static bool named(const struct chost *h, const char *address)
 {
+    const char *pod = strchr(h->pod, '/') + 1;
+    size_t n = strcspn(address, ".");
+
+    return strncmp(pod, address, n) == 0 && strcmp(pod + n, "-0") == 0;
+}
+
+struct chost *hosts_listening(struct hosts *hs, const char *address, unsigned port, bool tcp)
+{
+    bool number = strcmp(address, "127.0.0.1") == 0;
+
     for (struct chost *h = hs->list; h; h = h->next)
-        if ((h->state == CHOST_UP || h->state == CHOST_STOPPING) && (tcp ? h->start.tcp : h->start.http) == port)
+        if ((h->state == CHOST_UP || h->state == CHOST_STOPPING) && (tcp ? h->start.tcp : h->start.http) == port &&
+            (number || named(h, address)))
             return h;
     return NULL;
+}
+
+static struct chost *at_url(struct hosts *hs, const char *url)
+{
+    const char *host = url + strlen("http://"), *colon = strchr(host, ':');
+    auto_free char *address = colon ? mem_strn(host, (size_t)(colon - host)) : NULL;
+
+    return address ? hosts_listening(hs, address, (unsigned)atoi(colon + 1), false) : NULL;
 }
 
 /* ---- queries ---- */
@@ -451,12 +471,12 @@ static int run(struct chost *h, const struct http_request *req, struct str *body
     return status;
 }
 
-bool hosts_http(struct hosts *hs, struct sim_http *http, const struct http_request *req, int *status, struct str *body)
+bool hosts_http(struct hosts *hs, struct sim_http *http, const struct http_request *req, int *status, struct str *body, struct chost **asked)
 {
-    const char *colon = strchr(req->url + 7, ':');
-    struct chost *h = hosts_by_port(hs, colon ? (unsigned)atoi(colon + 1) : 0, false);
+    struct chost *h = at_url(hs, req->url);
     bool ended = false;
 
+    *asked = h;
     if (!h || h->state == CHOST_DOWN) {
         *status = SIM_REFUSED;
         return true;

@@ -62,7 +62,8 @@ void chost_unmount_all(struct chost *h);
 void hosts_disk_gone(struct hosts *hs, const char *disk);
 
 /* ---- world's side ---- */
-bool hosts_http(struct hosts *hs, struct sim_http *h, const struct http_request *req, int *status, struct str *body);
+/* *asked: whose answer it is, or NULL. */
+bool hosts_http(struct hosts *hs, struct sim_http *h, const struct http_request *req, int *status, struct str *body, struct chost **asked);
 int hosts_zk(struct hosts *hs, enum zk_op op, const char *path, struct str *value, struct err *err);
 
 /* ---- clients ---- */
@@ -73,10 +74,11 @@ typedef void query_done_fn(void *ctx, bool ok, const char *why);
 void chost_query(struct chost *h, const char *id, unsigned ms, query_done_fn *done, void *ctx);
 /* One row into a replicated table through this server. -1: it did not take it (not up, read-only). */
 int64_t chost_insert(struct chost *h, const char *database, const char *table);
-struct chost *hosts_by_port(struct hosts *hs, unsigned port, bool tcp);
-/* Members of one shard (from 0) in the loaded remote_servers: native ports, at most max. Returns the number; -1: no such
- * shard. */
-int chost_members(const struct chost *h, unsigned shard, unsigned *ports, int max);
+/* Who listens at an address: 127.0.0.1 and a port of its own, or the name of a host Service. NULL: nobody. */
+struct chost *hosts_listening(struct hosts *hs, const char *address, unsigned port, bool tcp);
+/* Replicas of one shard (from 0) in the loaded remote_servers, at most max. A NULL one is listed, but nobody listens there.
+ * Returns the number listed; -1: no such shard. */
+int chost_members(const struct chost *h, unsigned shard, struct chost **replicas, int max);
 
 /* ---- truth, for the observer ---- */
 const char *chost_pod(const struct chost *h);

@@ -13,6 +13,8 @@ void loaded_free(struct loaded *l)
         free(l->macros[i].name);
         free(l->macros[i].value);
     }
+    for (size_t i = 0; i < l->n_members; i++)
+        free(l->members[i].host);
     free(l->settings);
     free(l->users);
     memset(l, 0, sizeof *l);
@@ -72,20 +74,19 @@ static void read_macros(struct loaded *l, const char *text)
 
 static void read_members(struct loaded *l, const char *text, const char *cluster)
 {
-    size_t n, m;
+    size_t n, m, len = 0;
     const char *rs = element(text, NULL, "remote_servers", &n), *c = rs ? element(rs, rs + n, cluster, &m) : NULL;
     const char *end = c ? c + m : NULL, *s = c;
 
-    l->n_members = 0;
-    l->n_shards = 0;
     while (s && (s = element(s, end, "shard", &n))) {
         const char *stop = s + n, *p = s, *r;
 
         while ((r = element(p, stop, "replica", &m))) {
-            const char *port = element(r, stop, "port", &n);
+            const char *port = element(r, stop, "port", &n), *host = element(r, stop, "host", &len);
 
-            if (port && l->n_members < sizeof l->members / sizeof *l->members) {
+            if (port && host && l->n_members < sizeof l->members / sizeof *l->members) {
                 l->members[l->n_members].shard = (unsigned)l->n_shards;
+                l->members[l->n_members].host = mem_strn(host, len);
                 l->members[l->n_members++].port = (unsigned)atoi(port);
             }
             p = r + m;
@@ -210,7 +211,7 @@ const char *chost_setting(const struct chost *h, const char *tag, bool at_start,
     return buf;
 }
 
-int chost_members(const struct chost *h, unsigned shard, unsigned *ports, int max)
+int chost_members(const struct chost *h, unsigned shard, struct chost **replicas, int max)
 {
     int n = 0;
 
@@ -218,6 +219,6 @@ int chost_members(const struct chost *h, unsigned shard, unsigned *ports, int ma
         return -1;
     for (size_t i = 0; i < h->now.n_members; i++)
         if (h->now.members[i].shard == shard && n < max)
-            ports[n++] = h->now.members[i].port;
+            replicas[n++] = hosts_listening(h->hs, h->now.members[i].host, h->now.members[i].port, true);
     return n;
 }

@@ -52,6 +52,7 @@ struct loaded {
     size_t n_macros;
     struct {
         unsigned shard, port;
+        char *host;
     } members[64];
     size_t n_members;
     int n_shards;

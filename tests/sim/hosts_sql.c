@@ -403,16 +403,13 @@ static int answer_drop_replica(struct call *c)
 
 static int answer_reach(struct call *c)
 {
-    unsigned ports[32];
+    struct chost *replicas[32];
 
     for (unsigned s = 0; (int)s < c->h->now.n_shards; s++) {
-        int n = chost_members(c->h, s, ports, 32), up = 0;
+        int n = chost_members(c->h, s, replicas, 32), up = 0;
 
-        for (int i = 0; i < n; i++) {
-            struct chost *h = hosts_by_port(c->h->hs, ports[i], true);
-
-            up += h && h->state == CHOST_UP;
-        }
+        for (int i = 0; i < n; i++)
+            up += replicas[i] && replicas[i]->state == CHOST_UP;
         if (!up)
             return fail(c, 279, "All connection tries failed.");
     }

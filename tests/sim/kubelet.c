@@ -496,7 +496,7 @@ static int volume_remove(void *ctx, const char *path, struct err *err)
     return 0;
 }
 
-struct kubelet *kubelet_new(struct sim *s, struct plane *p, struct hosts *hs)
+struct kubelet *kubelet_new(struct sim *s, struct plane *p, struct hosts *hs, bool dns)
 {
     static const struct volume_ops volumes = {volume_make, volume_remove};
     struct kubelet *k = mem_zero(sizeof *k);
@@ -504,10 +504,12 @@ struct kubelet *kubelet_new(struct sim *s, struct plane *p, struct hosts *hs)
     k->s = s;
     k->p = p;
     k->hosts = hs;
-    k->knobs = (struct kubelet_knobs){.pull_max_ms = 2000, .probe_max_ms = 3000, .lb_max_ms = 300, .watch_max_ms = 200};
+    k->knobs = (struct kubelet_knobs){.pull_max_ms = 2000, .probe_max_ms = 3000, .lb_max_ms = dns ? 1000 : 300, .watch_max_ms = 200};
     k->sts = ctl_sts_new(p);
     k->pvc = ctl_pvc_new(p, &volumes, k);
-    k->svc = ctl_svc_new(p, &kubelet_lb_ops, k);
+    k->svc = ctl_svc_new(p, dns ? NULL : &kubelet_lb_ops, k);
+    if (dns)
+        k->slices = store_subscribe(p->store, PK_EPSLICE, kubelet_slice, k);
     k->sched = ctl_sched_new(p);
     k->subs[0] = store_subscribe(p->store, PK_POD, on_pod, k);
     k->subs[1] = store_subscribe(p->store, PK_CM, on_configmap, k);
@@ -524,6 +526,7 @@ void kubelet_free(struct kubelet *k)
 {
     for (int i = 0; i < 3; i++)
         store_unsubscribe(k->subs[i]);
+    store_unsubscribe(k->slices);
     ctl_sts_free(k->sts);
     ctl_pvc_free(k->pvc);
     ctl_svc_free(k->svc);

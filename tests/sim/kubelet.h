@@ -18,7 +18,8 @@ struct kubelet_knobs {
     unsigned watch_max_ms;              /* until the kubelet sees a change */
 };
 
-struct kubelet *kubelet_new(struct sim *s, struct plane *p, struct hosts *hs);
+/* dns: balancers follow EndpointSlices; else slices follow the balancer, as in the plane. */
+struct kubelet *kubelet_new(struct sim *s, struct plane *p, struct hosts *hs, bool dns);
 void kubelet_free(struct kubelet *k);
 struct kubelet_knobs *kubelet_knobs(struct kubelet *k);
 
@@ -35,7 +36,7 @@ int kubelet_members(struct kubelet *k, const char *ns, const char *service, cons
 bool kubelet_balanced(struct kubelet *k, const char *pod); /* behind any Service that balances */
 
 /* ---- Keeper members: four-letter words ---- */
-void kubelet_word(struct kubelet *k, unsigned port, const char *word, struct str *answer, struct err *err);
+void kubelet_word(struct kubelet *k, const char *host, unsigned port, const char *word, struct str *answer, struct err *err);
 unsigned kubelet_starts(struct kubelet *k, const char *pod); /* containers ever started under this name, Keeper's too */
 bool kubelet_runs(struct kubelet *k, const char *pod, const char **image); /* Ready now, with this image */
 

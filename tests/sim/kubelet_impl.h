@@ -44,7 +44,7 @@ struct kubelet {
     struct ctl_pvc *pvc;
     struct ctl_svc *svc;
     struct ctl_sched *sched;
-    struct store_sub *subs[3];
+    struct store_sub *subs[3], *slices;
     struct kpod *pods;
     struct lbsvc *services;
     struct count *counts;
@@ -55,6 +55,7 @@ struct kubelet {
 
 struct kpod *kubelet_pod(struct kubelet *k, const char *key); /* "ns/name"; NULL */
 void kubelet_count(struct kubelet *k, const char *pod);
+store_change_fn kubelet_slice; /* EndpointSlices tell the balancer */
 extern const struct lb_ops kubelet_lb_ops;
 void kubelet_lb_free(struct kubelet *k);
 

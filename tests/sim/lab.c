@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "tests/sim/load.h"
 #include "workers/worker.h"
@@ -161,6 +162,7 @@ static void note_write(struct lab *l, const struct http_request *req)
     char line[400];
 
     l->writes++;
+    log_debug("api", "%s %s %.*s", req->method, req->url + strlen(API), req->body_len > 600 ? 600 : (int)req->body_len, (const char *)req->body);
     observer_wrote(l->obs, req->body, req->body_len);
     snprintf(line, sizeof line, "%llu %s %s %.200s\n", (unsigned long long)sim_now(l->s), req->method, req->url + strlen(API),
              req->body_len ? (const char *)req->body : "");
@@ -196,7 +198,10 @@ static bool serve_api(struct lab *l, struct sim_http *http, const struct http_re
     if (res.wrote)
         store_flush(l->plane.store, NULL);
     *status = res.status;
-    str_addn(body, str_text(&res.body), res.body.len);
+    if (l->dns && strcmp(only, "/version") == 0)
+        str_add(body, "{\"major\":\"1\",\"minor\":\"31\",\"gitVersion\":\"v1.31.0\",\"platform\":\"linux/amd64\"}");
+    else
+        str_addn(body, str_text(&res.body), res.body.len);
     str_addn(headers, str_text(&res.headers), res.headers.len);
     api_response_free(&res);
     if (out == API_WATCH)
@@ -211,18 +216,18 @@ static bool serve_api(struct lab *l, struct sim_http *http, const struct http_re
 static bool serve(void *ctx, struct sim_http *http, const struct http_request *req, int *status, struct str *headers, struct str *body)
 {
     struct lab *l = ctx;
-    const char *colon = strchr(req->url + 7, ':');
     struct chost *h;
     bool done;
 
     if (strncmp(req->url, API, strlen(API)) == 0)
         return serve_api(l, http, req, status, headers, body);
-    h = colon ? hosts_by_port(l->hosts, (unsigned)atoi(colon + 1), false) : NULL;
-    done = hosts_http(l->hosts, http, req, status, body);
-    if (h && l->on_statement) {
+    done = hosts_http(l->hosts, http, req, status, body, &h);
+    if (h) {
         auto_free char *sql = mem_strn(req->body ? req->body : "", req->body_len);
 
-        l->on_statement(l->hook_ctx, h, sim_http_client(http), sql);
+        log_debug(chost_pod(h), "%s → %d", sql, *status);
+        if (l->on_statement)
+            l->on_statement(l->hook_ctx, h, sim_http_client(http), sql);
     }
     return done;
 }
@@ -234,8 +239,7 @@ static int zk(void *ctx, enum zk_op op, const char *path, struct str *value, str
 
 static void tcp(void *ctx, const char *host, unsigned port, const char *text, struct str *answer, struct err *err)
 {
-    (void)host;
-    kubelet_word(((struct lab *)ctx)->kubelet, port, text, answer, err);
+    kubelet_word(((struct lab *)ctx)->kubelet, host, port, text, answer, err);
 }
 
 /* ---- hooks of the models ---- */
@@ -289,7 +293,7 @@ static void remove_files(const char *dir)
         closedir(d);
 }
 
-struct lab *lab_new(uint64_t seed)
+struct lab *lab_new(uint64_t seed, bool dns)
 {
     struct lab *l = mem_zero(sizeof *l);
     struct hosts_hooks hooks = {host_state, host_exited, host_unknown, l};
@@ -297,6 +301,7 @@ struct lab *lab_new(uint64_t seed)
     cJSON *node = store_new_object(PK_NODE, NULL, "sim");
 
     l->seed = seed;
+    l->dns = dns;
     l->s = sim_new(seed);
     sim_file(l->s, "kubeconfig", kubeconfig);
     sim_serve(l->s, serve, zk, tcp, l);
@@ -311,7 +316,8 @@ struct lab *lab_new(uint64_t seed)
         broken("store", &err);
     store_create(l->plane.store, PK_NODE, node, STORE_SYSTEM, NULL, NULL);
     l->plane.api = api_new(l->plane.w, l->plane.store);
-    l->kubelet = kubelet_new(l->s, &l->plane, l->hosts);
+    l->kubelet = kubelet_new(l->s, &l->plane, l->hosts, dns);
+    hosts_knobs(l->hosts)->mount_max_ms = dns ? 90000 : 300;
     l->obs = observer_new(l->s, &l->plane, l->hosts, l->kubelet);
     l->load = load_new(l->s, l->hosts, l->kubelet, l->obs);
     return l;

@@ -25,6 +25,7 @@ struct watch_faults {
 
 struct lab {
     uint64_t seed;
+    bool dns;
     struct sim *s;
     struct plane plane;
     struct hosts *hosts;
@@ -48,7 +49,9 @@ struct lab {
     void *hook_ctx;
 };
 
-struct lab *lab_new(uint64_t seed);
+/* dns: as on a cluster: hosts are named, files take up to 90 s to reach a pod, balancers follow EndpointSlices; else as in
+ * the plane: ports of one address, files at once, slices follow the balancer. */
+struct lab *lab_new(uint64_t seed, bool dns);
 void lab_free(struct lab *l);
 
 void lab_super_start(struct lab *l);

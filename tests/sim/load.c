@@ -61,13 +61,13 @@ static unsigned duration(struct load *l)
 /* A server tries the replicas of a shard until one takes the connection. */
 static struct chost *pick_replica(struct load *l, struct chost *from, unsigned shard, bool *stuck)
 {
-    unsigned ports[32];
-    int n = chost_members(from, shard, ports, 32);
+    struct chost *all[32];
+    int n = chost_members(from, shard, all, 32);
     uint64_t first = sim_random(l->s);
 
     *stuck = false;
     for (int i = 0; i < n; i++) {
-        struct chost *h = hosts_by_port(l->hosts, ports[(first + (unsigned)i) % (unsigned)n], true);
+        struct chost *h = all[(first + (unsigned)i) % (unsigned)n];
 
         if (!h)
             continue; /* refused: the next one */
@@ -102,8 +102,8 @@ static void one_query(struct load *l)
     const char *pods[64];
     int n = kubelet_members(l->kubelet, "default", l->service, pods, 64);
     struct fan *f = mem_zero(sizeof *f);
-    unsigned ms = duration(l), shards = 0, kind = (unsigned)(sim_random(l->s) % 3), ports[32];
-    struct chost *h;
+    unsigned ms = duration(l), shards = 0, kind = (unsigned)(sim_random(l->s) % 3);
+    struct chost *h, *all[32];
 
     f->l = l;
     f->open = 1;
@@ -117,7 +117,7 @@ static void one_query(struct load *l)
     h = hosts_get(l->hosts, f->pod, false);
     f->open++;
     chost_query(h, "client", ms + 5, part_done, f);
-    while (chost_state(h) == CHOST_UP && chost_members(h, shards, ports, 32) >= 0)
+    while (chost_state(h) == CHOST_UP && chost_members(h, shards, all, 32) >= 0)
         shards++;
     f->insert = kind == 2 && shards;
     if (kind == 1)

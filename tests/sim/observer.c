@@ -263,16 +263,16 @@ void observer_expect_starts(struct observer *o, unsigned each)
 
 static char *audit_lists(struct observer *o, const char *name, const cJSON *c)
 {
-    unsigned shards = layout(c, "shardsCount"), replicas = layout(c, "replicasCount"), ports[32], s, r;
+    unsigned shards = layout(c, "shardsCount"), replicas = layout(c, "replicasCount"), s, r;
     char n[64];
-    struct chost *h;
+    struct chost *h, *all[32];
 
     for (size_t i = 0; (h = hosts_at(o->hosts, i)); i++) {
         if (chost_state(h) != CHOST_UP || !observer_place(chost_pod(h), n, sizeof n, &s, &r) || strcmp(n, name) != 0)
             continue;
         for (unsigned k = 0; k < shards; k++)
-            if (chost_members(h, k, ports, 32) != (int)replicas)
-                return mem_printf("%s has loaded %d of %u replicas of shard %u", chost_pod(h), chost_members(h, k, ports, 32), replicas, k);
+            if (chost_members(h, k, all, 32) != (int)replicas)
+                return mem_printf("%s has loaded %d of %u replicas of shard %u", chost_pod(h), chost_members(h, k, all, 32), replicas, k);
     }
     return NULL;
 }

@@ -14,13 +14,13 @@ for(size_t i=0;i<fa->n_common;i++) printf("common %s: %.300s -> %.300s\n",fa->co
 int main(int argc,char**argv){
     uint64_t seed=argc>1?strtoull(argv[1],0,10):1;
     double t0=now();
-    struct lab*l=lab_new(seed);
+    struct lab*l=lab_new(seed,getenv("DNS")!=NULL);
     struct shape sh={2,2,NULL,"\"max_concurrent_queries\":\"100\"",""};
     if(argc>2) simlog_trace(true,l->s);
     char*text=lab_demo(&sh);
     lab_super_start(l);
     lab_apply(l,text);
-    bool ok=lab_wait_completed(l,"demo",40000);
+    bool ok=lab_wait_completed(l,"demo",3600000);
     printf("completed %d at %.3f virtual, %.3f real, %llu requests %llu writes, viol %u\n%s",ok,sim_now(l->s)/1000.0,now()-t0,(unsigned long long)l->requests,(unsigned long long)l->writes,observer_count(l->obs),observer_text(l->obs));
     if(!ok){char*st=json_print(json_get(lab_chi(l,"demo"),"status"));printf("%s\n%s\n",st,l->write_log);dump(l);cJSON*j=super_status(l->super);puts(cJSON_Print(j));return 1;}
     lab_schema(l,"demo");
