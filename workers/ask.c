@@ -67,25 +67,35 @@ struct ask *asks_pending_msg(struct task *t, uint32_t seq)
     return NULL;
 }
 
-/* The ask at this place, if it is the same question; else a new one (*fresh) that the caller starts. Takes key. */
+/* Puts the ask that is at `from` to the place that is asked next; the others keep their order. */
+static struct ask *move_here(struct task *t, size_t from)
+{
+    struct ask *a = t->asks[from];
+
+    memmove(t->asks + t->ask_at + 1, t->asks + t->ask_at, (from - t->ask_at) * sizeof *t->asks);
+    return t->asks[t->ask_at++] = a;
+}
+
+/* The same question at this place or later in this round; else a new one (*fresh) that the caller starts. Later, because
+ * many hosts are asked at once, and the answer of one brings its next question in front of what the others were asked.
+ * Takes key. */
 static struct ask *ask_here(struct task *t, char *key, bool *fresh)
 {
     struct ask *a;
 
     *fresh = false;
-    if (t->ask_at < t->n_asks && strcmp(t->asks[t->ask_at]->key, key) == 0) {
-        free(key);
-        return t->asks[t->ask_at++];
-    }
-    drop_from(t, t->ask_at);
+    for (size_t i = t->ask_at; i < t->n_asks; i++)
+        if (strcmp(t->asks[i]->key, key) == 0) {
+            free(key);
+            return move_here(t, i);
+        }
     a = mem_zero(sizeof *a);
     a->t = t;
     a->key = key;
     t->asks = mem_grow(t->asks, t->n_asks + 1, sizeof *t->asks);
     t->asks[t->n_asks++] = a;
-    t->ask_at++;
     *fresh = true;
-    return a;
+    return move_here(t, t->n_asks - 1);
 }
 
 static enum ask_rc tell(const struct ask *a, struct answer *out)

@@ -5,8 +5,7 @@
  * A probe, baseline, act, undo or guard is a plain function that is called again on every event until it gives
  * something else than STEP_WAIT. What it asks (SQL, the supervisor, Keeper) is remembered in the order of asking: an
  * ask that was answered answers at once the next time, so that a step reads as if it waited. The memory is emptied when
- * a phase ends. When the order changes because facts changed, what was remembered from there on is dropped and asked
- * anew.
+ * a round or a phase ends. An answer that comes for one of several hosts does not disturb what the others were asked.
  */
 #ifndef WORKERS_TASK_H
 #define WORKERS_TASK_H
