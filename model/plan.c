@@ -127,12 +127,21 @@ static void check_loss(struct planner *m, const struct host_facts *h)
                       shard, yaml));
 }
 
+/* Claims that are retained outlive the installation: they are nothing to wait for. */
+static bool claims_to_delete(const struct host_facts *live)
+{
+    for (size_t i = 0; i < live->n_pvcs; i++)
+        if (!live->pvc_retain[i])
+            return true;
+    return false;
+}
+
 static void plan_unwanted(struct planner *m, const struct host_facts *live, struct plan_host *h)
 {
     if (!live->sts && !m->f->deleting)
         return;
     if (m->f->deleting) {
-        if (live->sts || live->n_pvcs)
+        if (live->sts || claims_to_delete(live))
             decide(h, ACT_REMOVE, mem_str("the installation is deleted"));
         return;
     }
@@ -575,7 +584,7 @@ static bool is_empty(const struct planner *m)
     for (size_t i = 0; i < m->p->n_hosts; i++)
         if (m->p->hosts[i].action != ACT_NONE || m->p->hosts[i].objects)
             return false;
-    return m->p->n_common == 0 && !m->p->marks && !(m->f->deleting && m->p->n_hosts);
+    return m->p->n_common == 0 && !m->p->marks;
 }
 
 static void hosts(struct planner *m)

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/config.h"
 #include "tests/sim/load.h"
 #include "workers/worker.h"
 
@@ -303,6 +304,7 @@ struct lab *lab_new(uint64_t seed, bool dns)
     l->seed = seed;
     l->dns = dns;
     l->s = sim_new(seed);
+    simlog_clock(l->s);
     sim_file(l->s, "kubeconfig", kubeconfig);
     sim_serve(l->s, serve, zk, tcp, l);
     sim_faults(l->s)->error_prefix = API;
@@ -342,7 +344,14 @@ void lab_free(struct lab *l)
 
 /* ---- the product ---- */
 
-static const char config_text[] = "{\"clickhouse\":{\"access\":{\"username\":\"clickhouse_operator\",\"password\":\"" LAB_PASSWORD "\"}}}";
+/* The peer's shipped configuration with a password to look for. */
+static char *operator_config(void)
+{
+    auto_json cJSON *config = config_builtin();
+
+    json_set_str(json_need_obj(json_need_obj(config, "clickhouse"), "access"), "password", LAB_PASSWORD);
+    return json_print(config);
+}
 
 void lab_super_start(struct lab *l)
 {
@@ -350,7 +359,7 @@ void lab_super_start(struct lab *l)
     struct kube_limits limits = {10000, 10000};
     struct kube_config *kc;
     struct err err = ERR_INIT;
-    auto_free char *name = mem_printf("chfleetd-%u", ++l->super_starts);
+    auto_free char *name = mem_printf("chfleetd-%u", ++l->super_starts), *config = operator_config();
 
     if (l->super_w)
         return;
@@ -360,7 +369,7 @@ void lab_super_start(struct lab *l)
     l->kube = kube_new(l->super_w, kc, &limits);
     if (journal_open(&l->journal, l->journal_dir, l->super_w, NULL, JOURNAL_INLINE | JOURNAL_NO_BALLAST, &err) < 0)
         broken("journal", &err);
-    opt.config_text = config_text;
+    opt.config_text = config;
     if (super_new(l->super_w, l->kube, l->journal, &opt, &l->super, &err) < 0)
         broken("supervisor", &err);
 }

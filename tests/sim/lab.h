@@ -83,6 +83,7 @@ void lab_schema(struct lab *l, const char *name);
 
 /* simlog.c: the log of all processes of the simulation. */
 void simlog_trace(bool on, const struct sim *s);
+void simlog_clock(const struct sim *s);
 unsigned simlog_leaks(void); /* lines that held LAB_PASSWORD */
 
 #endif

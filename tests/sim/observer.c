@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "tests/sim/lab.h"
 
-enum { LOOK_MS = 50, MAX_SHARDS = 64, TEXT_MAX = 8000 };
+enum { LOOK_MS = 50, MAX_SHARDS = 64, LINES_MAX = 8 };
 
 struct seen {
     const struct chost *h;
@@ -41,7 +42,8 @@ void observer_violation(struct observer *o, const char *fmt, ...)
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
     o->n++;
-    if (o->text.len < TEXT_MAX)
+    log_warn("observer", "%s", line);
+    if (o->n <= LINES_MAX)
         str_addf(&o->text, "%10.3f %s\n", (double)sim_now(o->s) / 1000, line);
 }
 
@@ -277,7 +279,7 @@ static char *audit_lists(struct observer *o, const char *name, const cJSON *c)
     return NULL;
 }
 
-static char *audit_host(struct observer *o, const cJSON *c, const char *pod)
+static char *audit_host(struct observer *o, const cJSON *c, const char *pod, bool final)
 {
     struct chost *h = hosts_get(o->hosts, pod, false);
     const char *image = json_str(c, "spec.templates.podTemplates.0.spec.containers.0.image", "");
@@ -290,7 +292,7 @@ static char *audit_host(struct observer *o, const cJSON *c, const char *pod)
         return mem_printf("%s runs %s instead of %s", pod, chost_image(h), image);
     if (!kubelet_balanced(o->kubelet, pod))
         return mem_printf("%s is not behind the balancer", pod);
-    if (chost_readonly(h) || chost_behind_start(h))
+    if (final && (chost_readonly(h) || chost_behind_start(h))) /* who joined alone may still be at it */
         return mem_printf("%s has not caught up", pod);
     cJSON_ArrayForEach(set, json_at(c, "spec.configuration.settings"))
         if (!strchr(set->string, '/') && strcmp(chost_setting(h, set->string, true, value, sizeof value), set->valuestring) != 0)
@@ -323,7 +325,7 @@ static char *audit_strangers(struct observer *o, const char *name, const cJSON *
     return NULL;
 }
 
-char *observer_audit(struct observer *o, const char *name)
+char *observer_audit(struct observer *o, const char *name, bool final)
 {
     const cJSON *c = chi(o, name);
     char *bad = NULL;
@@ -336,7 +338,7 @@ char *observer_audit(struct observer *o, const char *name)
         for (unsigned r = 0; r < layout(c, "replicasCount") && !bad; r++) {
             auto_free char *pod = mem_printf("default/chi-%s-main-%u-%u-0", name, s, r);
 
-            bad = audit_host(o, c, pod);
+            bad = audit_host(o, c, pod, final);
         }
     if (!bad)
         bad = audit_lists(o, name, c);
@@ -364,7 +366,7 @@ static void on_chi(void *ctx, enum store_change what, const cJSON *old, const cJ
 
     if (what != STORE_CHANGED || !done(obj) || done(old))
         return;
-    bad = observer_audit(o, json_name(obj));
+    bad = observer_audit(o, json_name(obj), false);
     if (bad)
         observer_violation(o, "[5] %s is said to be Completed, but %s", json_name(obj), bad);
 }

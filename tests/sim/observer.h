@@ -32,8 +32,9 @@ void observer_wrote(struct observer *o, const void *body, size_t len); /* bytes 
 void observer_mark(struct observer *o);
 void observer_expect_starts(struct observer *o, unsigned each);
 
-/* Is the fleet of installation default/NAME in truth as its spec says? NULL, or what is not; caller frees. */
-char *observer_audit(struct observer *o, const char *name);
+/* Is the fleet of installation default/NAME in truth as its spec says? NULL, or what is not; caller frees. final: all rows are
+ * there too. */
+char *observer_audit(struct observer *o, const char *name, bool final);
 
 /* Installation, shard and replica from a pod's name "default/chi-NAME-main-S-R-0". */
 bool observer_place(const char *pod, char *name, size_t size, unsigned *shard, unsigned *replica);

@@ -13,7 +13,13 @@ static unsigned leaks;
 
 void simlog_trace(bool on, const struct sim *s)
 {
+    if (s || !on)
+        clock_of = s;
     tracing = on;
+}
+
+void simlog_clock(const struct sim *s)
+{
     clock_of = s;
 }
 

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of scenarios. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tests/sim/scenario.h"
+
+#define HOURS(n) ((n) * UINT64_C(3600000))
+#define NEW_IMAGE "clickhouse/clickhouse-server:24.8"
+#define SETTING(n) "\"keep_alive_timeout\":\"" n "\"" /* only a restart loads it */
+
+static void violation(struct run *r, const char *text)
+{
+    observer_violation(r->l->obs, "%s", text);
+}
+
+static bool completed(struct run *r)
+{
+    return lab_wait_completed(r->l, "demo", HOURS(12));
+}
+
+/* ---- create ---- */
+
+static void change_create(struct run *r)
+{
+    r->shape = (struct shape){.shards = 2, .replicas = 2, .settings = SETTING("100")};
+    run_apply(r);
+}
+
+static void judge_created(struct run *r)
+{
+    struct chost *h;
+
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
+        if (chost_starts(h) != 1)
+            observer_violation(r->l->obs, "[4] %s was started %u times for a creation", chost_pod(h), chost_starts(h));
+}
+
+/* ---- upgrade, settings, restarts ---- */
+
+static void change_image(struct run *r)
+{
+    r->shape.image = NEW_IMAGE;
+    run_apply(r);
+}
+
+static void change_setting(struct run *r)
+{
+    r->shape.settings = SETTING("200");
+    run_apply(r);
+}
+
+static void change_both(struct run *r)
+{
+    r->shape.settings = SETTING("200");
+    change_image(r);
+}
+
+static void change_reloadable(struct run *r)
+{
+    r->shape.settings = SETTING("100") ",\"logger/level\":\"debug\"";
+    run_apply(r);
+}
+
+static void judge_reloaded(struct run *r)
+{
+    struct chost *h;
+    char value[64];
+
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
+        if (strcmp(chost_setting(h, "level", false, value, sizeof value), "debug") != 0)
+            observer_violation(r->l->obs, "%s has not loaded logger/level: \"%s\"", chost_pod(h), value);
+}
+
+static void change_task_id(struct run *r)
+{
+    r->shape.extra = "\"taskID\":\"restart-1\",\"restart\":\"RollingUpdate\",";
+    run_apply(r);
+}
+
+/* The same task ID once more, with another change that needs no restart. */
+static bool again_same_task_id(struct run *r)
+{
+    if (!completed(r))
+        return false;
+    r->shape.settings = SETTING("100") ",\"logger/level\":\"debug\"";
+    run_apply(r);
+    return completed(r);
+}
+
+/* ---- stop and start ---- */
+
+static void change_stop(struct run *r)
+{
+    r->shape.extra = "\"stop\":\"yes\",";
+    run_apply(r);
+}
+
+static bool stop_then_start(struct run *r)
+{
+    auto_free char *bad = NULL;
+
+    if (!completed(r))
+        return false;
+    bad = observer_audit(r->l->obs, "demo", false);
+    if (bad)
+        violation(r, bad);
+    r->shape.extra = "";
+    run_apply(r);
+    return completed(r);
+}
+
+/* ---- scale ---- */
+
+static void change_out(struct run *r)
+{
+    r->shape.shards = 2;
+    r->shape.replicas = 3;
+    run_apply(r);
+}
+
+static void judge_schema(struct run *r)
+{
+    struct chost *h;
+
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++) {
+        auto_free char *gap = chost_state(h) == CHOST_UP ? hosts_schema_gap(r->l->hosts, "default/chi-demo-main-0-0-0", chost_pod(h)) : NULL;
+
+        if (gap)
+            observer_violation(r->l->obs, "%s lacks %s", chost_pod(h), gap);
+        if (chost_state(h) == CHOST_UP && !chost_current(h, 60000))
+            observer_violation(r->l->obs, "%s has not all rows", chost_pod(h));
+    }
+}
+
+static void change_in(struct run *r)
+{
+    r->shape.replicas = 2;
+    run_apply(r);
+}
+
+static bool claim_there(struct run *r, const char *name)
+{
+    return store_get(r->l->plane.store, PK_PVC, "default", name) != NULL;
+}
+
+static void judge_in(struct run *r)
+{
+    struct chost *h;
+    char n[64];
+    unsigned s, rep;
+
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
+        if (observer_place(chost_pod(h), n, sizeof n, &s, &rep)) {
+            auto_free char *claim = mem_printf("data-%s", strchr(chost_pod(h), '/') + 1);
+
+            if (rep >= 2 && claim_there(r, claim))
+                observer_violation(r->l->obs, "claim %s is still there", claim);
+        }
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
+        if (observer_place(chost_pod(h), n, sizeof n, &s, &rep) && rep < 2 && !chost_current(h, 60000))
+            observer_violation(r->l->obs, "%s has not all rows", chost_pod(h));
+}
+
+/* A shard that only consent may take: refused first, then done. */
+static void change_shard_away(struct run *r)
+{
+    r->shape.shards = 1;
+    run_apply(r);
+}
+
+static bool refused_then_consented(struct run *r)
+{
+    if (!lab_wait_word(r->l, "demo", "Aborted", HOURS(6)))
+        return false;
+    lab_run(r->l, 600000);
+    if (!claim_there(r, "data-chi-demo-main-1-0-0") || !claim_there(r, "data-chi-demo-main-1-1-0"))
+        violation(r, "[3] the shard's volumes are gone without consent");
+    r->shape.extra = "\"chfleet\":{\"consent\":{\"dataLoss\":[\"1\"]}},";
+    run_apply(r);
+    return completed(r);
+}
+
+/* ---- failures ---- */
+
+static void change_bad_image(struct run *r)
+{
+    static const char *const bad[] = {"clickhouse/nosuch:24.8", "clickhouse/crash:24.8", "clickhouse/mute:24.8"};
+
+    r->shape.image = bad[r->l->seed % 3];
+    run_apply(r);
+}
+
+static unsigned running_old(struct run *r)
+{
+    struct chost *h;
+    unsigned n = 0;
+
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
+        n += chost_state(h) == CHOST_UP && strcmp(chost_image(h), LAB_IMAGE) == 0;
+    return n;
+}
+
+static bool fails_then_repaired(struct run *r)
+{
+    if (!lab_wait_word(r->l, "demo", "Aborted", HOURS(8)))
+        return false;
+    lab_run(r->l, HOURS(1));
+    if (running_old(r) != 3)
+        observer_violation(r->l->obs, "%u hosts were touched by the image that does not start", 4 - running_old(r));
+    if (!strstr(json_str(lab_chi(r->l, "demo"), "status.error", ""), "default/demo/main/"))
+        violation(r, "the status does not say which host failed");
+    r->shape.image = LAB_IMAGE;
+    run_apply(r);
+    return completed(r);
+}
+
+/* ---- a new generation in the middle ---- */
+
+static void next_generation(void *ctx)
+{
+    struct run *r = ctx;
+
+    r->shape.image = "clickhouse/clickhouse-server:24.9";
+    run_apply(r);
+}
+
+static void change_twice(struct run *r)
+{
+    change_image(r);
+    sim_after(r->l->s, 100 + sim_random(r->l->s) % (r->l->dns ? 700000 : 90000), next_generation, r);
+}
+
+static bool second_completed(struct run *r)
+{
+    lab_run(r->l, r->l->dns ? 800000 : 100000);
+    return completed(r);
+}
+
+static void judge_twice(struct run *r)
+{
+    struct chost *h;
+
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
+        if (chost_starts(h) < 2 || chost_starts(h) > 3)
+            observer_violation(r->l->obs, "[4] %s was started %u times for two upgrades", chost_pod(h), chost_starts(h) - 1);
+}
+
+/* ---- deletion ---- */
+
+static void change_delete(struct run *r)
+{
+    lab_delete(r->l, "demo");
+}
+
+static bool gone(struct run *r)
+{
+    return lab_wait_gone(r->l, "demo", HOURS(6));
+}
+
+static int count_object(void *ctx, const cJSON *obj)
+{
+    struct run *r = ctx;
+
+    if (json_label(obj, "clickhouse.altinity.com/chi"))
+        observer_violation(r->l->obs, "%s %s is still there", json_str(obj, "kind", ""), json_name(obj));
+    return 0;
+}
+
+static void judge_deleted(struct run *r)
+{
+    static const enum plane_kind kinds[] = {PK_STS, PK_POD, PK_PVC, PK_SVC, PK_CM};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        store_each(r->l->plane.store, kinds[i], NULL, NULL, count_object, r);
+    if (hosts_znode(r->l->hosts, "/clickhouse/tables/0/app/ev") || hosts_znode(r->l->hosts, "/clickhouse/tables/1/app/ev"))
+        violation(r, "Keeper still has entries of the tables");
+}
+
+#define TWO_TWO {.shards = 2, .replicas = 2, .settings = SETTING("100")}
+#define ONE_TWO {.shards = 1, .replicas = 2, .settings = SETTING("100")}
+
+const struct scenario scenarios[] = {
+    {.name = "create", .what = "2 x 2 from nothing", .change = change_create, .judge = judge_created, .starts = -1},
+    {.name = "upgrade", .what = "a new image, under load", .from = TWO_TWO, .change = change_image, .starts = 1},
+    {.name = "settings", .what = "a setting that needs a restart", .from = TWO_TWO, .change = change_setting, .starts = 1},
+    {.name = "both", .what = "image and setting in one edit", .from = TWO_TWO, .change = change_both, .starts = 1},
+    {.name = "reload", .what = "a setting that needs none", .from = TWO_TWO, .change = change_reloadable, .judge = judge_reloaded},
+    {.name = "task-id", .what = "spec.taskID, twice the same", .from = TWO_TWO, .change = change_task_id, .done = again_same_task_id, .starts = 1},
+    {.name = "stop", .what = "spec.stop and start", .from = TWO_TWO, .change = change_stop, .done = stop_then_start, .starts = 1, .unguarded = true, .no_load = true},
+    {.name = "scale-out", .what = "1 x 2 to 2 x 3", .from = ONE_TWO, .change = change_out, .judge = judge_schema},
+    {.name = "scale-in", .what = "2 x 3 to 2 x 2", .from = {.shards = 2, .replicas = 3, .settings = SETTING("100")}, .change = change_in, .judge = judge_in, .starts = -1},
+    {.name = "shard-away", .what = "a shard that only consent may take", .from = TWO_TWO, .change = change_shard_away, .done = refused_then_consented, .starts = -1, .unguarded = true, .no_load = true},
+    {.name = "bad-image", .what = "an image that does not start, and the way back", .from = TWO_TWO, .change = change_bad_image, .done = fails_then_repaired, .starts = -1},
+    {.name = "generation", .what = "a newer image in the middle of an upgrade", .from = TWO_TWO, .change = change_twice, .done = second_completed, .judge = judge_twice, .starts = -1},
+    {.name = "delete", .what = "the resource goes", .from = TWO_TWO, .change = change_delete, .done = gone, .judge = judge_deleted, .starts = -1, .unguarded = true, .no_load = true},
+};
+const unsigned n_scenarios = sizeof scenarios / sizeof *scenarios;
+
+const struct scenario *scenario_named(const char *name)
+{
+    for (unsigned i = 0; i < n_scenarios; i++)
+        if (strcmp(scenarios[i].name, name) == 0)
+            return &scenarios[i];
+    return NULL;
+}
