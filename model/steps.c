@@ -64,8 +64,9 @@ static const struct step resize_steps[] = {GROW, ORPHAN_QUIET};
 static const struct step rebuild_steps[] = {LEAVE_DOWN, HALT_DOWN, LOST_VOLUMES, OBJECTS,   STARTED,
                                             LOADED,     FORGET,    SCHEMA,       CAUGHT_UP, JOIN};
 static const struct step stop_steps[] = {LEAVE_FOR_GOOD, DRAIN, HALT};
-static const struct step start_steps[] = {OBJECTS, STARTED, LOADED, CAUGHT_UP, JOIN};
-static const struct step join_steps[] = {STARTED, LOADED, CAUGHT_UP, JOIN};
+static const struct step start_steps[] = {OBJECTS, STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
+/* It may be out because its creation was not finished. */
+static const struct step join_steps[] = {STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
 
 static const struct step prepare_steps[] = {
     STEP("shared", "Services, disruption budgets and Secrets of the installation are as the fleet says", NONE, 0, 120,

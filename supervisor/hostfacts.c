@@ -163,12 +163,25 @@ static void add_pod(struct inst *in, cJSON *out, const char *sts, const struct h
     json_set_str(j, "label", label_of(in, pod, "ready") ? label_of(in, pod, "ready") : "");
 }
 
+/* What the host's ConfigMap is to be when its turn has come: the worker whose turn it is looks at it. */
+static cJSON *wanted_configmap(struct inst *in, const struct host *h, const struct render_ctx *c, struct err *err)
+{
+    struct hostrec *rec = inst_host_need(in, h->key);
+    bool turn = rec->held_turn;
+    cJSON *want;
+
+    rec->held_turn = true;
+    want = render_host_configmap(in->fleet, h, c, err);
+    inst_host_need(in, h->key)->held_turn = turn;
+    return want;
+}
+
 static void add_config(struct inst *in, cJSON *out, const struct host *h, const struct render_ctx *c)
 {
     const cJSON *cm = super_get(in->s, in->group, KUBE_CM, in->ns, h->configmap);
     const cJSON *svc = super_get(in->s, in->group, KUBE_SVC, in->ns, h->service);
     struct err err = ERR_INIT;
-    auto_json cJSON *want = render_host_configmap(in->fleet, h, c, &err);
+    auto_json cJSON *want = wanted_configmap(in, h, c, &err);
     auto_json cJSON *patch = want ? compare_object(cm, want, NULL, NULL) : NULL;
     auto_json cJSON *want_svc = render_host_service(in->fleet, h, c, &err);
     auto_json cJSON *svc_patch = want_svc ? compare_object(svc, want_svc, NULL, NULL) : NULL;

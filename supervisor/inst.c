@@ -570,6 +570,8 @@ static void op_begin(struct inst *in, struct fleet *f, struct plan *p)
 
     plan_free(in->plan);
     in->plan = p;
+    free(in->held_new);
+    in->held_new = NULL; /* of an earlier generation, perhaps */
     in->op = rec.op = journal_next_op(in->s->j);
     in->generation = f->generation;
     in->superseding = in->kicked = false;
@@ -914,6 +916,19 @@ static int recover_task(void *ctx, const struct journal_task *row)
     return 0;
 }
 
+static void fenced(void *ctx, bool changed, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    /* The end may have come before all hosts had their copy: once more, it writes only what is missing. */
+    if (err || !in->holding) {
+        held(in, changed, err);
+    } else {
+        in->pending--;
+        hold_settings(in);
+    }
+}
+
 /* Fences late writes: an epoch annotation on each StatefulSet that an unended row may still be writing to. */
 static void fence(struct inst *in)
 {
@@ -940,7 +955,7 @@ static void fence(struct inst *in)
         }
     }
     in->pending++;
-    apply_all(in, list, held, in);
+    apply_all(in, list, fenced, in);
 }
 
 static void actions_from_plan(struct inst *in, const cJSON *plan)

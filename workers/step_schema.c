@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Schema: what the peers have, made on the host, in an order in which each object comes after what it names. The host
- * is admitted only when it has every object of the reference with the same statement; a peer that does not answer is
- * not taken for one that has nothing.
+ * is admitted only when it has every object of the reference; a peer that does not answer is not taken for one that has
+ * nothing. One that is there with another statement is told and keeps nobody out: servers of two versions write the
+ * same table in two ways, and a host that served before with its own view serves again.
  */
 #include <string.h>
 
@@ -182,8 +183,7 @@ static bool database_is_needed(const struct task *t, const struct schema *ref, c
 static enum step_rc compare(struct task *t, const struct schema *ref, const struct schema *own)
 {
     size_t missing = 0;
-    const struct schema_object *first = NULL;
-    bool differs = false;
+    const struct schema_object *first = NULL, *other = NULL;
 
     for (size_t i = 0; i < ref->databases.n; i++)
         if (database_is_needed(t, ref, ref->databases.v[i].database) &&
@@ -193,17 +193,18 @@ static enum step_rc compare(struct task *t, const struct schema *ref, const stru
         const struct schema_object *o = &ref->objects.v[i],
                                    *have = schema_set_find(&own->objects, o->database, o->name);
 
-        if (have && schema_same(have->text, o->text))
-            continue;
-        differs = missing == 0 ? have != NULL : differs;
-        if (missing++ == 0)
+        if (have && !schema_same(have->text, o->text))
+            other = o;
+        if (!have && missing++ == 0)
             first = o;
     }
-    if (!missing)
-        return STEP_YES;
-    return not_yet(t, "WAIT_SCHEMA", "%zu objects of its peers are %s, the first is %s%s%s", missing,
-                   differs ? "different here" : "missing", first->database, *first->database && *first->name ? "." : "",
-                   first->name);
+    if (missing)
+        return not_yet(t, "WAIT_SCHEMA", "%zu objects of its peers are missing, the first is %s%s%s", missing,
+                       first->database, *first->database && *first->name ? "." : "", first->name);
+    if (other)
+        task_incident(t, t->host->key, "SCHEMA_DIFFERS", "%s%s%s is made by another statement than on its peers",
+                      other->database, *other->database ? "." : "", other->name);
+    return STEP_YES;
 }
 
 static enum step_rc schema_probe(struct task *t, struct err *err)

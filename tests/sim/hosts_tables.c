@@ -427,6 +427,15 @@ static int replicated(struct chost *h, struct dtable *t, const char *engine, str
     return 0;
 }
 
+/* create_table_query has no IF NOT EXISTS. */
+static char *as_server_says(const char *sql)
+{
+    static const char phrase[] = "IF NOT EXISTS ";
+    const char *at = strstr(sql, phrase);
+
+    return at ? mem_printf("%.*s%s", (int)(at - sql), sql, at + sizeof phrase - 1) : mem_str(sql);
+}
+
 static int create_table(struct chost *h, const char *sql, const char *p, const char *what, struct err *err)
 {
     char db[96] = "default", name[96], engine[64];
@@ -447,7 +456,7 @@ static int create_table(struct chost *h, const char *sql, const char *p, const c
     t->db = mem_str(db);
     t->name = mem_str(name);
     t->engine = mem_str(e && strcmp(what, "TABLE") == 0 ? engine : "View");
-    t->create = mem_str(sql);
+    t->create = as_server_says(sql);
     t->catch_at = NEVER;
     if (e && strncmp(engine, "Replicated", 10) == 0 && replicated(h, t, e, err) < 0) {
         table_free(t);
