@@ -688,8 +688,11 @@ void link_kill(struct wproc *wp, const char *why)
     if (wp->task)
         log_warn(wp->name, "worker is killed: %s", why);
     s->n_worker_kills++;
-    if (wp->inst->member_wp == wp && wp->inst->state != INST_RUNNING)
+    if (wp->inst->member_wp == wp && wp->inst->state != INST_RUNNING) {
         wp->inst->member_wp = NULL;
+        wp->inst->member_unknown |= wp->inst->member_running != 0;
+        wp->inst->member_running = 0;
+    }
     if (wp->proc)
         s->w->ops->kill(s->w, wp->proc);
 }

@@ -356,7 +356,7 @@ void chost_mount(struct chost *h, const char *configmap, cJSON *data)
     }
     cJSON_Delete(m->data);
     m->data = data ? data : cJSON_CreateObject();
-    if (h->state == CHOST_UP && !chance(h->hs, 100)) /* else: written within the second of the last one, never noticed */
+    if (h->state == CHOST_UP && h->loaded_ms / 1000 != sim_now(h->hs->s) / 1000) /* in the second of what is loaded: never noticed */
         after(h, upto(h->hs, POLL_MS), poll_files, (struct later){0});
 }
 

@@ -159,6 +159,7 @@ static void read_all(struct chost *h, struct loaded *l)
 
 void config_load(struct chost *h, bool at_start)
 {
+    h->loaded_ms = sim_now(h->hs->s);
     loaded_free(&h->now);
     read_all(h, &h->now);
     if (at_start) {

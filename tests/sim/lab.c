@@ -65,7 +65,7 @@ static void piece_arrives(void *ctx)
 
         st->http = NULL;
         sim_http_done(http);
-        stream_put(st);
+        st->refs--; /* the piece still holds it */
     } else if (st->http) {
         sim_http_data(st->http, p->data.s, p->data.len);
     }
@@ -104,7 +104,7 @@ static void stream_over(void *ctx)
 
     st->watch = NULL;
     stream_send(st, NULL, 0, true);
-    stream_put(st);
+    st->refs--; /* the end that is on its way holds it */
 }
 
 static void stream_gone(void *ctx)
@@ -115,7 +115,7 @@ static void stream_gone(void *ctx)
     if (st->watch) {
         api_watch_close(st->watch);
         st->watch = NULL;
-        stream_put(st);
+        st->refs--;
     }
     stream_put(st);
 }

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+# The simulation: models, the real supervisor and workers, scenarios, crash matrix.
+check_LIBRARIES += libsim.a
+libsim_a_SOURCES = \
+	tests/sim/balancer.c \
+	tests/sim/hosts.c tests/sim/hosts.h tests/sim/hosts_impl.h \
+	tests/sim/hosts_config.c \
+	tests/sim/hosts_sql.c \
+	tests/sim/hosts_tables.c \
+	tests/sim/kubelet.c tests/sim/kubelet.h tests/sim/kubelet_impl.h \
+	tests/sim/lab.c tests/sim/lab.h \
+	tests/sim/load.c tests/sim/load.h \
+	tests/sim/observer.c tests/sim/observer.h \
+	tests/sim/scenario.c tests/sim/scenario.h \
+	tests/sim/scenarios.c \
+	tests/sim/sim.c tests/sim/sim.h \
+	tests/sim/simlog.c
+SIM_LIBS = libsim.a libsupervisor.a libworkers.a librender.a libplanenode.a libplane.a libmodel.a libschema.a libkube.a libjournal.a libsql.a libkeeper.a \
+	$(LIBS_BASE) $(SQLITE_LIBS) $(YAML_LIBS) $(XML_LIBS) $(ZK_LIBS) $(EVENTSSL_LIBS) $(SSL_LIBS) $(CMOCKA_LIBS) -lpthread
+
+EXTRA_PROGRAMS += test-sim-scenarios
+test_sim_scenarios_SOURCES = tests/sim/test_scenarios.c
+test_sim_scenarios_LDADD = $(SIM_LIBS)
