@@ -91,9 +91,15 @@ static void lb_apply(void *ctx, const struct lb_service *want)
     if (as_wanted(s, want))
         return;
     o = mem_zero(sizeof *o);
-    *o = (struct order){k, mem_str(want->ns), mem_str(want->name), s->serial, mem_array(want->n_members, sizeof *o->v), want->n_members};
+    *o = (struct order){k,
+                        mem_str(want->ns),
+                        mem_str(want->name),
+                        s->serial,
+                        mem_array(want->n_members, sizeof *o->v),
+                        want->n_members};
     for (size_t i = 0; i < want->n_members; i++)
-        o->v[i] = (struct lbmember){mem_printf("%s/%s", want->ns, want->members[i].name), mem_str(want->members[i].uid)};
+        o->v[i] =
+            (struct lbmember){mem_printf("%s/%s", want->ns, want->members[i].name), mem_str(want->members[i].uid)};
     sim_after(k->s, 1 + sim_random(k->s) % (k->knobs.lb_max_ms + 1), carry_out, o);
 }
 
@@ -119,7 +125,8 @@ static int add_ready(void *ctx, const cJSON *slice)
         return 0;
     cJSON_ArrayForEach(e, json_get(slice, "endpoints"))
         if (json_bool(e, "conditions.ready", false) && r->n < 64)
-            r->v[r->n++] = (struct lb_member){.name = json_str(e, "targetRef.name", ""), .uid = json_str(e, "targetRef.uid", "")};
+            r->v[r->n++] =
+                (struct lb_member){.name = json_str(e, "targetRef.name", ""), .uid = json_str(e, "targetRef.uid", "")};
     return 0;
 }
 
@@ -266,7 +273,8 @@ static bool is_at(const struct kpod *p, const char *host)
     return strcmp(host, "127.0.0.1") == 0 || (strncmp(p->name, host, n) == 0 && strcmp(p->name + n, "-0") == 0);
 }
 
-void kubelet_word(struct kubelet *k, const char *host, unsigned port, const char *word, struct str *answer, struct err *err)
+void kubelet_word(struct kubelet *k, const char *host, unsigned port, const char *word, struct str *answer,
+                  struct err *err)
 {
     const struct kpod *leader;
     unsigned n = running_keepers(k, &leader);
@@ -278,9 +286,14 @@ void kubelet_word(struct kubelet *k, const char *host, unsigned port, const char
             str_add(answer, "imok");
         else if (strncmp(word, "mntr", 4) == 0)
             str_addf(answer, "zk_version\t3.8.0\nzk_server_state\t%s\nzk_znode_count\t100\nzk_zxid\t7\n",
-                     n == 1 ? "standalone" : p == leader ? "leader" : "follower");
+                     n == 1        ? "standalone"
+                     : p == leader ? "leader"
+                                   : "follower");
         else
-            str_addf(answer, "Zookeeper version: 3.8.0\nZxid: 0x7\nMode: %s\nNode count: 100\n", n == 1 ? "standalone" : p == leader ? "leader" : "follower");
+            str_addf(answer, "Zookeeper version: 3.8.0\nZxid: 0x7\nMode: %s\nNode count: 100\n",
+                     n == 1        ? "standalone"
+                     : p == leader ? "leader"
+                                   : "follower");
         if (strncmp(word, "mntr", 4) == 0 && n > 1 && p == leader)
             str_addf(answer, "zk_followers\t%u\nzk_synced_followers\t%u\n", n - 1, n - 1);
         return;

@@ -52,7 +52,8 @@ struct hosts *hosts_new(struct sim *s, const struct hosts_hooks *hooks)
 
     hs->s = s;
     hs->hooks = hooks ? *hooks : (struct hosts_hooks){0};
-    hs->knobs = (struct hosts_knobs){.mount_max_ms = 90000, .start_max_ms = 1500, .catchup_max_ms = 60000, .lie_ms = 20000};
+    hs->knobs =
+        (struct hosts_knobs){.mount_max_ms = 90000, .start_max_ms = 1500, .catchup_max_ms = 60000, .lie_ms = 20000};
     return hs;
 }
 
@@ -200,7 +201,12 @@ struct query *query_add(struct chost *h, const char *id, uint64_t ms, query_done
     struct query *q = mem_zero(sizeof *q);
     struct query_end *e = mem_zero(sizeof *e);
 
-    *q = (struct query){.h = h, .id = mem_str(id ? id : ""), .done = done, .ctx = ctx, .serial = sim_random(h->hs->s), .next = h->queries};
+    *q = (struct query){.h = h,
+                        .id = mem_str(id ? id : ""),
+                        .done = done,
+                        .ctx = ctx,
+                        .serial = sim_random(h->hs->s),
+                        .next = h->queries};
     q->ours = id && strncmp(id, "chfleet-", 8) == 0;
     h->queries = q;
     *e = (struct query_end){h, q->serial};
@@ -211,7 +217,9 @@ struct query *query_add(struct chost *h, const char *id, uint64_t ms, query_done
 void chost_query(struct chost *h, const char *id, unsigned ms, query_done_fn *done, void *ctx)
 {
     if (h->state != CHOST_UP)
-        done(ctx, false, h->state == CHOST_STOPPING ? "the server is stopping: it takes the connection and never answers" : "nobody listens");
+        done(ctx, false,
+             h->state == CHOST_STOPPING ? "the server is stopping: it takes the connection and never answers"
+                                        : "nobody listens");
     else
         query_add(h, id, ms, done, ctx);
 }
@@ -295,7 +303,8 @@ void chost_boot(struct chost *h, const struct chost_boot *b)
     h->disk = disk_get(h->hs, b->disk);
     config_load(h, true);
     set_state(h, CHOST_STARTING);
-    after(h, 60 + upto(h->hs, h->hs->knobs.start_max_ms) + b->ready_ms, came_up, (struct later){.crash = b->crash, .mute = b->mute});
+    after(h, 60 + upto(h->hs, h->hs->knobs.start_max_ms) + b->ready_ms, came_up,
+          (struct later){.crash = b->crash, .mute = b->mute});
 }
 
 static void stop_look(void *ctx)
@@ -356,7 +365,8 @@ void chost_mount(struct chost *h, const char *configmap, cJSON *data)
     }
     cJSON_Delete(m->data);
     m->data = data ? data : cJSON_CreateObject();
-    if (h->state == CHOST_UP && h->loaded_ms / 1000 != sim_now(h->hs->s) / 1000) /* in the second of what is loaded: never noticed */
+    if (h->state == CHOST_UP &&
+        h->loaded_ms / 1000 != sim_now(h->hs->s) / 1000) /* in the second of what is loaded: never noticed */
         after(h, upto(h->hs, POLL_MS), poll_files, (struct later){0});
 }
 
@@ -431,9 +441,11 @@ static bool known_user(const struct chost *h, const struct http_request *req)
 {
     for (size_t i = 0; req->headers && req->headers[i]; i++)
         if (strncmp(req->headers[i], "X-ClickHouse-User: ", 19) == 0) {
-            auto_free char *tag = mem_printf("<%s>", req->headers[i] + 19), *flat = mem_printf("<%s/", req->headers[i] + 19);
+            auto_free char *tag = mem_printf("<%s>", req->headers[i] + 19),
+                           *flat = mem_printf("<%s/", req->headers[i] + 19);
 
-            return strcmp(req->headers[i] + 19, "default") == 0 || !h->start.users || strstr(h->now.users, tag) || strstr(h->now.users, flat);
+            return strcmp(req->headers[i] + 19, "default") == 0 || !h->start.users || strstr(h->now.users, tag) ||
+                   strstr(h->now.users, flat);
         }
     return true;
 }
@@ -471,7 +483,8 @@ static int run(struct chost *h, const struct http_request *req, struct str *body
     return status;
 }
 
-bool hosts_http(struct hosts *hs, struct sim_http *http, const struct http_request *req, int *status, struct str *body, struct chost **asked)
+bool hosts_http(struct hosts *hs, struct sim_http *http, const struct http_request *req, int *status, struct str *body,
+                struct chost **asked)
 {
     struct chost *h = at_url(hs, req->url);
     bool ended = false;
@@ -487,7 +500,9 @@ bool hosts_http(struct hosts *hs, struct sim_http *http, const struct http_reque
     }
     if (chance(hs, hs->knobs.error_permille)) {
         *status = 500;
-        str_add(body, sim_random(hs->s) & 1 ? "Code: 210, e.displayText() = DB::NetException: simulated, e.what() = DB::NetException\n" : "");
+        str_add(body, sim_random(hs->s) & 1
+                          ? "Code: 210, e.displayText() = DB::NetException: simulated, e.what() = DB::NetException\n"
+                          : "");
         return true;
     }
     *status = run(h, req, body, &ended);

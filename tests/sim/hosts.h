@@ -2,8 +2,8 @@
 /*
  * Models of ClickHouse servers for the simulation: processes with an identity, files mounted with a kubelet's delay,
  * configuration that is loaded at start or by a reload, tables, replication through a shared log, queries that run, and
- * servers that hang, lie and die. They answer exactly the statements of sql/statements/, nothing else. Numbers come from
- * measurements of 18.16 (start, stop, the 20 s in which a killed replica lies).
+ * servers that hang, lie and die. They answer exactly the statements of sql/statements/, nothing else. Numbers come
+ * from measurements of 18.16 (start, stop, the 20 s in which a killed replica lies).
  */
 #ifndef TESTS_SIM_HOSTS_H
 #define TESTS_SIM_HOSTS_H
@@ -20,20 +20,20 @@ struct chost; /* one server: pod ns/name; outlives its processes */
 enum chost_state { CHOST_DOWN, CHOST_STARTING, CHOST_UP, CHOST_STOPPING };
 
 struct hosts_knobs {
-    unsigned mount_max_ms;    /* a changed ConfigMap reaches a running pod after 0..n */
-    unsigned start_max_ms;    /* loading metadata */
-    unsigned catchup_max_ms;  /* fetching what was missed */
-    unsigned lie_ms;          /* how long a killed replica says it is fine, and replicates nothing */
-    unsigned slow_permille;   /* a statement is answered late (up to 15 s), being carried out at once */
-    unsigned hang_permille;   /* never answered */
-    unsigned error_permille;  /* code 210 or an HTTP 500 without one */
-    bool version_by_tag;      /* "24.8" answers 24.8.1.1; else every server is 18.16.1 */
+    unsigned mount_max_ms;   /* a changed ConfigMap reaches a running pod after 0..n */
+    unsigned start_max_ms;   /* loading metadata */
+    unsigned catchup_max_ms; /* fetching what was missed */
+    unsigned lie_ms;         /* how long a killed replica says it is fine, and replicates nothing */
+    unsigned slow_permille;  /* a statement is answered late (up to 15 s), being carried out at once */
+    unsigned hang_permille;  /* never answered */
+    unsigned error_permille; /* code 210 or an HTTP 500 without one */
+    bool version_by_tag;     /* "24.8" answers 24.8.1.1; else every server is 18.16.1 */
 };
 
 /* What happens to servers; all may be NULL. */
 struct hosts_hooks {
     void (*state)(void *ctx, struct chost *h, enum chost_state was);
-    void (*exited)(void *ctx, struct chost *h, int code);   /* by itself: shutdown, crash */
+    void (*exited)(void *ctx, struct chost *h, int code); /* by itself: shutdown, crash */
     void (*unknown)(void *ctx, struct chost *h, const char *statement);
     void *ctx;
 };
@@ -45,8 +45,8 @@ struct hosts_knobs *hosts_knobs(struct hosts *hs);
 /* ---- kubelet's side ---- */
 struct chost *hosts_get(struct hosts *hs, const char *pod, bool make); /* "ns/name" */
 struct chost *hosts_at(struct hosts *hs, size_t i);                    /* NULL after the last */
-/* Starts a process. `disk` names what outlives it (the claim's UID, or the pod's when it has none). `ready_ms` more than
- * the usual start; crash: ends with code 70 instead of coming up; mute: listens never. */
+/* Starts a process. `disk` names what outlives it (the claim's UID, or the pod's when it has none). `ready_ms` more
+ * than the usual start; crash: ends with code 70 instead of coming up; mute: listens never. */
 struct chost_boot {
     const char *image, *disk, *identity;
     unsigned ready_ms;
@@ -55,15 +55,16 @@ struct chost_boot {
 void chost_boot(struct chost *h, const struct chost_boot *b);
 void chost_term(struct chost *h); /* SIGTERM; exited() follows */
 void chost_kill(struct chost *h); /* SIGKILL; exited() follows at once */
-/* The content of a ConfigMap as the pod's volume shows it now. Takes data. A new one counts at the next reload or start; a
- * running server looks by itself every 2 s. */
+/* The content of a ConfigMap as the pod's volume shows it now. Takes data. A new one counts at the next reload or
+ * start; a running server looks by itself every 2 s. */
 void chost_mount(struct chost *h, const char *configmap, cJSON *data);
 void chost_unmount_all(struct chost *h);
 void hosts_disk_gone(struct hosts *hs, const char *disk);
 
 /* ---- world's side ---- */
 /* *asked: whose answer it is, or NULL. */
-bool hosts_http(struct hosts *hs, struct sim_http *h, const struct http_request *req, int *status, struct str *body, struct chost **asked);
+bool hosts_http(struct hosts *hs, struct sim_http *h, const struct http_request *req, int *status, struct str *body,
+                struct chost **asked);
 int hosts_zk(struct hosts *hs, enum zk_op op, const char *path, struct str *value, struct err *err);
 
 /* ---- clients ---- */
@@ -76,18 +77,18 @@ void chost_query(struct chost *h, const char *id, unsigned ms, query_done_fn *do
 int64_t chost_insert(struct chost *h, const char *database, const char *table);
 /* Who listens at an address: 127.0.0.1 and a port of its own, or the name of a host Service. NULL: nobody. */
 struct chost *hosts_listening(struct hosts *hs, const char *address, unsigned port, bool tcp);
-/* Replicas of one shard (from 0) in the loaded remote_servers, at most max. A NULL one is listed, but nobody listens there.
- * Returns the number listed; -1: no such shard. */
+/* Replicas of one shard (from 0) in the loaded remote_servers, at most max. A NULL one is listed, but nobody listens
+ * there. Returns the number listed; -1: no such shard. */
 int chost_members(const struct chost *h, unsigned shard, struct chost **replicas, int max);
 
 /* ---- truth, for the observer ---- */
 const char *chost_pod(const struct chost *h);
 enum chost_state chost_state(const struct chost *h);
-const char *chost_image(const struct chost *h);    /* of the running process, "" */
+const char *chost_image(const struct chost *h); /* of the running process, "" */
 const char *chost_identity(const struct chost *h);
 const char *chost_disk(const struct chost *h);
-unsigned chost_starts(const struct chost *h);      /* processes ever begun */
-unsigned chost_queries(const struct chost *h);     /* of others, running now */
+unsigned chost_starts(const struct chost *h);         /* processes ever begun */
+unsigned chost_queries(const struct chost *h);        /* of others, running now */
 unsigned chost_port(const struct chost *h, bool tcp); /* loaded; 0 when down */
 bool chost_readonly(struct chost *h);
 /* Has every row that its replicas were told of more than `within_ms` ago? */

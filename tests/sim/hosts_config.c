@@ -122,8 +122,7 @@ static void read_settings(struct chost *h, struct loaded *l)
         bool host = strstr(h->mounts[i].configmap, "-deploy-confd-") != NULL;
         const cJSON *f;
 
-        cJSON_ArrayForEach(f, h->mounts[i].data)
-        {
+        cJSON_ArrayForEach(f, h->mounts[i].data) {
             if (strstr(h->mounts[i].configmap, "-usersd"))
                 str_add(&users, f->valuestring);
             else if (strncmp(f->string, "chop-generated-settings", 23) == 0)

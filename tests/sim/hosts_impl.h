@@ -20,12 +20,12 @@ struct dtable {
     char *db, *name, *engine, *create;
     char *path, *replica; /* replicated ones; NULL */
     struct klog *log;
-    size_t have;          /* all entries before this are here */
-    size_t *own, n_own;   /* and these, written here */
-    uint64_t catch_at;    /* fetches nothing before; NEVER while a process does not run */
-    size_t at_start;      /* entries that existed when this process began */
-    bool broken;          /* its znodes were taken away under it */
-    int64_t rows;         /* plain tables */
+    size_t have;        /* all entries before this are here */
+    size_t *own, n_own; /* and these, written here */
+    uint64_t catch_at;  /* fetches nothing before; NEVER while a process does not run */
+    size_t at_start;    /* entries that existed when this process began */
+    bool broken;        /* its znodes were taken away under it */
+    int64_t rows;       /* plain tables */
     struct dtable *next;
 };
 
@@ -87,10 +87,10 @@ struct chost {
     size_t n_mounts;
     struct loaded now, start;
     unsigned starts;
-    uint64_t serial;      /* of the process: events of an earlier one do nothing */
+    uint64_t serial;                 /* of the process: events of an earlier one do nothing */
     uint64_t started_ms, session_ms; /* Keeper session from then on */
-    uint64_t loaded_ms;   /* when the files were read last */
-    bool queue_style, mute; /* the way it catches up: log first, parts later */
+    uint64_t loaded_ms;              /* when the files were read last */
+    bool queue_style, mute;          /* the way it catches up: log first, parts later */
     struct query *queries;
     struct session *sessions;
     struct chost *next;
@@ -116,7 +116,7 @@ struct disk *disk_get(struct hosts *hs, const char *id);
 void disks_free(struct hosts *hs);
 struct dtable *disk_table(const struct disk *d, const char *db, const char *name);
 bool disk_has(const struct dtable *t, size_t entry);
-void tables_started(struct chost *h);       /* a process took the disk */
+void tables_started(struct chost *h);        /* a process took the disk */
 bool tables_loadable(const struct chost *h); /* false: a replica's znodes are gone, the server refuses to start */
 void tables_sync(struct chost *h);
 size_t table_pointer(struct chost *h, struct dtable *t); /* log_pointer as the server says it */
@@ -143,6 +143,7 @@ struct sql_version chost_version(const struct chost *h);
 
 /* hosts_sql.c */
 /* Answers one statement: 0 and rows in out, or -1 with err.sys = ClickHouse's code. */
-int statement_run(struct chost *h, const char *sql, const char *query_id, const char *settings, struct str *out, struct err *err);
+int statement_run(struct chost *h, const char *sql, const char *query_id, const char *settings, struct str *out,
+                  struct err *err);
 
 #endif

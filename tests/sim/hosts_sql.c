@@ -90,7 +90,7 @@ static bool fits(struct call *c, const char *template)
             if (c->n_args == 6 || !(p = take_arg(c, p, template + 1, (size_t)(colon - template - 1), colon + 1)))
                 return false;
             template = end + 1;
-        } else if (*template++ != *p++) {
+        } else if (*template ++ != *p++) {
             return false;
         }
     }
@@ -275,9 +275,9 @@ static int answer_replicas(struct call *c)
             continue;
         pointer = table_pointer(c->h, t);
         total = replicas_of(c->h->hs, t->path, false);
-        str_addf(c->out, "%s\t%s\t%d\t%d\t%lld\t%zu\t%" PRId64 "\t%zu\t%u\t%u\t%s\t%s\n", t->db, t->name, readonly, readonly,
-                 (long long)t->log->n - 1, pointer, table_delay_s(c->h, t), lies ? 0 : t->log->n - t->have, total,
-                 lies ? total : replicas_of(c->h->hs, t->path, true), t->path, t->replica);
+        str_addf(c->out, "%s\t%s\t%d\t%d\t%lld\t%zu\t%" PRId64 "\t%zu\t%u\t%u\t%s\t%s\n", t->db, t->name, readonly,
+                 readonly, (long long)t->log->n - 1, pointer, table_delay_s(c->h, t), lies ? 0 : t->log->n - t->have,
+                 total, lies ? total : replicas_of(c->h->hs, t->path, true), t->path, t->replica);
     }
     return 0;
 }
@@ -438,26 +438,43 @@ static const struct {
     const char *name;
     int (*fn)(struct call *c);
 } answers[] = {
-    {"access", answer_nothing},        {"attach_table", answer_nothing},
-    {"behind", answer_behind},         {"count_rows", answer_count_rows},
-    {"databases", answer_databases},   {"detach_table", answer_nothing},
-    {"distributed_queue", answer_queue}, {"distributed_reach", answer_reach},
-    {"distributed_sending", answer_zero}, {"distributed_tables", answer_distributed_tables},
-    {"drop_database_replica", answer_nothing}, {"drop_replica", answer_drop_replica},
-    {"drop_table", answer_drop_table}, {"fence_kill", answer_fence_kill},
-    {"fence_running", answer_fence_running}, {"flush_distributed", answer_nothing},
-    {"functions", answer_nothing},     {"identity", answer_identity},
-    {"keeper_alive", answer_keeper_alive}, {"kill_running", answer_kill_running},
-    {"macros", answer_macros},         {"objects", answer_objects},
-    {"old_fetches", answer_old_fetches}, {"parts", answer_parts},
-    {"plain_rows", answer_plain_rows}, {"plain_tables", answer_plain_tables},
-    {"reload_config", answer_reload},  {"replicas", answer_replicas},
-    {"running", answer_running},       {"show_access", answer_nothing},
-    {"show_grants", answer_nothing},   {"shutdown", answer_shutdown},
+    {"access", answer_nothing},
+    {"attach_table", answer_nothing},
+    {"behind", answer_behind},
+    {"count_rows", answer_count_rows},
+    {"databases", answer_databases},
+    {"detach_table", answer_nothing},
+    {"distributed_queue", answer_queue},
+    {"distributed_reach", answer_reach},
+    {"distributed_sending", answer_zero},
+    {"distributed_tables", answer_distributed_tables},
+    {"drop_database_replica", answer_nothing},
+    {"drop_replica", answer_drop_replica},
+    {"drop_table", answer_drop_table},
+    {"fence_kill", answer_fence_kill},
+    {"fence_running", answer_fence_running},
+    {"flush_distributed", answer_nothing},
+    {"functions", answer_nothing},
+    {"identity", answer_identity},
+    {"keeper_alive", answer_keeper_alive},
+    {"kill_running", answer_kill_running},
+    {"macros", answer_macros},
+    {"objects", answer_objects},
+    {"old_fetches", answer_old_fetches},
+    {"parts", answer_parts},
+    {"plain_rows", answer_plain_rows},
+    {"plain_tables", answer_plain_tables},
+    {"reload_config", answer_reload},
+    {"replicas", answer_replicas},
+    {"running", answer_running},
+    {"show_access", answer_nothing},
+    {"show_grants", answer_nothing},
+    {"shutdown", answer_shutdown},
     {"zk_children", answer_zk_children},
 };
 
-int statement_run(struct chost *h, const char *sql, const char *query_id, const char *settings, struct str *out, struct err *err)
+int statement_run(struct chost *h, const char *sql, const char *query_id, const char *settings, struct str *out,
+                  struct err *err)
 {
     struct call c = {.h = h, .sql = sql, .query_id = query_id, .settings = settings, .out = out, .err = err};
     const char *name = name_of(&c);

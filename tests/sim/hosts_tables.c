@@ -310,7 +310,8 @@ int64_t table_delay_s(struct chost *h, const struct dtable *t)
 
     if (chost_lies(h))
         return 1800000000 + (int64_t)(now / 1000);
-    return t->have < t->log->n && t->log->at[t->have] + ZK_LAG_MS < now ? (int64_t)((now - t->log->at[t->have]) / 1000) : 0;
+    return t->have < t->log->n && t->log->at[t->have] + ZK_LAG_MS < now ? (int64_t)((now - t->log->at[t->have]) / 1000)
+                                                                        : 0;
 }
 
 static bool replica_active(struct hosts *hs, const char *path, const char *replica)

@@ -180,9 +180,9 @@ static const char *missing(struct kubelet *k, const struct kpod *p, const cJSON 
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes"))
-    {
-        const char *claim = json_str(v, "persistentVolumeClaim.claimName", NULL), *cm = json_str(v, "configMap.name", NULL);
+    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes")) {
+        const char *claim = json_str(v, "persistentVolumeClaim.claimName", NULL),
+                   *cm = json_str(v, "configMap.name", NULL);
         const cJSON *pvc = claim ? store_get(k->p->store, PK_PVC, p->ns, claim) : NULL;
 
         if (claim && (!pvc || strcmp(json_str(pvc, "status.phase", ""), "Bound") != 0))
@@ -208,8 +208,7 @@ static void mount_all(struct kubelet *k, struct kpod *p, const cJSON *pod)
     const cJSON *v;
 
     chost_unmount_all(p->host);
-    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes"))
-    {
+    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes")) {
         const char *name = json_str(v, "configMap.name", NULL);
         const cJSON *cm = name ? store_get(k->p->store, PK_CM, p->ns, name) : NULL;
 
@@ -284,7 +283,11 @@ static void run_keeper(struct kubelet *k, struct kpod *p, const char *image)
 static void run_host(struct kubelet *k, struct kpod *p, const cJSON *pod, const char *image)
 {
     auto_free char *disk = disk_of(k, p, pod), *identity = mem_printf("%s/%u", p->uid, p->containers);
-    struct chost_boot b = {.image = image, .disk = disk, .identity = identity, .crash = strstr(image, "crash"), .mute = strstr(image, "mute")};
+    struct chost_boot b = {.image = image,
+                           .disk = disk,
+                           .identity = identity,
+                           .crash = strstr(image, "crash"),
+                           .mute = strstr(image, "mute")};
 
     write_status(k, p);
     chost_boot(p->host, &b);
@@ -303,7 +306,11 @@ static void start(void *ctx)
         return;
     lacks = missing(k, p, pod);
     if (lacks || strstr(image, "nosuch")) {
-        waits(k, p, lacks ? "ContainerCreating" : p->pulled ? "ImagePullBackOff" : "ErrImagePull", lacks ? lacks : "the image is not in the registry");
+        waits(k, p,
+              lacks       ? "ContainerCreating"
+              : p->pulled ? "ImagePullBackOff"
+                          : "ErrImagePull",
+              lacks ? lacks : "the image is not in the registry");
         p->pulled = !lacks;
         start_in(k, p, lacks ? 200 : 10000);
         return;
@@ -359,8 +366,11 @@ void kubelet_exited(struct kubelet *k, struct chost *h, int code)
     p->backoff_ms = ran > 600000 ? 0 : p->backoff_ms;
     if (code)
         wait = p->backoff_ms ? p->backoff_ms : 500;
-    p->backoff_ms = !p->backoff_ms ? BACKOFF_MS : p->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : p->backoff_ms * 2;
-    waits(k, p, code && wait > 500 ? "CrashLoopBackOff" : "ContainerCreating", code ? "back-off restarting failed container" : "");
+    p->backoff_ms = !p->backoff_ms                       ? BACKOFF_MS
+                    : p->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS
+                                                         : p->backoff_ms * 2;
+    waits(k, p, code && wait > 500 ? "CrashLoopBackOff" : "ContainerCreating",
+          code ? "back-off restarting failed container" : "");
     start_in(k, p, wait);
 }
 
@@ -477,8 +487,8 @@ static void on_claim(void *ctx, enum store_change what, const cJSON *old, const 
 
 /* ---- life ---- */
 
-static int volume_make(void *ctx, const char *ns, const char *claim, const char *uid, bool (*taken)(void *tctx, const char *path), void *tctx,
-                       char **path, struct err *err)
+static int volume_make(void *ctx, const char *ns, const char *claim, const char *uid,
+                       bool (*taken)(void *tctx, const char *path), void *tctx, char **path, struct err *err)
 {
     (void)ctx;
     (void)taken;
@@ -504,7 +514,8 @@ struct kubelet *kubelet_new(struct sim *s, struct plane *p, struct hosts *hs, bo
     k->s = s;
     k->p = p;
     k->hosts = hs;
-    k->knobs = (struct kubelet_knobs){.pull_max_ms = 2000, .probe_max_ms = 3000, .lb_max_ms = dns ? 1000 : 300, .watch_max_ms = 200};
+    k->knobs = (struct kubelet_knobs){
+        .pull_max_ms = 2000, .probe_max_ms = 3000, .lb_max_ms = dns ? 1000 : 300, .watch_max_ms = 200};
     k->sts = ctl_sts_new(p);
     k->pvc = ctl_pvc_new(p, &volumes, k);
     k->svc = ctl_svc_new(p, dns ? NULL : &kubelet_lb_ops, k);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kubelets of the simulation, in place of the plane's node agent: pods of the store become containers with seeded delays,
- * restart in place, end gracefully. Also the volumes, the balancer behind Services, and Keeper members.
- * Images say what happens: "…nosuch…" is never pulled, "…crash…" ends at once, "…mute…" starts and never answers.
+ * Kubelets of the simulation, in place of the plane's node agent: pods of the store become containers with seeded
+ * delays, restart in place, end gracefully. Also the volumes, the balancer behind Services, and Keeper members. Images
+ * say what happens: "…nosuch…" is never pulled, "…crash…" ends at once, "…mute…" starts and never answers.
  */
 #ifndef TESTS_SIM_KUBELET_H
 #define TESTS_SIM_KUBELET_H
@@ -36,7 +36,8 @@ int kubelet_members(struct kubelet *k, const char *ns, const char *service, cons
 bool kubelet_balanced(struct kubelet *k, const char *pod); /* behind any Service that balances */
 
 /* ---- Keeper members: four-letter words ---- */
-void kubelet_word(struct kubelet *k, const char *host, unsigned port, const char *word, struct str *answer, struct err *err);
+void kubelet_word(struct kubelet *k, const char *host, unsigned port, const char *word, struct str *answer,
+                  struct err *err);
 unsigned kubelet_starts(struct kubelet *k, const char *pod); /* containers ever started under this name, Keeper's too */
 bool kubelet_runs(struct kubelet *k, const char *pod, const char **image); /* Ready now, with this image */
 

@@ -9,12 +9,12 @@ struct kpod {
     char *ns, *name, *uid, *key;
     const char *container; /* the server's */
     bool keeper, mounted, running, ready, pulled, ending, gone;
-    unsigned serial;       /* events of an earlier container do nothing */
-    unsigned containers;   /* started so far */
+    unsigned serial;     /* events of an earlier container do nothing */
+    unsigned containers; /* started so far */
     uint64_t started_ms, backoff_ms;
     const char *waiting, *message;
-    char *image;           /* Keeper's */
-    struct chost *host;    /* NULL: a Keeper member */
+    char *image;        /* Keeper's */
+    struct chost *host; /* NULL: a Keeper member */
     struct kpod *next;
 };
 
@@ -23,7 +23,7 @@ struct lbsvc {
     char *ns, *name;
     struct lbmember {
         char *pod, *uid;
-    } *v;
+    } * v;
     size_t n;
     uint64_t serial;
     struct lbsvc *next;

@@ -163,16 +163,18 @@ static void note_write(struct lab *l, const struct http_request *req)
     char line[400];
 
     l->writes++;
-    log_debug("api", "%s %s %.*s", req->method, req->url + strlen(API), req->body_len > 600 ? 600 : (int)req->body_len, (const char *)req->body);
+    log_debug("api", "%s %s %.*s", req->method, req->url + strlen(API), req->body_len > 600 ? 600 : (int)req->body_len,
+              (const char *)req->body);
     observer_wrote(l->obs, req->body, req->body_len);
-    snprintf(line, sizeof line, "%llu %s %s %.200s\n", (unsigned long long)sim_now(l->s), req->method, req->url + strlen(API),
-             req->body_len ? (const char *)req->body : "");
+    snprintf(line, sizeof line, "%llu %s %s %.200s\n", (unsigned long long)sim_now(l->s), req->method,
+             req->url + strlen(API), req->body_len ? (const char *)req->body : "");
     if (n + strlen(line) + 1 >= sizeof l->write_log)
         n = 0;
     snprintf(l->write_log + n, sizeof l->write_log - n, "%s", line);
 }
 
-static bool serve_api(struct lab *l, struct sim_http *http, const struct http_request *req, int *status, struct str *headers, struct str *body)
+static bool serve_api(struct lab *l, struct sim_http *http, const struct http_request *req, int *status,
+                      struct str *headers, struct str *body)
 {
     const char *path = req->url + strlen(API), *query = strchr(path, '?');
     auto_free char *only = mem_strn(path, query ? (size_t)(query - path) : strlen(path));
@@ -192,7 +194,8 @@ static bool serve_api(struct lab *l, struct sim_http *http, const struct http_re
         note_write(l, req);
     else if (query && strstr(query, "watch=true") && chance(l, l->watch.gone_permille)) {
         *status = 410;
-        str_add(body, "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"simulated: too old resource version\"}");
+        str_add(body, "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"simulated: too old "
+                      "resource version\"}");
         return true;
     }
     out = api_handle(l->plane.api, &r, &res);
@@ -214,7 +217,8 @@ static bool serve_api(struct lab *l, struct sim_http *http, const struct http_re
 
 /* ---- the network ---- */
 
-static bool serve(void *ctx, struct sim_http *http, const struct http_request *req, int *status, struct str *headers, struct str *body)
+static bool serve(void *ctx, struct sim_http *http, const struct http_request *req, int *status, struct str *headers,
+                  struct str *body)
 {
     struct lab *l = ctx;
     struct chost *h;
@@ -262,7 +266,8 @@ static void host_exited(void *ctx, struct chost *h, int code)
 
 static void host_unknown(void *ctx, struct chost *h, const char *sql)
 {
-    observer_violation(((struct lab *)ctx)->obs, "%s got a statement that no file of sql/statements has: %s", chost_pod(h), sql);
+    observer_violation(((struct lab *)ctx)->obs, "%s got a statement that no file of sql/statements has: %s",
+                       chost_pod(h), sql);
 }
 
 /* ---- life ---- */
@@ -409,7 +414,9 @@ static enum plane_kind kind_of(const cJSON *obj)
 {
     const char *kind = json_str(obj, "kind", "");
 
-    return strcmp(kind, "ClickHouseInstallation") == 0 ? PK_CHI : strcmp(kind, "ClickHouseKeeperInstallation") == 0 ? PK_CHK : PK_SECRET;
+    return strcmp(kind, "ClickHouseInstallation") == 0         ? PK_CHI
+           : strcmp(kind, "ClickHouseKeeperInstallation") == 0 ? PK_CHK
+                                                               : PK_SECRET;
 }
 
 void lab_apply(struct lab *l, const char *json)
@@ -504,20 +511,25 @@ char *lab_demo(const struct shape *s)
         "\"metadata\":{\"namespace\":\"default\",\"name\":\"demo\"},\"spec\":{%s"
         "\"configuration\":{\"zookeeper\":{\"nodes\":[{\"host\":\"127.0.0.1\",\"port\":2181}]},"
         "\"clusters\":[{\"name\":\"main\",\"layout\":{\"shardsCount\":%u,\"replicasCount\":%u}}],\"settings\":{%s}},"
-        "\"defaults\":{\"templates\":{\"podTemplate\":\"p\",\"dataVolumeClaimTemplate\":\"data\",\"serviceTemplate\":\"balancer\"}},"
-        "\"templates\":{\"podTemplates\":[{\"name\":\"p\",\"spec\":{\"containers\":[{\"name\":\"clickhouse\",\"image\":\"%s\"}]}}],"
+        "\"defaults\":{\"templates\":{\"podTemplate\":\"p\",\"dataVolumeClaimTemplate\":\"data\",\"serviceTemplate\":"
+        "\"balancer\"}},"
+        "\"templates\":{\"podTemplates\":[{\"name\":\"p\",\"spec\":{\"containers\":[{\"name\":\"clickhouse\",\"image\":"
+        "\"%s\"}]}}],"
         "\"serviceTemplates\":[{\"name\":\"balancer\",\"spec\":{\"type\":\"LoadBalancer\",\"ports\":["
         "{\"name\":\"http\",\"port\":8123},{\"name\":\"tcp\",\"port\":9000}]}}],"
-        "\"volumeClaimTemplates\":[{\"name\":\"data\",\"reclaimPolicy\":\"Delete\",\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],"
+        "\"volumeClaimTemplates\":[{\"name\":\"data\",\"reclaimPolicy\":\"Delete\",\"spec\":{\"accessModes\":["
+        "\"ReadWriteOnce\"],"
         "\"resources\":{\"requests\":{\"storage\":\"5Gi\"}}}}]}}}",
-        s->extra ? s->extra : "", s->shards, s->replicas, s->settings ? s->settings : "", s->image ? s->image : LAB_IMAGE);
+        s->extra ? s->extra : "", s->shards, s->replicas, s->settings ? s->settings : "",
+        s->image ? s->image : LAB_IMAGE);
 }
 
 void lab_schema(struct lab *l, const char *name)
 {
     static const char *const ddl[] = {
         "CREATE DATABASE IF NOT EXISTS app",
-        "CREATE TABLE app.ev (id UInt64) ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/app/ev', '{replica}') ORDER BY id",
+        "CREATE TABLE app.ev (id UInt64) ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/app/ev', "
+        "'{replica}') ORDER BY id",
         "CREATE TABLE app.ev_all (id UInt64) ENGINE = Distributed('main', 'app', 'ev', cityHash64(id))",
     };
     auto_free char *prefix = mem_printf("default/chi-%s-", name);
@@ -526,7 +538,8 @@ void lab_schema(struct lab *l, const char *name)
     for (size_t i = 0; hosts_at(l->hosts, i); i++) {
         struct chost *h = hosts_at(l->hosts, i);
 
-        for (size_t k = 0; strncmp(chost_pod(h), prefix, strlen(prefix)) == 0 && chost_state(h) == CHOST_UP && k < 3; k++)
+        for (size_t k = 0; strncmp(chost_pod(h), prefix, strlen(prefix)) == 0 && chost_state(h) == CHOST_UP && k < 3;
+             k++)
             if (chost_execute(h, ddl[k], &err) < 0)
                 broken(chost_pod(h), &err);
         for (int k = 0; k < 5; k++)

@@ -49,15 +49,15 @@ struct lab {
     void *hook_ctx;
 };
 
-/* dns: as on a cluster: hosts are named, files take up to 90 s to reach a pod, balancers follow EndpointSlices; else as in
- * the plane: ports of one address, files at once, slices follow the balancer. */
+/* dns: as on a cluster: hosts are named, files take up to 90 s to reach a pod, balancers follow EndpointSlices; else as
+ * in the plane: ports of one address, files at once, slices follow the balancer. */
 struct lab *lab_new(uint64_t seed, bool dns);
 void lab_free(struct lab *l);
 
 void lab_super_start(struct lab *l);
-void lab_super_kill(struct lab *l);          /* with its workers, at once */
+void lab_super_kill(struct lab *l);                    /* with its workers, at once */
 void lab_super_restart_in(struct lab *l, uint64_t ms); /* starts it again later */
-void lab_forget_journal(struct lab *l);      /* while it does not run: the next one begins with an empty one */
+void lab_forget_journal(struct lab *l); /* while it does not run: the next one begins with an empty one */
 
 /* Creates or replaces the spec. Text is JSON. */
 void lab_apply(struct lab *l, const char *json);

@@ -181,8 +181,10 @@ static void tick(void *ctx)
 
 void observer_host(struct observer *o, struct chost *h, enum chost_state was)
 {
-    if (o->guard && was == CHOST_UP && chost_state(h) == CHOST_STOPPING && chost_queries(h) && kubelet_balanced(o->kubelet, chost_pod(h)))
-        observer_violation(o, "[2] %s is stopped behind the balancer with %u queries running", chost_pod(h), chost_queries(h));
+    if (o->guard && was == CHOST_UP && chost_state(h) == CHOST_STOPPING && chost_queries(h) &&
+        kubelet_balanced(o->kubelet, chost_pod(h)))
+        observer_violation(o, "[2] %s is stopped behind the balancer with %u queries running", chost_pod(h),
+                           chost_queries(h));
     look(o);
 }
 
@@ -224,7 +226,8 @@ static void claim_goes(struct observer *o, const cJSON *pvc)
         observer_violation(o, "[3] claim %s is deleted though its host is in the spec", json_name(pvc));
     only = hosts_only_on(o->hosts, json_uid(pvc));
     if (only && !consented(c, shard, replica))
-        observer_violation(o, "[3] claim %s is deleted with %lld rows that are nowhere else, without consent", json_name(pvc), (long long)only);
+        observer_violation(o, "[3] claim %s is deleted with %lld rows that are nowhere else, without consent",
+                           json_name(pvc), (long long)only);
 }
 
 static void on_claim(void *ctx, enum store_change what, const cJSON *old, const cJSON *obj)
@@ -274,7 +277,8 @@ static char *audit_lists(struct observer *o, const char *name, const cJSON *c)
             continue;
         for (unsigned k = 0; k < shards; k++)
             if (chost_members(h, k, all, 32) != (int)replicas)
-                return mem_printf("%s has loaded %d of %u replicas of shard %u", chost_pod(h), chost_members(h, k, all, 32), replicas, k);
+                return mem_printf("%s has loaded %d of %u replicas of shard %u", chost_pod(h),
+                                  chost_members(h, k, all, 32), replicas, k);
     }
     return NULL;
 }
@@ -295,8 +299,10 @@ static char *audit_host(struct observer *o, const cJSON *c, const char *pod, boo
     if (final && (chost_readonly(h) || chost_behind_start(h))) /* who joined alone may still be at it */
         return mem_printf("%s has not caught up", pod);
     cJSON_ArrayForEach(set, json_at(c, "spec.configuration.settings"))
-        if (!strchr(set->string, '/') && strcmp(chost_setting(h, set->string, true, value, sizeof value), set->valuestring) != 0)
-            return mem_printf("%s started with %s = \"%s\" instead of \"%s\"", pod, set->string, value, set->valuestring);
+        if (!strchr(set->string, '/') &&
+            strcmp(chost_setting(h, set->string, true, value, sizeof value), set->valuestring) != 0)
+            return mem_printf("%s started with %s = \"%s\" instead of \"%s\"", pod, set->string, value,
+                              set->valuestring);
     return NULL;
 }
 

@@ -27,13 +27,13 @@ void observer_host(struct observer *o, struct chost *h, enum chost_state was);
 void observer_query_failed(struct observer *o, const char *pod, const char *why);
 void observer_wrote(struct observer *o, const void *body, size_t len); /* bytes that went to the API server */
 
-/* Counting starts (4): from a mark on, each host's process has started exactly so often. Pods that were not there at the
- * mark are not counted. */
+/* Counting starts (4): from a mark on, each host's process has started exactly so often. Pods that were not there at
+ * the mark are not counted. */
 void observer_mark(struct observer *o);
 void observer_expect_starts(struct observer *o, unsigned each);
 
-/* Is the fleet of installation default/NAME in truth as its spec says? NULL, or what is not; caller frees. final: all rows are
- * there too. */
+/* Is the fleet of installation default/NAME in truth as its spec says? NULL, or what is not; caller frees. final: all
+ * rows are there too. */
 char *observer_audit(struct observer *o, const char *name, bool final);
 
 /* Installation, shard and replica from a pod's name "default/chi-NAME-main-S-R-0". */

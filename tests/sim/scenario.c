@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "tests/sim/load.h"
 
-#define HOURS(n) ((n) * UINT64_C(3600000))
-#define MINUTES(n) ((n) * UINT64_C(60000))
+#define HOURS(n) ((n)*UINT64_C(3600000))
+#define MINUTES(n) ((n)*UINT64_C(60000))
 
 enum { LOAD_EVERY_MS = 400 };
 
@@ -141,7 +141,8 @@ static void idle(struct run *r)
     lab_run(r->l, MINUTES(10));
     end = r->l->write_log;
     if (r->l->writes != before)
-        observer_violation(r->l->obs, "[6] %llu writes though nothing is to be done, the last: %.300s", (unsigned long long)(r->l->writes - before), end);
+        observer_violation(r->l->obs, "[6] %llu writes though nothing is to be done, the last: %.300s",
+                           (unsigned long long)(r->l->writes - before), end);
 }
 
 void run_finish(struct run *r, unsigned chaos)
@@ -154,7 +155,8 @@ void run_finish(struct run *r, unsigned chaos)
     chaos_begins(r);
     r->sc->change(r);
     if (!(r->sc->done ? r->sc->done(r) : lab_wait_completed(l, "demo", HOURS(12))))
-        observer_violation(l->obs, "it does not end: %s", json_str(lab_chi(l, "demo"), "status.error", "no error is said"));
+        observer_violation(l->obs, "it does not end: %s",
+                           json_str(lab_chi(l, "demo"), "status.error", "no error is said"));
     chaos_ends(r);
     lab_run(l, MINUTES(5));
     if (lab_chi(l, "demo"))

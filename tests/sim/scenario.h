@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The scenarios: from a fleet that is complete, a change, and what must be true in the end, whatever was lost or died on
- * the way. Used by the scenario test, the crash matrix and the mutants.
+ * The scenarios: from a fleet that is complete, a change, and what must be true in the end, whatever was lost or died
+ * on the way. Used by the scenario test, the crash matrix and the mutants.
  */
 #ifndef TESTS_SIM_SCENARIO_H
 #define TESTS_SIM_SCENARIO_H
@@ -12,12 +12,12 @@ struct run;
 
 struct scenario {
     const char *name, *what;
-    struct shape from;          /* the fleet before; shards 0: none, the change creates it */
+    struct shape from; /* the fleet before; shards 0: none, the change creates it */
     void (*change)(struct run *r);
-    bool (*done)(struct run *r);/* runs until the end is reached; false: not in time. NULL: Completed */
+    bool (*done)(struct run *r);  /* runs until the end is reached; false: not in time. NULL: Completed */
     void (*judge)(struct run *r); /* more than the audit; may be NULL */
-    int starts;                 /* of each process that was there, after the change; -1: judge knows */
-    bool unguarded;             /* shards may go dark and queries may fail: it is the owner's word */
+    int starts;                   /* of each process that was there, after the change; -1: judge knows */
+    bool unguarded;               /* shards may go dark and queries may fail: it is the owner's word */
     bool no_load;
 };
 
@@ -36,9 +36,9 @@ struct run {
     struct lab *l;
     const struct scenario *sc;
     unsigned chaos;
-    bool over;              /* chaos ends */
-    struct shape shape;     /* as it is now */
-    char *text;             /* last applied */
+    bool over;          /* chaos ends */
+    struct shape shape; /* as it is now */
+    char *text;         /* last applied */
     uint64_t changed_ms;
     unsigned deaths;
 };

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "tests/sim/scenario.h"
 
-#define HOURS(n) ((n) * UINT64_C(3600000))
+#define HOURS(n) ((n)*UINT64_C(3600000))
 #define NEW_IMAGE "clickhouse/clickhouse-server:24.8"
 #define SETTING(n) "\"keep_alive_timeout\":\"" n "\"" /* only a restart loads it */
 
@@ -126,7 +126,9 @@ static void judge_schema(struct run *r)
     struct chost *h;
 
     for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++) {
-        auto_free char *gap = chost_state(h) == CHOST_UP ? hosts_schema_gap(r->l->hosts, "default/chi-demo-main-0-0-0", chost_pod(h)) : NULL;
+        auto_free char *gap = chost_state(h) == CHOST_UP
+                                  ? hosts_schema_gap(r->l->hosts, "default/chi-demo-main-0-0-0", chost_pod(h))
+                                  : NULL;
 
         if (gap)
             observer_violation(r->l->obs, "%s lacks %s", chost_pod(h), gap);
@@ -245,7 +247,8 @@ static void judge_twice(struct run *r)
 
     for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
         if (chost_starts(h) < 2 || chost_starts(h) > 3)
-            observer_violation(r->l->obs, "[4] %s was started %u times for two upgrades", chost_pod(h), chost_starts(h) - 1);
+            observer_violation(r->l->obs, "[4] %s was started %u times for two upgrades", chost_pod(h),
+                               chost_starts(h) - 1);
 }
 
 /* ---- deletion ---- */
@@ -275,27 +278,85 @@ static void judge_deleted(struct run *r)
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         store_each(r->l->plane.store, kinds[i], NULL, NULL, count_object, r);
-    if (hosts_znode(r->l->hosts, "/clickhouse/tables/0/app/ev") || hosts_znode(r->l->hosts, "/clickhouse/tables/1/app/ev"))
+    if (hosts_znode(r->l->hosts, "/clickhouse/tables/0/app/ev") ||
+        hosts_znode(r->l->hosts, "/clickhouse/tables/1/app/ev"))
         violation(r, "Keeper still has entries of the tables");
 }
 
-#define TWO_TWO {.shards = 2, .replicas = 2, .settings = SETTING("100")}
-#define ONE_TWO {.shards = 1, .replicas = 2, .settings = SETTING("100")}
+#define TWO_TWO                                                                                                        \
+    {                                                                                                                  \
+        .shards = 2, .replicas = 2, .settings = SETTING("100")                                                         \
+    }
+#define ONE_TWO                                                                                                        \
+    {                                                                                                                  \
+        .shards = 1, .replicas = 2, .settings = SETTING("100")                                                         \
+    }
 
 const struct scenario scenarios[] = {
     {.name = "create", .what = "2 x 2 from nothing", .change = change_create, .judge = judge_created, .starts = -1},
     {.name = "upgrade", .what = "a new image, under load", .from = TWO_TWO, .change = change_image, .starts = 1},
-    {.name = "settings", .what = "a setting that needs a restart", .from = TWO_TWO, .change = change_setting, .starts = 1},
+    {.name = "settings",
+     .what = "a setting that needs a restart",
+     .from = TWO_TWO,
+     .change = change_setting,
+     .starts = 1},
     {.name = "both", .what = "image and setting in one edit", .from = TWO_TWO, .change = change_both, .starts = 1},
-    {.name = "reload", .what = "a setting that needs none", .from = TWO_TWO, .change = change_reloadable, .judge = judge_reloaded},
-    {.name = "task-id", .what = "spec.taskID, twice the same", .from = TWO_TWO, .change = change_task_id, .done = again_same_task_id, .starts = 1},
-    {.name = "stop", .what = "spec.stop and start", .from = TWO_TWO, .change = change_stop, .done = stop_then_start, .starts = 1, .unguarded = true, .no_load = true},
+    {.name = "reload",
+     .what = "a setting that needs none",
+     .from = TWO_TWO,
+     .change = change_reloadable,
+     .judge = judge_reloaded},
+    {.name = "task-id",
+     .what = "spec.taskID, twice the same",
+     .from = TWO_TWO,
+     .change = change_task_id,
+     .done = again_same_task_id,
+     .starts = 1},
+    {.name = "stop",
+     .what = "spec.stop and start",
+     .from = TWO_TWO,
+     .change = change_stop,
+     .done = stop_then_start,
+     .starts = 1,
+     .unguarded = true,
+     .no_load = true},
     {.name = "scale-out", .what = "1 x 2 to 2 x 3", .from = ONE_TWO, .change = change_out, .judge = judge_schema},
-    {.name = "scale-in", .what = "2 x 3 to 2 x 2", .from = {.shards = 2, .replicas = 3, .settings = SETTING("100")}, .change = change_in, .judge = judge_in, .starts = -1},
-    {.name = "shard-away", .what = "a shard that only consent may take", .from = TWO_TWO, .change = change_shard_away, .done = refused_then_consented, .starts = -1, .unguarded = true, .no_load = true},
-    {.name = "bad-image", .what = "an image that does not start, and the way back", .from = TWO_TWO, .change = change_bad_image, .done = fails_then_repaired, .starts = -1},
-    {.name = "generation", .what = "a newer image in the middle of an upgrade", .from = TWO_TWO, .change = change_twice, .done = second_completed, .judge = judge_twice, .starts = -1},
-    {.name = "delete", .what = "the resource goes", .from = TWO_TWO, .change = change_delete, .done = gone, .judge = judge_deleted, .starts = -1, .unguarded = true, .no_load = true},
+    {.name = "scale-in",
+     .what = "2 x 3 to 2 x 2",
+     .from = {.shards = 2, .replicas = 3, .settings = SETTING("100")},
+     .change = change_in,
+     .judge = judge_in,
+     .starts = -1},
+    {.name = "shard-away",
+     .what = "a shard that only consent may take",
+     .from = TWO_TWO,
+     .change = change_shard_away,
+     .done = refused_then_consented,
+     .starts = -1,
+     .unguarded = true,
+     .no_load = true},
+    {.name = "bad-image",
+     .what = "an image that does not start, and the way back",
+     .from = TWO_TWO,
+     .change = change_bad_image,
+     .done = fails_then_repaired,
+     .starts = -1},
+    {.name = "generation",
+     .what = "a newer image in the middle of an upgrade",
+     .from = TWO_TWO,
+     .change = change_twice,
+     .done = second_completed,
+     .judge = judge_twice,
+     .starts = -1},
+    {.name = "delete",
+     .what = "the resource goes",
+     .from = TWO_TWO,
+     .change = change_delete,
+     .done = gone,
+     .judge = judge_deleted,
+     .starts = -1,
+     .unguarded = true,
+     .no_load = true},
 };
 const unsigned n_scenarios = sizeof scenarios / sizeof *scenarios;
 

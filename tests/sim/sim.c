@@ -82,7 +82,7 @@ struct sim {
     void *frame_ctx;
     struct file {
         char *path, *text;
-    } *files;
+    } * files;
     size_t n_files;
 };
 
@@ -274,7 +274,11 @@ static void quiet(struct event **e)
 static void http_finish(void *ctx)
 {
     struct sim_http *h = ctx;
-    struct http_response res = {.status = h->status, .body = str_text(&h->res_body), .body_len = h->res_body.len, .headers = str_text(&h->res_headers), .sent = !h->drop && !h->refused};
+    struct http_response res = {.status = h->status,
+                                .body = str_text(&h->res_body),
+                                .body_len = h->res_body.len,
+                                .headers = str_text(&h->res_headers),
+                                .sent = !h->drop && !h->refused};
 
     if (!h->cancelled && h->proc->alive && !h->proc->frozen) {
         h->cancelled = true;
@@ -356,7 +360,12 @@ static void http_arrive(void *ctx)
 {
     struct sim_http *h = ctx;
     struct sim *s = h->s;
-    struct http_request req = {.method = h->method, .url = h->url, .headers = (const char *const *)h->headers, .body = h->body, .body_len = h->body_len, .flags = h->flags};
+    struct http_request req = {.method = h->method,
+                               .url = h->url,
+                               .headers = (const char *const *)h->headers,
+                               .body = h->body,
+                               .body_len = h->body_len,
+                               .flags = h->flags};
     bool done = true;
 
     if ((h->cancelled || !h->proc->alive) && !still_comes(h)) {
@@ -485,16 +494,28 @@ static char **copy_headers(const char *const *headers)
     return out;
 }
 
-static struct world_http *op_http(struct world *w, const struct http_request *req, http_data_fn *on_data, http_done_fn *on_done, void *ctx)
+static struct world_http *op_http(struct world *w, const struct http_request *req, http_data_fn *on_data,
+                                  http_done_fn *on_done, void *ctx)
 {
     struct simproc *p = proc_of(w);
     struct sim_http *h = mem_zero(sizeof *h);
 
-    *h = (struct sim_http){.s = p->s, .proc = p, .on_data = req->flags & HTTP_STREAM ? on_data : NULL, .on_done = on_done, .ctx = ctx,
-                           .method = mem_str(req->method), .url = mem_str(req->url), .body = mem_strn(req->body_len ? req->body : "", req->body_len),
-                           .body_len = req->body_len, .headers = copy_headers(req->headers), .flags = req->flags, .refs = 1,
-                           .drop = chance(p->s, p->s->faults.http_drop_permille), .lose = chance(p->s, p->s->faults.http_lose_permille),
-                           .idle_ms = req->idle_ms, .next = p->requests};
+    *h = (struct sim_http){.s = p->s,
+                           .proc = p,
+                           .on_data = req->flags & HTTP_STREAM ? on_data : NULL,
+                           .on_done = on_done,
+                           .ctx = ctx,
+                           .method = mem_str(req->method),
+                           .url = mem_str(req->url),
+                           .body = mem_strn(req->body_len ? req->body : "", req->body_len),
+                           .body_len = req->body_len,
+                           .headers = copy_headers(req->headers),
+                           .flags = req->flags,
+                           .refs = 1,
+                           .drop = chance(p->s, p->s->faults.http_drop_permille),
+                           .lose = chance(p->s, p->s->faults.http_lose_permille),
+                           .idle_ms = req->idle_ms,
+                           .next = p->requests};
     p->requests = h;
     if (req->total_ms)
         h->limit = post(p->s, p, req->total_ms, http_timeout, h);
@@ -567,7 +588,8 @@ static struct ask *ask_new(struct world *w, void *ctx)
     return a;
 }
 
-static struct world_zk *op_zk(struct world *w, const char *servers, enum zk_op op, const char *path, uint32_t total_ms, zk_done_fn *done, void *ctx)
+static struct world_zk *op_zk(struct world *w, const char *servers, enum zk_op op, const char *path, uint32_t total_ms,
+                              zk_done_fn *done, void *ctx)
 {
     struct ask *a = ask_new(w, ctx);
 
@@ -585,8 +607,9 @@ static void op_zk_cancel(struct world *w, struct world_zk *z)
     ((struct ask *)z)->cancelled = true;
 }
 
-static struct world_tcp *op_tcp(struct world *w, const char *host, unsigned port, const char *text, size_t limit, uint32_t total_ms,
-                                void (*done)(void *, const char *, size_t, const struct err *), void *ctx)
+static struct world_tcp *op_tcp(struct world *w, const char *host, unsigned port, const char *text, size_t limit,
+                                uint32_t total_ms, void (*done)(void *, const char *, size_t, const struct err *),
+                                void *ctx)
 {
     struct ask *a = ask_new(w, ctx);
 
@@ -717,7 +740,8 @@ static void boot_worker(void *ctx)
     free(b);
 }
 
-static struct world_proc *op_spawn(struct world *w, const struct world_worker_args *args, const struct world_chan_cbs *cbs, world_exit_fn *on_exit, void *ctx,
+static struct world_proc *op_spawn(struct world *w, const struct world_worker_args *args,
+                                   const struct world_chan_cbs *cbs, world_exit_fn *on_exit, void *ctx,
                                    struct world_chan **chan, struct err *err)
 {
     struct simproc *parent = proc_of(w);
@@ -787,7 +811,8 @@ static void deliver(void *ctx)
     free(d);
 }
 
-static void op_send(struct world *w, struct world_chan *c, uint16_t type, uint32_t task, uint32_t seq, const char *body, size_t len)
+static void op_send(struct world *w, struct world_chan *c, uint16_t type, uint32_t task, uint32_t seq, const char *body,
+                    size_t len)
 {
     struct delivery *d;
 
@@ -850,7 +875,8 @@ static bool op_port_free(struct world *w, unsigned port)
     return true;
 }
 
-static void op_run(struct world *w, const char *const *argv, const char *const *env, uint32_t total_ms, void (*done)(void *, int, const char *, const char *), void *ctx)
+static void op_run(struct world *w, const char *const *argv, const char *const *env, uint32_t total_ms,
+                   void (*done)(void *, int, const char *, const char *), void *ctx)
 {
     (void)w;
     (void)argv;
@@ -866,10 +892,28 @@ static void op_quit(struct world *w, int code)
 }
 
 static const struct world_ops sim_ops = {
-    .mono_ms = op_mono, .wall_ms = op_wall, .random = op_random, .boot_id = op_boot, .timer = op_timer, .timer_stop = op_timer_stop,
-    .http = op_http, .http_cancel = op_http_cancel, .tcp = op_tcp, .tcp_cancel = op_tcp_cancel, .zk = op_zk, .zk_cancel = op_zk_cancel,
-    .spawn = op_spawn, .kill = op_kill, .pid = op_pid, .chan_send = op_send, .chan_listen = op_listen, .read_file = op_read,
-    .write_file = op_write, .port_free = op_port_free, .run = op_run, .quit = op_quit,
+    .mono_ms = op_mono,
+    .wall_ms = op_wall,
+    .random = op_random,
+    .boot_id = op_boot,
+    .timer = op_timer,
+    .timer_stop = op_timer_stop,
+    .http = op_http,
+    .http_cancel = op_http_cancel,
+    .tcp = op_tcp,
+    .tcp_cancel = op_tcp_cancel,
+    .zk = op_zk,
+    .zk_cancel = op_zk_cancel,
+    .spawn = op_spawn,
+    .kill = op_kill,
+    .pid = op_pid,
+    .chan_send = op_send,
+    .chan_listen = op_listen,
+    .read_file = op_read,
+    .write_file = op_write,
+    .port_free = op_port_free,
+    .run = op_run,
+    .quit = op_quit,
 };
 
 struct sim *sim_new(uint64_t seed)

@@ -17,17 +17,19 @@ struct simproc; /* begins with struct world */
 
 /* Answers one HTTP request; may keep it open by returning false and calling sim_http_data/sim_http_done later. */
 struct sim_http; /* a request under way, as the server sees it */
-typedef bool sim_http_fn(void *ctx, struct sim_http *h, const struct http_request *req, int *status, struct str *headers, struct str *body);
+typedef bool sim_http_fn(void *ctx, struct sim_http *h, const struct http_request *req, int *status,
+                         struct str *headers, struct str *body);
 typedef int sim_zk_fn(void *ctx, enum zk_op op, const char *path, struct str *value, struct err *err);
-typedef void sim_tcp_fn(void *ctx, const char *host, unsigned port, const char *text, struct str *answer, struct err *err);
+typedef void sim_tcp_fn(void *ctx, const char *host, unsigned port, const char *text, struct str *answer,
+                        struct err *err);
 enum { SIM_REFUSED = -1 }; /* as HTTP status: nobody listens there; surely nothing was sent */
 
 struct sim_faults {
-    unsigned http_drop_permille;    /* request lost before it arrives */
-    unsigned http_lose_permille;    /* carried out, but the answer is lost */
-    unsigned http_error_permille;   /* answered 500 or 429 without being carried out */
-    const char *error_prefix;       /* errors only for URLs that begin so; NULL = all */
-    unsigned max_latency_ms;        /* each way, 1..n; 0 = 3 */
+    unsigned http_drop_permille;  /* request lost before it arrives */
+    unsigned http_lose_permille;  /* carried out, but the answer is lost */
+    unsigned http_error_permille; /* answered 500 or 429 without being carried out */
+    const char *error_prefix;     /* errors only for URLs that begin so; NULL = all */
+    unsigned max_latency_ms;      /* each way, 1..n; 0 = 3 */
 };
 
 struct sim *sim_new(uint64_t seed);
@@ -57,8 +59,8 @@ void sim_after(struct sim *s, uint64_t ms, void (*fn)(void *ctx), void *ctx);
  * True when `until` said so. until NULL: only the limit. */
 bool sim_run(struct sim *s, uint64_t limit_ms, bool (*until)(void *ctx), void *ctx);
 
-/* For answers that come later: the server returned false. Exactly one of done (after a streamed 200), answer and fail (the
- * connection breaks) ends it; none of them may be called after the client went away. */
+/* For answers that come later: the server returned false. Exactly one of done (after a streamed 200), answer and fail
+ * (the connection breaks) ends it; none of them may be called after the client went away. */
 void sim_http_data(struct sim_http *h, const char *data, size_t len);
 void sim_http_done(struct sim_http *h);
 void sim_http_answer(struct sim_http *h, int status, const char *body);
@@ -66,8 +68,8 @@ void sim_http_fail(struct sim_http *h);
 const struct world *sim_http_client(const struct sim_http *h);
 void sim_http_on_gone(struct sim_http *h, void (*gone)(void *ctx), void *ctx); /* the client went away */
 
-/* Called for every frame between supervisor and worker, right before it is delivered and right after the receiver has dealt
- * with it. The test's function may kill processes: a dead receiver gets nothing. */
+/* Called for every frame between supervisor and worker, right before it is delivered and right after the receiver has
+ * dealt with it. The test's function may kill processes: a dead receiver gets nothing. */
 struct sim_frame {
     struct world *from, *to;
     uint16_t type;

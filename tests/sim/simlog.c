@@ -56,5 +56,6 @@ void log_at(enum log_level level, const char *about, const char *fmt, ...)
     va_end(ap);
     leaks += strstr(text, LAB_PASSWORD) != NULL;
     if (tracing)
-        fprintf(stderr, "%10.3f %c %s: %s\n", clock_of ? (double)sim_now(clock_of) / 1000 : 0, names[level], about ? about : "-", text);
+        fprintf(stderr, "%10.3f %c %s: %s\n", clock_of ? (double)sim_now(clock_of) / 1000 : 0, names[level],
+                about ? about : "-", text);
 }

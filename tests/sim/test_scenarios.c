@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test-sim-scenarios [--scenario NAME] [--seed N] [--runs N] [--chaos N] [--trace]
- * Each scenario over many seeds: odd ones as on a cluster, even ones as in the plane; without faults, with a bad network,
- * with deaths, with both. A seed that fails prints how to play it again. Output is TAP.
+ * Each scenario over many seeds: odd ones as on a cluster, even ones as in the plane; without faults, with a bad
+ * network, with deaths, with both. A seed that fails prints how to play it again. Output is TAP.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -14,7 +14,8 @@
 
 enum { RUNS = 16, FAILURES_SHOWN = 3 };
 
-static const unsigned levels[] = {0, CHAOS_NETWORK, CHAOS_DEATH, CHAOS_NETWORK | CHAOS_DEATH, CHAOS_DEATH | CHAOS_EMPTY, CHAOS_ALL};
+static const unsigned levels[] = {
+    0, CHAOS_NETWORK, CHAOS_DEATH, CHAOS_NETWORK | CHAOS_DEATH, CHAOS_DEATH | CHAOS_EMPTY, CHAOS_ALL};
 enum { N_LEVELS = sizeof levels / sizeof *levels };
 
 struct options {
@@ -34,8 +35,9 @@ static bool one_seed(const struct scenario *sc, const struct options *o, uint64_
     if (rc == 0)
         return true;
     if (show)
-        printf("# %s, seed %llu (chaos %u):\n%s#   again: test-sim-scenarios --scenario %s --seed %llu --chaos %u --runs 1 --trace\n", sc->name,
-               (unsigned long long)seed, chaos, why ? why : "", sc->name, (unsigned long long)seed, chaos);
+        printf("# %s, seed %llu (chaos %u):\n%s#   again: test-sim-scenarios --scenario %s --seed %llu --chaos %u "
+               "--runs 1 --trace\n",
+               sc->name, (unsigned long long)seed, chaos, why ? why : "", sc->name, (unsigned long long)seed, chaos);
     return false;
 }
 
@@ -45,7 +47,8 @@ static bool one_scenario(const struct scenario *sc, const struct options *o)
 
     for (unsigned i = 0; i < o->runs; i++)
         failed += !one_seed(sc, o, o->seed + i, failed < FAILURES_SHOWN);
-    printf("%s %s: %s (%u of %u seeds from %llu)\n", failed ? "not ok" : "ok", sc->name, sc->what, o->runs - failed, o->runs, (unsigned long long)o->seed);
+    printf("%s %s: %s (%u of %u seeds from %llu)\n", failed ? "not ok" : "ok", sc->name, sc->what, o->runs - failed,
+           o->runs, (unsigned long long)o->seed);
     fflush(stdout);
     return failed == 0;
 }
@@ -59,19 +62,31 @@ static uint64_t seed_of_today(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {{"scenario", 1, NULL, 'n'}, {"seed", 1, NULL, 's'}, {"runs", 1, NULL, 'r'}, {"chaos", 1, NULL, 'c'}, {"trace", 0, NULL, 't'}, {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"scenario", 1, NULL, 'n'}, {"seed", 1, NULL, 's'},  {"runs", 1, NULL, 'r'},
+                                          {"chaos", 1, NULL, 'c'},    {"trace", 0, NULL, 't'}, {NULL, 0, NULL, 0}};
     struct options o = {NULL, seed_of_today(), RUNS, -1, false};
     bool good = true;
     int c;
 
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
-        case 'n': o.scenario = optarg; break;
-        case 's': o.seed = strtoull(optarg, NULL, 10); break;
-        case 'r': o.runs = (unsigned)atoi(optarg); break;
-        case 'c': o.chaos = atoi(optarg); break;
-        case 't': o.trace = true; break;
-        default: return 2;
+        case 'n':
+            o.scenario = optarg;
+            break;
+        case 's':
+            o.seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'r':
+            o.runs = (unsigned)atoi(optarg);
+            break;
+        case 'c':
+            o.chaos = atoi(optarg);
+            break;
+        case 't':
+            o.trace = true;
+            break;
+        default:
+            return 2;
         }
     }
     if (o.scenario && !scenario_named(o.scenario)) {
