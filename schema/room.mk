@@ -34,6 +34,7 @@ schema_gen_LDADD = $(LIBS_SCHEMA)
 # The committed files that are made from the field table. A test says when one lags.
 schema-update: schema-gen
 	./schema-gen $(srcdir)
+	$(srcdir)/deploy/generate.sh
 .PHONY: schema-update
 
 EXTRA_DIST += \
