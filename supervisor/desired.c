@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "supervisor/internal.h"
 
@@ -153,15 +154,13 @@ static int collect(void *ctx, const cJSON *obj)
     return 0;
 }
 
-int desired_fleet(struct inst *in, struct fleet **out, struct err *err)
+static int make_fleet(struct inst *in, const cJSON *resource, struct fleet **out, struct err *err)
 {
     struct collect templates = {NULL, 0}, keepers = {NULL, 0};
     struct addressing a;
-    struct fleet_input input = {.resource = super_resource(in), .config = in->s->config, .addressing = &a};
+    struct fleet_input input = {.resource = resource, .config = in->s->config, .addressing = &a};
     int rc;
 
-    if (!input.resource)
-        return err_set(err, ERR_MISSING, 0, "%s: the resource is gone", in->key);
     desired_addressing(in->s, &a);
     kube_cache_each(in->s->chit, collect, &templates);
     kube_cache_each(in->s->chk, collect, &keepers);
@@ -173,6 +172,50 @@ int desired_fleet(struct inst *in, struct fleet **out, struct err *err)
     free(templates.v);
     free(keepers.v);
     return rc;
+}
+
+static bool lacks_secret(const struct inst *in)
+{
+    const cJSON *secret;
+
+    cJSON_ArrayForEach(secret, in->secrets)
+        if (cJSON_IsNull(secret))
+            return true;
+    return false;
+}
+
+/*
+ * What is deleted must go, though its spec is wrong or what it refers to went before it: then without the part that cannot
+ * be understood. Hosts are found by their objects, and volumes say by their labels what becomes of them.
+ */
+static int fleet_to_delete(struct inst *in, struct fleet **out, struct err *err)
+{
+    static const char *const parts[] = {"users", "profiles", "quotas", "settings", "files", "zookeeper", "clusters"};
+    auto_json cJSON *resource = json_copy(super_resource(in));
+    cJSON *spec = json_get(resource, "spec"), *configuration = json_get(spec, "configuration");
+    struct err why = ERR_INIT;
+
+    if (lacks_secret(in))
+        cJSON_DeleteItemFromObjectCaseSensitive(configuration, "users");
+    if (make_fleet(in, resource, out, &why) == 0)
+        return 0;
+    log_warn(in->key, "is being deleted with a spec that is wrong (%s): Keeper entries may stay", why.msg);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        cJSON_DeleteItemFromObjectCaseSensitive(configuration, parts[i]);
+        if (make_fleet(in, resource, out, err) == 0)
+            return 0;
+    }
+    json_set_obj(resource, "spec");
+    return make_fleet(in, resource, out, err);
+}
+
+int desired_fleet(struct inst *in, struct fleet **out, struct err *err)
+{
+    const cJSON *resource = super_resource(in);
+
+    if (!resource)
+        return err_set(err, ERR_MISSING, 0, "%s: the resource is gone", in->key);
+    return json_at(resource, "metadata.deletionTimestamp") ? fleet_to_delete(in, out, err) : make_fleet(in, resource, out, err);
 }
 
 /* ---- render context ---- */
@@ -401,6 +444,17 @@ static int walk_template(void *ctx, const cJSON *t)
 {
     walk_users(ctx, json_at(t, "spec.configuration.users"));
     return 0;
+}
+
+void desired_forget_missing(struct inst *in)
+{
+    cJSON *next;
+
+    for (cJSON *v = in->secrets->child; v; v = next) {
+        next = v->next;
+        if (cJSON_IsNull(v))
+            cJSON_Delete(cJSON_DetachItemViaPointer(in->secrets, v));
+    }
 }
 
 void desired_need_secrets(struct inst *in)

@@ -350,6 +350,18 @@ static bool converges(struct inst *in, const struct plan *p)
     return true;
 }
 
+/* Another object may be what is wrong or missing (Secret, Keeper, template), and nobody tells us when it changes. */
+enum { BAD_SPEC_MS = 5000 };
+
+static void cannot_plan(struct inst *in, const struct err *err)
+{
+    bool again = err->kind == ERR_AGAIN;
+
+    inst_set_error(in, again ? "WAIT_API" : "BAD_SPEC", "%s", err->msg);
+    desired_forget_missing(in);
+    inst_kick(in, again ? 1000 : BAD_SPEC_MS);
+}
+
 static void plan_now(struct inst *in, const cJSON *res)
 {
     struct fleet *f = NULL;
@@ -359,15 +371,13 @@ static void plan_now(struct inst *in, const cJSON *res)
     bool gone;
 
     if (desired_fleet(in, &f, &err) < 0) {
-        inst_set_error(in, "BAD_SPEC", "%s", err.msg);
+        cannot_plan(in, &err);
         return;
     }
     if (desired_facts(in, f, &facts, &err) < 0 || plan_make(f, facts, &p, &err) < 0) {
-        inst_set_error(in, err.kind == ERR_AGAIN ? "WAIT_API" : "BAD_SPEC", "%s", err.msg);
+        cannot_plan(in, &err);
         fleet_free(f);
         facts_free(facts);
-        if (err.kind == ERR_AGAIN)
-            inst_kick(in, 1000);
         return;
     }
     fleet_free(in->fleet);

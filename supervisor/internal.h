@@ -201,6 +201,7 @@ void desired_ctx(struct inst *in, struct render_ctx *c);
 int desired_fleet(struct inst *in, struct fleet **out, struct err *err);
 int desired_facts(struct inst *in, const struct fleet *f, struct facts **out, struct err *err);
 void desired_need_secrets(struct inst *in); /* starts reading; kicks the installation when all are there */
+void desired_forget_missing(struct inst *in); /* Secrets that were not there are read again at the next look */
 void desired_addressing(struct super *s, struct addressing *a);
 char *desired_version(const struct inst *in, const char *sts); /* from the annotation; caller frees */
 

@@ -101,12 +101,20 @@ static void add_condition(cJSON *list, const cJSON *old, const char *type, bool 
     cJSON_AddItemToArray(list, c);
 }
 
+/* With a spec that is wrong the last good fleet is still the one that runs. */
+static int64_t seen_generation(const struct inst *in)
+{
+    bool bad = str_eq(in->error_code, "BAD_SPEC") || !in->fleet;
+
+    return bad ? json_int(super_resource(in), "metadata.generation", 0) : in->fleet->generation;
+}
+
 static void add_conditions(const struct inst *in, cJSON *st, const cJSON *old)
 {
     cJSON *list = json_set_arr(st, "conditions");
     const cJSON *was = json_get(old, "conditions");
     const char *word = status_word(in), *why = in->error ? in->error : "";
-    int64_t g = in->fleet->generation;
+    int64_t g = seen_generation(in);
     uint64_t wall = world_wall(in->s->w);
 
     add_condition(list, was, "Ready", strcmp(word, "Completed") == 0, *word ? word : "Unknown", why, g, wall);
@@ -117,6 +125,20 @@ static void add_conditions(const struct inst *in, cJSON *st, const cJSON *old)
 static const char *current_task_id(const struct inst *in)
 {
     return in->fleet->task_id;
+}
+
+/* The spec was wrong from the beginning: there is nothing to count. */
+static cJSON *status_without_fleet(const struct inst *in, const cJSON *old)
+{
+    cJSON *st = cJSON_CreateObject();
+
+    json_set_str(st, "chop-version", in->s->opt.build);
+    json_set_str(st, "chop-ip", in->s->opt.operator_ip);
+    json_set_str(st, "status", status_word(in));
+    json_set_str(st, "error", in->error ? in->error : "");
+    json_set_int(st, "observedGeneration", seen_generation(in));
+    add_conditions(in, st, old);
+    return st;
 }
 
 static cJSON *make_status(const struct inst *in, const cJSON *old)
@@ -140,7 +162,7 @@ static cJSON *make_status(const struct inst *in, const cJSON *old)
     count_actions(in, st);
     if (in->restarted_generation)
         json_set_int(json_set_obj(st, "chfleet"), "restartedGeneration", in->restarted_generation);
-    json_set_int(st, "observedGeneration", in->fleet->generation);
+    json_set_int(st, "observedGeneration", seen_generation(in));
     add_lists(in, st);
     add_conditions(in, st, old);
     return st;
@@ -198,9 +220,9 @@ void status_write_now(struct inst *in)
     const cJSON *res = super_resource(in);
     auto_json cJSON *st = NULL, *diff = NULL, *patch = NULL;
 
-    if (!res || !in->fleet || in->status_busy || !in->s->leading)
+    if (!res || (!in->fleet && !in->error_code) || in->status_busy || !in->s->leading)
         return;
-    st = make_status(in, json_get(res, "status"));
+    st = in->fleet ? make_status(in, json_get(res, "status")) : status_without_fleet(in, json_get(res, "status"));
     diff = status_patch(json_get(res, "status"), st);
     if (!diff)
         return;
