@@ -92,7 +92,8 @@ static int op_end(struct journal_writer *w, const struct journal_entry *e, struc
         return -1;
     if (journal_db_run(&w->db, SQL_OP_END, err, (int64_t)r->op, (int64_t)e->wall_ms, (int64_t)r->outcome, r->text,
                        pack.s, pack.len) < 0 ||
-        journal_db_run(&w->db, SQL_TASK_DELETE, err, (int64_t)r->op) < 0)
+        journal_db_run(&w->db, SQL_TASK_DELETE, err, (int64_t)r->op) < 0 ||
+        journal_db_run(&w->db, SQL_DECISIONS_OVER, err, (int64_t)r->op) < 0)
         return -1;
     return journal_archive_trim(&w->db, (int64_t)r->op, w->keep_ops, w->keep_bytes, err);
 }

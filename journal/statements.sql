@@ -80,6 +80,9 @@ ON CONFLICT DO UPDATE SET op = excluded.op, task = excluded.task, text = exclude
     since_ms = CASE WHEN code = excluded.code THEN since_ms ELSE excluded.since_ms END, code = excluded.code
 --: decision_delete s
 DELETE FROM decision WHERE object = ?1
+-- What hosts (ns/installation/cluster/...) waited for in an operation that is over.
+--: decisions_over i
+DELETE FROM decision WHERE op = ?1 AND object GLOB '*/*/*'
 --: incident_add isssi
 INSERT INTO incident (op, object, code, text, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)
 --: incident_trim i

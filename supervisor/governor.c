@@ -101,7 +101,7 @@ static void waits(struct inst *in, struct permit *p, const char *code, const cha
     status_kick(in);
 }
 
-static void no_wait(struct inst *in, const char *host)
+void governor_no_wait(struct inst *in, const char *host)
 {
     struct hostrec *h = inst_host_need(in, host);
     struct journal_rec rec = {.type = JRN_DECISION, .op = in->op, .object = host};
@@ -230,7 +230,7 @@ static void grant(struct permit *p)
     struct wproc *wp = p->wp;
     struct inst *in = wp->inst;
 
-    no_wait(in, p->host);
+    governor_no_wait(in, p->host);
     if (strcmp(p->klass, "planned") == 0 || strcmp(p->klass, "down") == 0)
         inst_host_need(in, p->host)->disrupted = true;
     in->s->n_permits++;

@@ -91,6 +91,7 @@ void inst_free(struct inst *in)
     in->held_new = NULL;
     free(in->error);
     free(in->error_code);
+    cJSON_Delete(in->told);
     free(in->status_sent);
     free(in->done_hash);
     cJSON_Delete(in->secrets);
@@ -162,6 +163,7 @@ void inst_set_error(struct inst *in, const char *code, const char *fmt, ...)
         vsnprintf(text, sizeof text, fmt, ap);
         va_end(ap);
     }
+    in->error_generation = json_int(super_resource(in), "metadata.generation", 0);
     if (str_eq(in->error, code ? text : NULL) && str_eq(in->error_code, code))
         return;
     free(in->error);
@@ -362,6 +364,18 @@ static void cannot_plan(struct inst *in, const struct err *err)
     inst_kick(in, again ? 1000 : BAD_SPEC_MS);
 }
 
+/* What the peer would do without a word: said once for each, also after a restart of this process. */
+static void tell_warnings(struct inst *in, const cJSON *res)
+{
+    const cJSON *told = json_at(res, "status.chfleet.warnings"), *w;
+
+    cJSON_ArrayForEach(w, in->fleet->warnings)
+        if (!json_has(told, w->valuestring) && !json_has(in->told, w->valuestring))
+            super_incident(in->s, in, NULL, "SPEC_WARNING", "%s", w->valuestring);
+    cJSON_Delete(in->told);
+    in->told = json_copy(in->fleet->warnings);
+}
+
 static void plan_now(struct inst *in, const cJSON *res)
 {
     struct fleet *f = NULL;
@@ -382,6 +396,7 @@ static void plan_now(struct inst *in, const cJSON *res)
     }
     fleet_free(in->fleet);
     in->fleet = f;
+    tell_warnings(in, res);
     member_init(in, facts);
     if (!p->empty)
         log_reasons(facts);

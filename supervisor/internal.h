@@ -141,6 +141,8 @@ struct inst {
     /* reporting */
     char *error;                     /* why it is blocked or failed; NULL */
     char *error_code;
+    int64_t error_generation; /* of the resource when that was said */
+    cJSON *told;              /* warnings of the spec that people know */
     uint64_t op_started_ms;          /* wall */
     struct world_timer *status_timer;
     char *status_sent;               /* canonical text of the last status written */
@@ -222,6 +224,7 @@ const char *hostfacts_sts(struct inst *in, const char *key, char *buf, size_t si
 /* ---- governor.c ---- */
 void governor_ask(struct wproc *wp, uint32_t seq, const cJSON *req);
 void governor_look(struct super *s);      /* something changed: waiting permits are looked at again */
+void governor_no_wait(struct inst *in, const char *host); /* it waits for nothing any more: nor in the journal */
 void governor_drop(struct wproc *wp);     /* the worker is gone */
 unsigned governor_shard_slots(struct inst *in, const char *cluster); /* shard tasks that may run at once */
 

@@ -440,7 +440,8 @@ static void on_record(struct wproc *wp, uint32_t seq, const cJSON *req)
     json_set_bool(p->record, "same_boot", true);
     if (h) {
         snprintf(h->step, sizeof h->step, "%s", step);
-        h->waiting[0] = h->text[0] = '\0';
+        governor_no_wait(wp->inst, h->key);
+        h->text[0] = '\0';
         h->since_ms = world_wall(s->w);
     }
     journal_put(s->j, &rec, record_durable, p);

@@ -106,7 +106,7 @@ static int64_t seen_generation(const struct inst *in)
 {
     bool bad = str_eq(in->error_code, "BAD_SPEC") || !in->fleet;
 
-    return bad ? json_int(super_resource(in), "metadata.generation", 0) : in->fleet->generation;
+    return bad ? in->error_generation : in->fleet->generation;
 }
 
 static void add_conditions(const struct inst *in, cJSON *st, const cJSON *old)
@@ -161,7 +161,9 @@ static cJSON *make_status(const struct inst *in, const cJSON *old)
     json_set_str(st, "error", in->error ? in->error : "");
     count_actions(in, st);
     if (in->restarted_generation)
-        json_set_int(json_set_obj(st, "chfleet"), "restartedGeneration", in->restarted_generation);
+        json_set_int(json_need_obj(st, "chfleet"), "restartedGeneration", in->restarted_generation);
+    if (in->fleet->warnings->child || json_at(old, "chfleet.warnings"))
+        json_set(json_need_obj(st, "chfleet"), "warnings", json_copy(in->fleet->warnings));
     json_set_int(st, "observedGeneration", seen_generation(in));
     add_lists(in, st);
     add_conditions(in, st, old);
@@ -287,7 +289,7 @@ static cJSON *inst_status(struct inst *in)
     json_set_str(j, "kind", in->group == GROUP_CHI ? "chi" : "chk");
     json_set_str(j, "status", status_word(in));
     json_set_int(j, "operation", (int64_t)in->op);
-    json_set_int(j, "generation", in->generation);
+    json_set_int(j, "generation", inst_busy(in) ? in->generation : seen_generation(in));
     json_set_bool(j, "busy", inst_busy(in));
     if (in->error) {
         json_set_str(j, "error", in->error);

@@ -312,6 +312,24 @@ static void a_decision_is_one_row_per_object_and_keeps_since_when(void **state)
     assert_int_equal(cJSON_GetArraySize(none), 0);
 }
 
+static void waits_of_hosts_end_with_their_operation(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    auto_json cJSON *left = NULL;
+
+    kit_begin(f->j, &f->world, 7, 8);
+    put(f, (struct journal_rec){.type = JRN_DECISION, .op = 7, .object = "ns/a/c/0/0", .name = "WAIT_PEER", .text = "t"});
+    put(f, (struct journal_rec){.type = JRN_DECISION, .op = 6, .object = "ns/b/c/0/0", .name = "WAIT_PEER", .text = "t"});
+    put(f, (struct journal_rec){.type = JRN_DECISION, .op = 7, .object = "ns/a", .name = "FAILED", .text = "t"});
+    put(f, (struct journal_rec){.type = JRN_OP_END, .op = 7, .outcome = OUT_FAILED});
+    assert_int_equal(journal_read_open(&f->r, f->dir, &err), 0);
+    left = journal_read_decisions(f->r, "", &err);
+    assert_int_equal(cJSON_GetArraySize(left), 2);
+    assert_string_equal(json_str(left, "0.object", ""), "ns/a");
+    assert_string_equal(json_str(left, "1.object", ""), "ns/b/c/0/0");
+}
+
 static void incidents_are_newest_first_limited_and_by_prefix(void **state)
 {
     struct fixture *f = *state;
@@ -360,6 +378,7 @@ int main(void)
         T(a_task_id_is_executed_once_for_ever),
         T(numbers_go_on_after_a_restart_and_skip_what_others_used),
         T(a_decision_is_one_row_per_object_and_keeps_since_when),
+        T(waits_of_hosts_end_with_their_operation),
         T(incidents_are_newest_first_limited_and_by_prefix),
         T(facts_are_set_changed_and_deleted),
     };
