@@ -2,6 +2,7 @@
 #include "plane/controllers.h"
 
 #include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -171,12 +172,15 @@ static char *shim_path(void)
 
 static int start_node(struct controllers *c, const char *shim, struct err *err)
 {
+    auto_free char *own = mem_printf("%s/programs.yaml", c->p->data_dir);
     struct programs *programs = NULL;
     void *node = NULL;
 
+    if (c->p->programs_file && access(c->p->programs_file, R_OK) < 0)
+        return err_set(err, ERR_INPUT, errno, "--programs %s cannot be read (%s)", c->p->programs_file, strerror(errno));
     if (access(shim, X_OK) < 0)
         return err_set(err, ERR_MISSING, 0, "%s is not there: install chfleet-shim beside chfleet-plane", shim);
-    if (programs_load(c->p->programs_file, &programs, err) < 0)
+    if (programs_load(c->p->programs_file ? c->p->programs_file : own, &programs, err) < 0)
         return -1;
     if (node_new(c->p, programs, shim, &c->node, err) < 0)
         return -1;

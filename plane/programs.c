@@ -180,10 +180,9 @@ static int parse_file(struct programs *p, const char *path, bool *found, struct 
 int programs_load(const char *user_file, struct programs **out, struct err *err)
 {
     struct programs *p = mem_zero(sizeof *p);
-    bool found = false;
+    bool users = false, found = false;
 
-    if ((user_file && parse_file(p, user_file, &found, err) < 0) ||
-        parse_file(p, PKGDATADIR "/programs.yaml", &found, err) < 0 ||
+    if ((user_file && parse_file(p, user_file, &users, err) < 0) || parse_file(p, PKGDATADIR "/programs.yaml", &found, err) < 0 ||
         (!found && programs_parse(p, "programs.yaml", programs_default_text, strlen(programs_default_text), err) < 0)) {
         programs_free(p);
         return -1;

@@ -139,6 +139,20 @@ static const char *server_image(const cJSON *pod, const struct inst *in)
     return json_str(pod, "spec.containers.0.image", "");
 }
 
+/* Why the container does not run: its own words, else how the last process ended. */
+static void add_waiting_message(cJSON *j, const cJSON *st)
+{
+    const char *said = json_str(st, "state.waiting.message", ""), *last = json_str(st, "lastState.terminated.message", "");
+    auto_free char *text = NULL;
+
+    if (*said || !json_at(st, "lastState.terminated"))
+        text = mem_str(said);
+    else
+        text = mem_printf("the last process ended with code %lld%s%s", (long long)json_int(st, "lastState.terminated.exitCode", 0),
+                          *last ? ": " : "", last);
+    json_set_str(j, "waiting_message", text);
+}
+
 static void add_pod(struct inst *in, cJSON *out, const char *sts, const struct host *h)
 {
     const cJSON *pod = hostfacts_pod(in, sts), *st = server_status(pod, in);
@@ -158,7 +172,7 @@ static void add_pod(struct inst *in, cJSON *out, const char *sts, const struct h
     json_set_str(j, "image", server_image(pod, in));
     json_set_bool(j, "image_matches", h && strcmp(server_image(pod, in), h->image) == 0);
     json_set_str(j, "waiting", json_str(st, "state.waiting.reason", ""));
-    json_set_str(j, "waiting_message", json_str(st, "state.waiting.message", ""));
+    add_waiting_message(j, st);
     json_set_int(j, "restarts", json_int(st, "restartCount", 0));
     json_set_str(j, "label", label_of(in, pod, "ready") ? label_of(in, pod, "ready") : "");
 }

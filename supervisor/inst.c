@@ -608,7 +608,8 @@ static void op_begin(struct inst *in, struct fleet *f, struct plan *p)
     if (in->group == GROUP_CHK && is_fresh(in)) /* a first ensemble knows all its members from the start */
         for (size_t i = 0; i < f->n_hosts; i++)
             inst_host_need(in, f->hosts[i]->key)->listed = true;
-    inst_set_error(in, NULL, NULL);
+    if (!in->halted) /* what failed stays said until the spec is corrected */
+        inst_set_error(in, NULL, NULL);
     log_note(in->key, "operation %llu, generation %lld: %zu hosts, %zu tasks", (unsigned long long)in->op,
              (long long)f->generation, p->n_hosts, p->n_tasks);
     journal_put(in->s->j, &rec, NULL, NULL);

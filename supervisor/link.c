@@ -494,9 +494,8 @@ static void on_progress(struct wproc *wp, const cJSON *req)
 static void task_failed(struct task *t, const cJSON *req)
 {
     free(t->error);
-    t->error = mem_printf("%s%s%s: %s", json_str(req, "host", t->object), *json_str(req, "step", "") ? " " : "",
-                          json_str(req, "step", ""), json_str(req, "text", "no reason was given"));
-    super_incident(t->inst->s, t->inst, json_str(req, "host", NULL), "STEP_FAILED", "%s: %s", json_str(req, "step", ""), json_str(req, "text", ""));
+    t->error = mem_printf("%s: %s", json_str(req, "host", t->object), json_str(req, "text", "no reason was given"));
+    super_incident(t->inst->s, t->inst, json_str(req, "host", NULL), "STEP_FAILED", "%s", json_str(req, "text", ""));
 }
 
 static void on_done(struct wproc *wp, const cJSON *req)

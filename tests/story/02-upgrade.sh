@@ -8,25 +8,24 @@
 . "$SRC/tests/story/_fleet.sh"
 need clickhouse-server haproxy java jq curl perl
 
-mkdir -p "$DATA"
 version_copy "$WORK/v2" || {
     echo "skipped: the installed clickhouse-server is not the one that can be relabelled"
     exit 77
 }
-mkdir -p "$DATA/plane"
+chf up >/dev/null && chf down >/dev/null || exit 1 # programs.yaml is read when the plane starts
 cat >"$DATA/plane/programs.yaml" <<Y
 programs:
-  - image: "clickhouse/clickhouse-server:24.9"
-    kind: clickhouse
-    binary: $WORK/v2/clickhouse-server
-    libraryPath: $WORK/v2
-  - image: "clickhouse/clickhouse-server:broken"
-    kind: command
-    binary: /bin/false
+- images: clickhouse/clickhouse-server:24.9
+  kind: clickhouse
+  binary: $WORK/v2/clickhouse-server
+  library_path: $WORK/v2
+- images: clickhouse/clickhouse-server:broken
+  kind: command
+  binary: /bin/false
 Y
+chf up >/dev/null || exit 1
 keeper >"$WORK/keeper.yaml"
 fleet up 4 2 24.8 >"$WORK/up.yaml"
-chf up >/dev/null || exit 1
 check "4 x 2 is complete" bash -c '. "$SRC/tests/story/_lib.sh"; trap - EXIT; chf apply -f "$WORK/keeper.yaml" && apply "$WORK/up.yaml" 180'
 first=$(host_url up chi-up-main-0-0)
 check "tables are made" tables "$first" main
