@@ -44,3 +44,9 @@ LIBS_CLI = libcli.a libkube.a libjournal.a librender.a libmodel.a libschema.a $(
 bin_PROGRAMS += chfleet
 chfleet_SOURCES = cli/main.c
 chfleet_LDADD = $(LIBS_CLI)
+
+# kubectl finds its plugins by name: kubectl chfleet …
+install-exec-hook:
+	cd $(DESTDIR)$(bindir) && rm -f kubectl-chfleet && $(LN_S) chfleet kubectl-chfleet
+uninstall-hook:
+	rm -f $(DESTDIR)$(bindir)/kubectl-chfleet
