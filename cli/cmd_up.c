@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/world_real.h"
 #include "cli/api.h"
 #include "cli/daemon.h"
 #include "cli/guard.h"
@@ -103,11 +104,41 @@ static void say(struct up *u)
     printf("  operator  pid %-7d http://%s/ (live page, /status, /metrics)\n", pid_of(u->dir, "operator"), address ? address : "?");
 }
 
+/* The plane reads which program runs for which image when it starts; a running one is started again, which no database
+ * notices. */
+static int take_programs(struct up *u, struct err *err)
+{
+    const char *from = cli_text(u->c, "programs", NULL);
+    auto_free char *to = daemon_path(u->dir, "plane/programs.yaml"), *text = NULL, *old = NULL;
+    struct world *w = NULL;
+    struct err ignored = ERR_INIT;
+    size_t len = 0, old_len = 0;
+    int rc;
+
+    if (!from)
+        return 0;
+    if (world_real_new(NULL, &w, err) < 0)
+        return -1;
+    rc = w->ops->read_file(w, from, &text, &len, err);
+    if (rc == 0 && w->ops->read_file(w, to, &old, &old_len, &ignored) == 0 && str_eq(text, old)) {
+        world_real_free(w);
+        return 0;
+    }
+    if (rc == 0)
+        rc = w->ops->write_file(w, to, text, len, 0600, err);
+    world_real_free(w);
+    if (rc < 0 && err->kind == ERR_MISSING)
+        err->kind = ERR_INPUT;
+    if (rc == 0 && daemon_stop(u->dir, "plane", 10000))
+        printf("the plane starts again with %s\n", from);
+    return rc;
+}
+
 static int background(struct up *u, struct err *err)
 {
     auto_close int lock = -1;
 
-    if (daemon_lock(u->dir, "updown", true, &lock, err) < 0 || start_guard(u, err) < 0 ||
+    if (daemon_lock(u->dir, "updown", true, &lock, err) < 0 || take_programs(u, err) < 0 || start_guard(u, err) < 0 ||
         wait_until(u, plane_serves, "plane", err) < 0 || node_allow(&u->api, err) < 0 ||
         wait_until(u, operator_serves, "operator", err) < 0)
         return -1;

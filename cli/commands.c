@@ -16,6 +16,7 @@ const struct cli_option cli_common[] = {
 
 static const struct cli_option up_options[] = {
     {0, "foreground", NULL, NULL, "do not go to the background: stay, and restart what dies (for systemd)"},
+    {0, "programs", "FILE", NULL, "which program runs for which image (YAML; kept in the folder)"},
     {0, "timeout", "TIME", NULL, "how long to wait until all serves (default 60s)"},
     END_OF_OPTIONS,
 };
@@ -108,6 +109,7 @@ const struct cli_command cli_commands[] = {
      "harmless: what runs stays as it is, what is dead is started.\n\n"
      "  chfleet up                         everything lives in ~/.local/share/chfleet\n"
      "  chfleet up --data /srv/chfleet     or in a folder of your choice\n"
+     "  chfleet up --programs my.yaml      own servers for some images (docs/operations.md)\n"
      "  chfleet up --foreground            for a systemd unit",
      up_options, 0, 0, false, cmd_up},
     {"down", "", "Stop chfleet on this machine",

@@ -7,6 +7,8 @@ test_cli_out_LDADD = libcli.a libschema.a $(LIBS_BASE) $(YAML_LIBS) $(CMOCKA_LIB
 test_cli_redact_SOURCES = tests/cli/test_redact.c
 test_cli_redact_LDADD = libcli.a $(LIBS_BASE) $(CMOCKA_LIBS)
 check_PROGRAMS += test-cli-daemon test-cli-options test-cli-websock
+# valgrind does not know pidfds
+NO_VALGRIND += test-cli-daemon
 test_cli_daemon_SOURCES = tests/cli/test_daemon.c
 test_cli_daemon_LDADD = libcli.a $(LIBS_BASE) $(CMOCKA_LIBS)
 test_cli_options_SOURCES = tests/cli/test_options.c

@@ -75,10 +75,10 @@ static void nonsense_is_refused(void **state)
 
 /* ---- a scripted server in a child ---- */
 
-static void serve_once(int listener, const char *protocol, const char *frames, size_t len)
+static int serve_once(int listener, const char *protocol, const char *frames, size_t len)
 {
     int fd = accept(listener, NULL, NULL);
-    char head[4096], *key, joined[128], answer[512], got[256];
+    char head[4096] = "", *key, joined[128], answer[512], got[256];
     auto_free char *hex = NULL, *accept64 = NULL;
     unsigned char digest[20];
     size_t n = 0;
@@ -87,7 +87,7 @@ static void serve_once(int listener, const char *protocol, const char *frames, s
         ssize_t rc = read(fd, head + n, sizeof head - 1 - n);
 
         if (rc <= 0)
-            _exit(9);
+            return 9;
         n += (size_t)rc;
         head[n] = '\0';
     }
@@ -102,8 +102,8 @@ static void serve_once(int listener, const char *protocol, const char *frames, s
              "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nsec-websocket-accept: %s\r\n"
              "sec-websocket-protocol: %s\r\n\r\n", accept64, protocol);
     if (write(fd, answer, strlen(answer)) < 0 || write(fd, frames, len) < 0)
-        _exit(8);
-    _exit(read(fd, got, sizeof got) > 0 ? (unsigned char)got[0] : 7); /* 0x82: a binary frame came back */
+        return 8;
+    return read(fd, got, sizeof got) > 0 ? (unsigned char)got[0] : 7; /* first byte of the first frame that came back */
 }
 
 struct server {
@@ -125,7 +125,7 @@ static struct server start_server(const char *protocol, const char *frames, size
     s.pid = fork();
     if (s.pid == 0) {
         alarm(20);
-        serve_once(listener, protocol, frames, len);
+        _exit(serve_once(listener, protocol, frames, len));
     }
     close(listener);
     return s;
