@@ -50,3 +50,4 @@ install-exec-hook:
 	cd $(DESTDIR)$(bindir) && rm -f kubectl-chfleet && $(LN_S) chfleet kubectl-chfleet
 uninstall-hook:
 	rm -f $(DESTDIR)$(bindir)/kubectl-chfleet
+EXTRA_DIST += docs/hacking.md docs/operations.md examples/quickstart.yaml

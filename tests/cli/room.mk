@@ -18,3 +18,4 @@ test_cli_websock_LDADD = libcli.a $(LIBS_BASE) $(CMOCKA_LIBS)
 check_PROGRAMS += test-cli-status
 test_cli_status_SOURCES = tests/cli/test_status.c
 test_cli_status_LDADD = $(LIBS_CLI) $(CMOCKA_LIBS)
+EXTRA_DIST += tests/slow/cli.sh
