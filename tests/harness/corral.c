@@ -47,6 +47,18 @@ static int parent_of(const char *pid, char *name, size_t size)
     return (int)strtol(end + 3, NULL, 10);
 }
 
+/* Who was left behind, and where it sat: the place names the test. */
+static void say_left(const char *pid, const char *name)
+{
+    char path[64], cwd[512] = "?";
+    ssize_t n;
+
+    snprintf(path, sizeof path, "/proc/%.20s/cwd", pid);
+    n = readlink(path, cwd, sizeof cwd - 1);
+    cwd[n > 0 ? n : 1] = 0;
+    fprintf(stderr, "corral: left behind: %s (%s) in %s\n", pid, name, cwd);
+}
+
 /* Signals each direct child. A child's number cannot be given to somebody else before we have reaped it. */
 static int signal_children(int signo, bool say)
 {
@@ -59,7 +71,7 @@ static int signal_children(int signo, bool say)
         if (e->d_name[0] < '1' || e->d_name[0] > '9' || parent_of(e->d_name, name, sizeof name) != getpid())
             continue;
         if (say)
-            fprintf(stderr, "corral: left behind: %s (%s)\n", e->d_name, name);
+            say_left(e->d_name, name);
         kill((pid_t)strtol(e->d_name, NULL, 10), signo);
         n++;
     }
