@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/world_real.h"
@@ -26,6 +29,8 @@ struct daemon_options {
     unsigned port_base;
 };
 
+enum { PORT_BASE_MIN = 1024, PORT_BASE_MAX = 60000 };
+
 struct daemon_state {
     struct daemon_options o;
     struct world *w;
@@ -33,6 +38,7 @@ struct daemon_state {
     struct journal *journal;
     struct super *super;
     struct http_front *status, *metrics;
+    int claim; /* see claim_fleet(); -1 */
 };
 
 static const char usage[] =
@@ -67,6 +73,7 @@ static int parse_options(int argc, char **argv, struct daemon_options *o)
         {"kubeconfig", 1, NULL, 'k'}, {"data", 1, NULL, 'd'},      {"config", 1, NULL, 'c'},    {"namespace", 1, NULL, 'n'},
         {"status-address", 1, NULL, 's'}, {"metrics-address", 1, NULL, 'm'}, {"port-base", 1, NULL, 'p'},
         {"log-level", 1, NULL, 'l'},  {"version", 0, NULL, 'v'},   {"help", 0, NULL, 'h'},      {NULL, 0, NULL, 0}};
+    char *end = NULL;
     int c;
 
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -77,7 +84,7 @@ static int parse_options(int argc, char **argv, struct daemon_options *o)
         case 'n': add_namespaces(o, optarg); break;
         case 's': o->status_address = optarg; break;
         case 'm': o->metrics_address = optarg; break;
-        case 'p': o->port_base = (unsigned)atoi(optarg); break;
+        case 'p': o->port_base = (unsigned)strtoul(optarg, &end, 10); break;
         case 'l': o->log_level = optarg; break;
         case 'v': puts("chfleetd " PACKAGE_VERSION_TEXT); exit(0);
         case 'h': fputs(usage, stdout); exit(0);
@@ -90,6 +97,10 @@ static int parse_options(int argc, char **argv, struct daemon_options *o)
     }
     if (!o->data) {
         fputs("chfleetd: --data DIR is needed: where the journal is kept\n", stderr);
+        return -1;
+    }
+    if (end && (*end || o->port_base < PORT_BASE_MIN || o->port_base > PORT_BASE_MAX)) {
+        fprintf(stderr, "chfleetd: --port-base must be a number from %d to %d\n", PORT_BASE_MIN, PORT_BASE_MAX);
         return -1;
     }
     if (o->log_level && log_level_parse(o->log_level) < 0) {
@@ -125,6 +136,13 @@ static int read_config(struct world *w, const char *path, char **out, struct err
     schema_check_config(docs->roots[0], docs, &problems);
     if (schema_problems_err(&problems, path, err) < 0)
         return -1;
+    if (problems.n) { /* only notes are left */
+        auto_str struct str text = STR_INIT;
+
+        schema_problems_print(&problems, path, &text);
+        text.s[strcspn(text.s, "\n")] = '\0';
+        log_warn(NULL, "%s%s", text.s, problems.n > 1 ? " (and more)" : "");
+    }
     *out = json_print(docs->roots[0]);
     return 0;
 }
@@ -174,6 +192,30 @@ static const char *identity(char *buf, size_t size)
     return buf;
 }
 
+/*
+ * Where no Lease keeps a second supervisor away (no pod, so no namespace for it), all supervisors of an API server are on
+ * this machine: the one that has a name that belongs to the API server is alone, whatever --data it has. The kernel
+ * takes the name back when we die.
+ */
+static int claim_fleet(struct daemon_state *d, const char *server, struct err *err)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    const char *ns = d->o.n_namespaces == 1 ? d->o.namespaces[0] : "*";
+    auto_free char *text = mem_printf("chfleetd/%s/%s", server, ns), *hash = hash_sha256_hex(text, strlen(text));
+
+    d->claim = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "chfleetd-%.32s", hash); /* no file: it begins with a zero */
+    if (d->claim < 0)
+        return err_set(err, ERR_SYS, errno, "cannot make a socket");
+    if (bind(d->claim, (struct sockaddr *)&name, sizeof name) == 0)
+        return 0;
+    if (errno != EADDRINUSE)
+        return err_set(err, ERR_SYS, errno, "cannot claim %s", server);
+    return err_set(err, ERR_REFUSED, 0,
+                   "another chfleetd of this machine, with another --data, works on %s: stop that one first (the one of chfleet up "
+                   "by chfleet down --keep)", server);
+}
+
 static int start(struct daemon_state *d, struct err *err)
 {
     struct kube_config *kc = NULL;
@@ -189,7 +231,8 @@ static int start(struct daemon_state *d, struct err *err)
 
     if (make_dir(d->o.data, err) < 0 || make_dir(locks, err) < 0 || read_config(d->w, d->o.config, &config, err) < 0 ||
         journal_open(&d->journal, d->o.data, d->w, world_real_base(d->w), 0, err) < 0 ||
-        kube_config_load(d->w, d->o.kubeconfig, &kc, err) < 0)
+        kube_config_load(d->w, d->o.kubeconfig, &kc, err) < 0 ||
+        (!so.lease_ns && claim_fleet(d, kube_config_server(kc), err) < 0))
         return -1;
     d->kube = kube_new(d->w, kc, NULL);
     so.config_text = config;
@@ -203,7 +246,7 @@ static int start(struct daemon_state *d, struct err *err)
 
 int main(int argc, char **argv)
 {
-    struct daemon_state d = {.o = {0}};
+    struct daemon_state d = {.claim = -1};
     struct world_spawner *spawner = NULL;
     struct err err = ERR_INIT;
     int code = 0;
