@@ -376,6 +376,43 @@ static void tell_warnings(struct inst *in, const cJSON *res)
     in->told = json_copy(in->fleet->warnings);
 }
 
+static bool takes_out(enum host_action a)
+{
+    return a == ACT_RESTART || a == ACT_SOFT_RESTART || a == ACT_RECREATE;
+}
+
+/* A planned change failed in this generation: what serves is left alone until the spec is corrected, what is out may still be
+ * tried again and brought back. True: nothing is left to be done. */
+static bool drop_planned(struct inst *in, struct plan *p)
+{
+    bool any = p->n_common > 0 || p->marks;
+    size_t left = 0;
+
+    if (!in->halted || in->group != GROUP_CHI)
+        return false;
+    for (size_t i = 0; i < p->n_hosts; i++)
+        any |= p->hosts[i].objects && !takes_out(p->hosts[i].action);
+    for (size_t i = 0; i < p->n_tasks; i++) {
+        struct plan_task *t = &p->tasks[i];
+        size_t n = 0, had = t->n_hosts;
+
+        for (size_t k = 0; k < t->n_hosts; k++)
+            if (!takes_out(p->hosts[t->hosts[k]].action) || !hostfacts_serves(in, p->hosts[t->hosts[k]].key))
+                t->hosts[n++] = t->hosts[k];
+        t->n_hosts = n;
+        any |= n > 0;
+        if (had && !n) {
+            free(t->table);
+            free(t->object);
+            free(t->hosts);
+            continue;
+        }
+        p->tasks[left++] = *t;
+    }
+    p->n_tasks = left;
+    return !any;
+}
+
 static void plan_now(struct inst *in, const cJSON *res)
 {
     struct fleet *f = NULL;
@@ -411,10 +448,59 @@ static void plan_now(struct inst *in, const cJSON *res)
     } else if (p->empty) {
         plan_free(p);
         completed(in);
-    } else if (!approved(in, f, p) || !converges(in, p)) {
+    } else if (!approved(in, f, p)) {
+        plan_free(p);
+    } else if (drop_planned(in, p) || !converges(in, p)) { /* the error that stands says why */
         plan_free(p);
     } else {
         op_begin(in, f, p);
+    }
+}
+
+static void supersede(struct inst *in)
+{
+    in->superseding = true;
+    for (struct wproc *wp = in->s->wprocs; wp; wp = wp->next)
+        if (wp->inst == in && wp->task)
+            link_stop(wp, "a newer plan", false);
+    inst_run_ready_tasks(in);
+}
+
+/* ---- hosts that came back while an operation runs ---- */
+
+enum { LOST_MS = 10000, LOST_REPLANS = 3 };
+
+/* Ready, wanted, not behind the balancer, and no worker is at it: a pod that was evicted and made anew, say. */
+static bool is_lost(struct inst *in, const struct host *h, const struct hostrec *rec)
+{
+    const cJSON *pod = hostfacts_pod(in, h->sts);
+    const char *label = json_label(pod, "clickhouse.altinity.com/ready");
+    bool at_work = rec->step[0] && !rec->finished && rec->action != ACT_NONE;
+
+    return !at_work && compare_pod_ready(pod) && !str_eq(label, "yes");
+}
+
+/* Nobody else would take it in before the operation ends, and its shard may wait for it: plan again. */
+void inst_look_for_lost(struct inst *in)
+{
+    uint64_t now = world_mono(in->s->w);
+
+    if (in->state != INST_RUNNING || in->superseding || in->group != GROUP_CHI || !in->fleet || in->fleet->stop || in->fleet->deleting)
+        return;
+    for (size_t i = 0; i < in->fleet->n_hosts; i++) {
+        struct hostrec *rec = inst_host_need(in, in->fleet->hosts[i]->key);
+
+        if (!is_lost(in, in->fleet->hosts[i], rec)) {
+            rec->out_since_ms = 0;
+        } else if (!rec->out_since_ms) {
+            rec->out_since_ms = now;
+        } else if (now - rec->out_since_ms > LOST_MS && rec->replans < LOST_REPLANS) {
+            rec->replans++;
+            rec->out_since_ms = 0;
+            log_note(in->key, "%s is ready and out: a new plan takes it in", rec->key);
+            supersede(in);
+            return;
+        }
     }
 }
 
@@ -431,11 +517,7 @@ static void look(struct inst *in)
 
         if (newer && !in->superseding) {
             log_note(in->key, "generation %lld is superseded: going to the safe point", (long long)in->generation);
-            in->superseding = true;
-            for (struct wproc *wp = in->s->wprocs; wp; wp = wp->next)
-                if (wp->inst == in && wp->task)
-                    link_stop(wp, "a newer generation", false);
-            inst_run_ready_tasks(in);
+            supersede(in);
         }
         return;
     }
@@ -494,6 +576,10 @@ static void take_tasks(struct inst *in, const struct plan *p)
     for (size_t i = 0; i < p->n_hosts; i++) {
         struct hostrec *h = inst_host_need(in, p->hosts[i].key);
 
+        if (h->action != p->hosts[i].action || p->generation != in->generation)
+            h->replans = 0;
+        h->step[0] = '\0';
+        h->out_since_ms = 0;
         h->action = p->hosts[i].action;
         h->finished = h->action == ACT_NONE;
         h->held_turn = false;
@@ -865,6 +951,8 @@ static void op_end(struct inst *in, enum outcome outcome, const char *why)
     auto_free char *text = mem_str(why);
 
     if (outcome == OUT_DONE) {
+        for (size_t i = 0; i < in->n_tasks; i++)
+            in->halted &= !is_shard_task(&in->tasks[i]); /* what had failed works now */
         record_task_id(in);
         free(in->done_hash);
         in->done_hash = in->plan && in->plan->object ? plan_hash(in->plan) : NULL;

@@ -38,6 +38,8 @@ struct hostrec {
     bool ordered;             /* its restart is ordered by spec.restart: its StatefulSet gets the plan's token */
     bool objects;             /* its Service or metadata are written with the shared objects */
     char step[48], waiting[40], text[320];
+    uint64_t out_since_ms;    /* monotonic: ready, out, and nobody's business since then; 0 = not so */
+    unsigned replans;         /* how often a new plan was made for that in this generation */
     uint64_t since_ms;        /* wall clock: since when it waits or works on this step */
     enum host_action action;
     char *version;            /* what runs (annotation chfleet.io/loaded), "" unknown; backing of render_ctx.version */
@@ -196,6 +198,7 @@ struct hostrec *inst_host_need(struct inst *in, const char *key);
 bool inst_busy(const struct inst *in);
 void inst_set_error(struct inst *in, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void inst_run_ready_tasks(struct inst *in);
+void inst_look_for_lost(struct inst *in); /* on each tick */
 int inst_recover(struct super *s, const struct journal_op *op);
 
 /* ---- desired.c ---- */

@@ -220,6 +220,8 @@ static void on_tick(void *ctx)
     s->tick = world_timer(s->w, 1000, on_tick, s);
     link_watchdog(s);
     governor_look(s);
+    for (struct inst *in = s->insts; in; in = in->next)
+        inst_look_for_lost(in);
 }
 
 static void discovered(void *ctx, int status, const cJSON *obj, const struct err *err);

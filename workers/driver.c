@@ -20,13 +20,15 @@ enum {
     BACK_OFF_MIN_MS = 50,
     BACK_OFF_MAX_MS = 2000,
     PERMIT_GOOD_MS = 10000,
-    UNDO_LIMIT_S = 120,
+    UNDO_LIMIT_S = 600,
     MAX_BACKS = 3,
     FENCE_TRIES = 3
 };
 
 static void enter(struct task *t, enum phase phase);
 static bool start_host(struct task *t);
+static bool defer_host(struct task *t);
+static const struct step_table *table_of(const struct task *t, const struct whost *h);
 static bool start_table(struct task *t);
 static void finish(struct task *t, const char *outcome, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -360,6 +362,21 @@ static bool needs_permit(const struct step *s)
     return s->klass != CLASS_NONE && s->klass != CLASS_RECOVER;
 }
 
+/* A host that serves waits behind those of the task that do not: taken out first, it would wait for one of them, and that
+ * one for its turn. */
+static bool others_first(struct task *t)
+{
+    if (!t->host || t->step->klass != CLASS_PLANNED || t->n_asks || !host_serves(t, t->host))
+        return false;
+    for (size_t i = t->at + 1; i < t->n_own; i++) {
+        struct whost *h = &t->hosts[t->order[i]];
+
+        if (!h->over && table_of(t, h) && same_shard(h, t->host) && !host_serves(t, h))
+            return true;
+    }
+    return false;
+}
+
 static bool in_permit(struct task *t)
 {
     cJSON *body;
@@ -371,6 +388,8 @@ static bool in_permit(struct task *t)
         enter(t, PHASE_GUARD);
         return true;
     }
+    if (others_first(t))
+        return defer_host(t);
     body = cJSON_CreateObject();
     json_set_str(body, "host", row_host(t));
     json_set_str(body, "step", t->step->name);

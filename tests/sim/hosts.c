@@ -354,6 +354,8 @@ static void poll_files(void *ctx)
 void chost_mount(struct chost *h, const char *configmap, cJSON *data)
 {
     struct mount *m = NULL;
+    uint64_t now = sim_now(h->hs->s);
+    bool same_second;
 
     for (size_t i = 0; i < h->n_mounts && !m; i++)
         if (strcmp(h->mounts[i].configmap, configmap) == 0)
@@ -361,12 +363,13 @@ void chost_mount(struct chost *h, const char *configmap, cJSON *data)
     if (!m) {
         h->mounts = mem_grow(h->mounts, h->n_mounts + 1, sizeof *h->mounts);
         m = &h->mounts[h->n_mounts++];
-        *m = (struct mount){mem_str(configmap), NULL};
+        *m = (struct mount){mem_str(configmap), NULL, 0};
     }
+    same_second = m->data && m->written_ms / 1000 == now / 1000 && h->loaded_ms >= m->written_ms;
     cJSON_Delete(m->data);
     m->data = data ? data : cJSON_CreateObject();
-    if (h->state == CHOST_UP &&
-        h->loaded_ms / 1000 != sim_now(h->hs->s) / 1000) /* in the second of what is loaded: never noticed */
+    m->written_ms = now;
+    if (h->state == CHOST_UP && !same_second) /* times are compared in whole seconds: else it is never noticed */
         after(h, upto(h->hs, POLL_MS), poll_files, (struct later){0});
 }
 

@@ -43,6 +43,7 @@ struct disk {
 struct mount {
     char *configmap;
     cJSON *data;
+    uint64_t written_ms;
 };
 
 struct loaded {

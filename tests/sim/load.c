@@ -40,15 +40,25 @@ static void part_done(void *ctx, bool ok, const char *why)
     }
     if (--f->open)
         return;
-    if (!f->failed && f->insert && chost_insert(f->into, "app", "ev") < 0) {
-        f->failed = true;
-        snprintf(f->why, sizeof f->why, "%s does not take a row", chost_pod(f->into));
-    }
     if (f->failed) {
         f->l->failed++;
         observer_query_failed(f->l->obs, f->pod, f->why);
     }
     free(f);
+}
+
+/* The row is written when the replica says so. */
+static void insert_done(void *ctx, bool ok, const char *why)
+{
+    struct fan *f = ctx;
+    char text[160];
+
+    if (ok && chost_insert(f->into, "app", "ev") < 0) {
+        snprintf(text, sizeof text, "%s does not take a row", chost_pod(f->into));
+        part_done(f, false, text);
+    } else {
+        part_done(f, ok, why);
+    }
 }
 
 static unsigned duration(struct load *l)
@@ -87,7 +97,7 @@ static void part(struct fan *f, struct chost *h, unsigned shard, unsigned ms)
     if (to && !stuck) {
         if (f->insert)
             f->into = to;
-        chost_query(to, "client", ms, part_done, f);
+        chost_query(to, "client", ms, f->insert ? insert_done : part_done, f);
         return;
     }
     if (to)

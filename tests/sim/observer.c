@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "tests/sim/lab.h"
 
-enum { LOOK_MS = 50, MAX_SHARDS = 64, LINES_MAX = 8 };
+enum { LOOK_MS = 50, SETTLE_MS = 2500, MAX_SHARDS = 64, LINES_MAX = 8 };
 
 struct seen {
     const struct chost *h;
@@ -365,16 +365,35 @@ static bool done(const cJSON *c)
     return true;
 }
 
+struct claim {
+    struct observer *o;
+    char *name;
+    int64_t generation;
+};
+
+/* The balancer has had the time that balancers need. */
+static void check_claim(void *ctx)
+{
+    struct claim *cl = ctx;
+    const cJSON *c = chi(cl->o, cl->name);
+    auto_free char *bad = done(c) && json_int(c, "metadata.generation", 0) == cl->generation ? observer_audit(cl->o, cl->name, false) : NULL;
+
+    if (bad)
+        observer_violation(cl->o, "[5] %s is said to be Completed, but %s", cl->name, bad);
+    free(cl->name);
+    free(cl);
+}
+
 static void on_chi(void *ctx, enum store_change what, const cJSON *old, const cJSON *obj)
 {
     struct observer *o = ctx;
-    auto_free char *bad = NULL;
+    struct claim *cl;
 
     if (what != STORE_CHANGED || !done(obj) || done(old))
         return;
-    bad = observer_audit(o, json_name(obj), false);
-    if (bad)
-        observer_violation(o, "[5] %s is said to be Completed, but %s", json_name(obj), bad);
+    cl = mem_zero(sizeof *cl);
+    *cl = (struct claim){o, mem_str(json_name(obj)), json_int(obj, "metadata.generation", 0)};
+    sim_after(o->s, SETTLE_MS, check_claim, cl);
 }
 
 /* ---- 9: secrets ---- */
