@@ -106,7 +106,7 @@ static enum err_kind kind_of(int code, int status)
             return ERR_AGAIN;
     if (code == 0 && (status == 401 || status == 403))
         return ERR_REFUSED;
-    return code == 0 && (status == 502 || status == 503 || status == 504) ? ERR_AGAIN : ERR_SYS;
+    return code == 0 && status >= 500 ? ERR_AGAIN : ERR_SYS;
 }
 
 /* The part of the server's text that a person needs: without e.what() and the stack trace. */

@@ -689,7 +689,8 @@ static void deleted(void *ctx, int status, const cJSON *obj, const struct err *e
     struct apply *a = ctx;
 
     (void)obj;
-    if (err && status != 404) {
+    /* 409: another object has the name, the one with this UID is gone. */
+    if (err && status != 404 && status != 409) {
         finish(a, err);
         return;
     }

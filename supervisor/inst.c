@@ -43,6 +43,7 @@ struct inst *inst_get(struct super *s, enum owner_group g, const char *ns, const
     in->name = mem_str(name);
     in->key = mem_printf("%s/%s%s", ns, name, g == GROUP_CHK ? ".keeper" : "");
     in->secrets = cJSON_CreateObject();
+    in->member_unknown = true;
     in->next = s->insts;
     s->insts = in;
     return in;

@@ -392,15 +392,21 @@ static enum outcome outcome_parse(const char *text)
     return OUT_FAILED;
 }
 
-/* An end replaces the begun row of its step in what a next worker resumes from. */
-static void forget_begun(struct task *t, const char *host, const char *step)
+/* An end replaces the begun row of its step in what a next worker resumes from. Returns the row's baseline; caller owns. */
+static cJSON *forget_begun(struct task *t, const char *host, const char *step)
 {
-    for (int i = 0; t->resume && i < cJSON_GetArraySize(t->resume); i++) {
-        const cJSON *row = cJSON_GetArrayItem(t->resume, i);
+    cJSON *baseline = NULL;
 
-        if (strcmp(json_str(row, "host", ""), host) == 0 && strcmp(json_str(row, "step", ""), step) == 0)
-            cJSON_DeleteItemFromArray(t->resume, i--);
+    for (int i = 0; t->resume && i < cJSON_GetArraySize(t->resume); i++) {
+        cJSON *row = cJSON_GetArrayItem(t->resume, i);
+
+        if (strcmp(json_str(row, "host", ""), host) != 0 || strcmp(json_str(row, "step", ""), step) != 0)
+            continue;
+        cJSON_Delete(baseline);
+        baseline = cJSON_DetachItemFromObjectCaseSensitive(row, "baseline");
+        cJSON_DeleteItemFromArray(t->resume, i--);
     }
+    return baseline;
 }
 
 static void on_record(struct wproc *wp, uint32_t seq, const cJSON *req)
@@ -428,8 +434,8 @@ static void on_record(struct wproc *wp, uint32_t seq, const cJSON *req)
     }
     wp->step_limit_ms = step_limit(t, host, step) * 1000ull + STEP_SLACK_MS;
     wp->step_deadline_ms = begin ? world_mono(s->w) + wp->step_limit_ms : 0;
-    forget_begun(t, host, step);
     p->record = cJSON_CreateObject();
+    json_set(p->record, "baseline", forget_begun(t, host, step));
     json_set_str(p->record, "host", host);
     json_set_str(p->record, "step", step);
     json_set_int(p->record, "attempt", rec.attempt);

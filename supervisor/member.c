@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "supervisor/internal.h"
 
-enum { COALESCE_MS = 15 };
+enum { COALESCE_MS = 15, RETRY_MS = 1000 };
 
 static void publish(void *ctx);
 
@@ -70,7 +70,8 @@ enum member_state member_state(struct inst *in, const char *key)
         return MEMBER_OUT;
     if (h->want_in)
         return h->listed ? MEMBER_IN : MEMBER_GOING_IN;
-    return h->listed && wanted_in_list(in, h) ? MEMBER_OUT : h->listed ? MEMBER_GOING_OUT : MEMBER_OUT;
+    /* Not in the file is not out: peers may still have the list that a supervisor before us has replaced. */
+    return h->listed && wanted_in_list(in, h) ? MEMBER_OUT : h->listed || in->member_unknown ? MEMBER_GOING_OUT : MEMBER_OUT;
 }
 
 static void set_list(struct inst *in, char **list, size_t n)
@@ -123,8 +124,11 @@ static void labelled(void *ctx, bool changed, const struct err *err)
 
     (void)changed;
     in->pending--;
-    if (err)
-        log_warn(in->key, "ready label: %s", err->msg);
+    if (err) {
+        log_warn(in->key, "ready label: %s; trying again", err->msg);
+        if (!in->member_timer)
+            in->member_timer = world_timer(in->s->w, RETRY_MS, publish, in);
+    }
     member_look(in);
 }
 
@@ -184,6 +188,18 @@ static bool list_is_current(struct inst *in)
     return n == in->n_member_list;
 }
 
+/* Lists are as asked for: the labels of those who wait for it follow, if that was cut off before. */
+static void label_asked(struct inst *in)
+{
+    for (struct wproc *wp = in->s->wprocs; wp; wp = wp->next)
+        for (struct permit *p = wp->inst == in ? wp->permits : NULL; p; p = p->next) {
+            struct hostrec *h = p->member ? inst_host(in, p->host) : NULL;
+
+            if (h && h->want_in == p->want_in && (h->listed || !p->want_in))
+                set_ready(in, h->key, p->want_in);
+        }
+}
+
 static void publish(void *ctx)
 {
     struct inst *in = ctx;
@@ -195,6 +211,7 @@ static void publish(void *ctx)
     if (in->member_running || in->state != INST_RUNNING || in->fleet->deleting)
         return;
     if (list_is_current(in)) {
+        label_asked(in);
         member_look(in);
         return;
     }
@@ -274,7 +291,7 @@ static bool satisfied(struct inst *in, const struct permit *p)
 {
     struct hostrec *h = inst_host(in, p->host);
 
-    if (!h || h->want_in != p->want_in || in->member_running)
+    if (!h || h->want_in != p->want_in || in->member_running || in->member_unknown)
         return false;
     if (p->want_in)
         return h->listed && labelled_as(in, p->host, true);

@@ -165,7 +165,8 @@ static void begin_attempt(struct task *t, unsigned tried)
     t->begun = t->acted = false;
     t->permit_ms = t->settled_ms = 0;
     t->progress_mark = 0;
-    free_baseline(t);
+    if (tried == 1) /* else the probe sees what the attempt before has done after its time was over */
+        free_baseline(t);
     memset(&t->fail, 0, sizeof t->fail);
     nothing_to_say(t);
     t->attempt_ms = world_mono(t->w);
@@ -675,6 +676,8 @@ static void read_rows(struct task *t)
     }
     if (!start_step(t) || !last || t->step != step_named(t->table, json_str(last, "step", ""), &at))
         return;
+    if (str_eq(json_str(last, "outcome", NULL), "failed"))
+        t->baseline = json_copy(json_get(last, "baseline")); /* it may have taken effect late */
     if (json_str(last, "outcome", NULL))
         return;
     t->attempt = (unsigned)json_int(last, "attempt", 1);

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "tests/sim/lab.h"
 
-enum { LOOK_MS = 50, SETTLE_MS = 2500, MAX_SHARDS = 64, LINES_MAX = 8 };
+enum { LOOK_MS = 50, SETTLE_MS = 2500, MAX_SHARDS = 64, LINES_MAX = 4 };
 
 struct seen {
     const struct chost *h;
