@@ -75,13 +75,15 @@ static bool is_zero_port(const xmlNode *n)
     return zero;
 }
 
+/* listen_try is for addresses that a machine may not have; on the one address we give, a port that is taken would leave a
+ * server that serves by half, beside another program that gets its clients. */
 static bool drop_unfit(xmlNode *root, bool keep_listen)
 {
     bool changed = false;
 
     for (xmlNode *n = root->children, *next; n; n = next) {
         next = n->next;
-        if ((!keep_listen && named(n, "listen_host")) || is_zero_port(n)) {
+        if ((!keep_listen && (named(n, "listen_host") || named(n, "listen_try"))) || is_zero_port(n)) {
             xmlUnlinkNode(n);
             xmlFreeNode(n);
             changed = true;

@@ -14,11 +14,11 @@ enum { PORTS_MAX = 12000 }; /* how far above the base ports are tried */
 
 /* ---- ports of the endpoints addressing ---- */
 
-static const cJSON *any_service(const struct super *s, const char *ns, const char *service)
+static const cJSON *any_of(const struct super *s, enum kube_kind kind, const char *ns, const char *name)
 {
-    const cJSON *svc = super_get(s, GROUP_CHI, KUBE_SVC, ns, service);
+    const cJSON *o = super_get(s, GROUP_CHI, kind, ns, name);
 
-    return svc ? svc : super_get(s, GROUP_CHK, KUBE_SVC, ns, service);
+    return o ? o : super_get(s, GROUP_CHK, kind, ns, name);
 }
 
 static unsigned live_port(const cJSON *svc, const char *name)
@@ -60,18 +60,39 @@ static bool port_taken(struct super *s, unsigned port)
     return u.used || !s->w->ops->port_free(s->w, port);
 }
 
+/* Did the server of this host end because another program has the port? Only its own words count, as the plane tells them: a
+ * port that is in use is mostly in use by the server itself. */
+static bool port_lost(struct super *s, const char *ns, const char *service, unsigned port)
+{
+    auto_free char *pod = mem_printf("%s-0", service), *words = mem_printf("port %u is used by another process", port);
+    const cJSON *c = json_at(any_of(s, KUBE_POD, ns, pod), "status.containerStatuses.0");
+    const char *why = json_str(c, "lastState.terminated.message", json_str(c, "state.terminated.message", ""));
+
+    return strstr(why, words) && !json_bool(c, "ready", false) && !s->w->ops->port_free(s->w, port);
+}
+
+/* A port that was given out for a host without a server yet, and is taken by somebody else meanwhile. */
+static bool port_gone(struct super *s, const char *ns, const char *service, unsigned port)
+{
+    return !any_of(s, KUBE_STS, ns, service) && !s->w->ops->port_free(s->w, port);
+}
+
 /* The live Service tells the port of a host; one that was given out but is not in a Service yet is remembered. */
 static unsigned give_port(void *ctx, const char *ns, const char *service, enum host_port proto, struct err *err)
 {
     struct super *s = ctx;
     const char *name = host_port_names[proto];
     auto_free char *key = mem_printf("%s/%s", ns, service);
-    unsigned port = live_port(any_service(s, ns, service), name);
+    unsigned port = live_port(any_of(s, KUBE_SVC, ns, service), name);
     cJSON *given = json_need_obj(s->ports, key);
     unsigned start = (unsigned)json_int(s->ports, "next", s->opt.port_base);
 
-    if (!port)
-        port = (unsigned)json_int(given, name, 0);
+    if (!port && (port = (unsigned)json_int(given, name, 0)) && port_gone(s, ns, service, port))
+        port = 0;
+    if (port && port_lost(s, ns, service, port)) {
+        log_warn(service, "port %u (%s) is used by another program: the host gets another one", port, name);
+        port = 0;
+    }
     for (unsigned i = 0; !port && i < PORTS_MAX; i++) {
         unsigned p = s->opt.port_base + (start - s->opt.port_base + i) % PORTS_MAX;
 
