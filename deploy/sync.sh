@@ -3,13 +3,13 @@
 # Makes a cluster (or one machine) what a folder of manifests in git says: shows the plan, applies, waits. For a pipeline or
 # a timer, where a GitOps controller would be too much. Nothing is ever deleted: what is not in git is only named.
 #
-#   deploy/sync.sh [--pull] [--dry-run] [--max-restarts N] [--timeout TIME] [--data DIR|--kubeconfig FILE] FOLDER
+#   deploy/sync.sh [--pull] [--dry-run] [--max-restarts N] [--timeout TIME] [-n NS] [--data DIR|--kubeconfig FILE] FOLDER
 #
 # --pull             "git pull --ff-only" in the folder first
 # --dry-run          show the plan, do nothing
 # --max-restarts N   refuse when the plan restarts more than N hosts
 # --timeout TIME     how long to wait until all is done (default 30m); the work goes on after that
-# --data, --kubeconfig   handed on to chfleet
+# -n NS, --data, --kubeconfig   handed on to chfleet; a folder holds the manifests of one namespace
 #
 # Exit codes are those of chfleet: 0 done, 1 failed, 2 bad usage or input, 3 refused, 4 timed out, 5 cannot be reached.
 set -euo pipefail
@@ -28,7 +28,7 @@ while [ $# -gt 0 ]; do
     case "$1" in
     --pull) pull=yes ;;
     --dry-run) dry=yes ;;
-    --max-restarts | --timeout | --data | --kubeconfig)
+    --max-restarts | --timeout | -n | --namespace | --data | --kubeconfig)
         [ -n "${2-}" ] || {
             echo "sync.sh: $1 needs a value" >&2
             exit 2
@@ -99,15 +99,15 @@ echo "== apply"
 run apply -f "$folder" --wait --timeout "$timeout"
 
 # What lives and is not in the folder. Names only: a manifest that somebody lost must not cost a database.
-names() { # KIND NAMESPACE NAME
+names() { # KIND NAME
     local kind
     for kind in chi chk; do
-        NO_COLOR=1 run get "$kind" -A | awk -v kind="$kind" 'NR > 1 && NF >= 2 { print kind, $1, $2 }'
+        NO_COLOR=1 run get "$kind" | awk -v kind="$kind" 'NR > 1 { print kind, $1 }'
     done
 }
-strays=$(names | while read -r kind ns name; do
+strays=$(names | while read -r kind name; do
     grep -rqsE "^  name: [\"']?${name}[\"']?[[:space:]]*\$" --include='*.yaml' --include='*.yml' "$folder" ||
-        echo "  $kind $name in namespace $ns"
+        echo "  $kind $name"
 done)
 if [ -n "$strays" ]; then
     echo "== not in $folder"

@@ -80,6 +80,10 @@ typedef void kube_change_fn(void *ctx, enum kube_change what, const cJSON *old, 
 typedef void kube_compact_fn(cJSON *obj);
 struct kube_cache *kube_watch(struct kube *k, enum kube_kind kind, const char *ns /* NULL = all */, const char *label_selector,
                               kube_compact_fn *compact, kube_change_fn *on_change, void *ctx);
+/* The same over several namespaces (ends with NULL): one LIST and WATCH in each, so that rights in these are enough. All
+ * functions below take it as one cache; KUBE_SYNCED comes once, when each of them is complete. */
+struct kube_cache *kube_watch_several(struct kube *k, enum kube_kind kind, const char *const *namespaces, const char *label_selector,
+                                      kube_compact_fn *compact, kube_change_fn *on_change, void *ctx);
 void kube_watch_stop(struct kube_cache *c); /* also from inside its on_change */
 bool kube_cache_synced(const struct kube_cache *c);
 uint64_t kube_cache_age_ms(const struct kube_cache *c); /* since the last sign of life of the watch (event, bookmark, list) */

@@ -65,6 +65,8 @@ struct kube_cache {
     unsigned busy;      /* inside callbacks: stop waits */
     struct err problem; /* why the cache lags now */
     struct err ended;   /* what the server said in the running watch before it ended it */
+    struct kube_cache **parts; /* of several namespaces: one cache for each, and none of the above but whom to tell */
+    size_t n_parts;
 };
 
 static void begin(struct kube_cache *c);
@@ -256,8 +258,20 @@ static bool leave(struct kube_cache *c)
     return true;
 }
 
+static void stop_parts(struct kube_cache *c)
+{
+    for (size_t i = 0; i < c->n_parts; i++)
+        kube_watch_stop(c->parts[i]);
+    free(c->parts);
+    free(c);
+}
+
 void kube_watch_stop(struct kube_cache *c)
 {
+    if (c->parts) {
+        stop_parts(c);
+        return;
+    }
     c->stopped = true;
     if (c->call)
         kube_cancel(c->call);
@@ -522,50 +536,102 @@ struct kube_cache *kube_watch(struct kube *k, enum kube_kind kind, const char *n
     return c;
 }
 
+/* Nothing of `whole` is touched after its callback: that may have stopped it. */
+static void part_changed(void *ctx, enum kube_change what, const cJSON *old, const cJSON *obj)
+{
+    struct kube_cache *whole = ctx;
+
+    if (what != KUBE_SYNCED || kube_cache_synced(whole))
+        whole->on_change(whole->ctx, what, old, obj);
+}
+
+struct kube_cache *kube_watch_several(struct kube *k, enum kube_kind kind, const char *const *namespaces, const char *label_selector,
+                                      kube_compact_fn *compact, kube_change_fn *on_change, void *ctx)
+{
+    struct kube_cache *c = mem_zero(sizeof *c);
+
+    while (namespaces[c->n_parts])
+        c->n_parts++;
+    c->k = k;
+    c->w = kube_world(k);
+    c->on_change = on_change;
+    c->ctx = ctx;
+    c->parts = mem_array(c->n_parts, sizeof *c->parts);
+    for (size_t i = 0; i < c->n_parts; i++)
+        c->parts[i] = kube_watch(k, kind, namespaces[i], label_selector, compact, part_changed, c);
+    return c;
+}
+
+static struct kube_cache *part_of(const struct kube_cache *c, const char *ns)
+{
+    for (size_t i = 0; i < c->n_parts; i++)
+        if (str_eq(c->parts[i]->ns, ns))
+            return c->parts[i];
+    return NULL;
+}
+
 bool kube_cache_synced(const struct kube_cache *c)
 {
-    return c->synced;
+    for (size_t i = 0; i < c->n_parts; i++)
+        if (!c->parts[i]->synced)
+            return false;
+    return c->parts ? true : c->synced;
 }
 
 uint64_t kube_cache_age_ms(const struct kube_cache *c)
 {
-    return world_mono(c->w) - c->alive_ms;
+    uint64_t oldest = c->parts ? 0 : world_mono(c->w) - c->alive_ms;
+
+    for (size_t i = 0; i < c->n_parts; i++)
+        if (kube_cache_age_ms(c->parts[i]) > oldest)
+            oldest = kube_cache_age_ms(c->parts[i]);
+    return oldest;
 }
 
 const struct err *kube_cache_problem(const struct kube_cache *c)
 {
-    return c->problem.kind == ERR_NONE ? NULL : &c->problem;
+    for (size_t i = 0; i < c->n_parts; i++)
+        if (kube_cache_problem(c->parts[i]))
+            return kube_cache_problem(c->parts[i]);
+    return c->parts || c->problem.kind == ERR_NONE ? NULL : &c->problem;
 }
 
 size_t kube_cache_size(const struct kube_cache *c)
 {
-    return c->n;
+    size_t n = c->n;
+
+    for (size_t i = 0; i < c->n_parts; i++)
+        n += c->parts[i]->n;
+    return n;
 }
 
 const cJSON *kube_cache_get(const struct kube_cache *c, const char *ns, const char *name)
 {
-    bool found;
-    size_t i = locate(c, ns ? ns : "", name, &found);
+    const struct kube_cache *in = c->parts ? part_of(c, ns) : c;
+    bool found = false;
+    size_t i = in ? locate(in, ns ? ns : "", name, &found) : 0;
 
-    return found ? c->entries[i].obj : NULL;
+    return found ? in->entries[i].obj : NULL;
 }
 
 int kube_cache_each(const struct kube_cache *c, int (*fn)(void *ctx, const cJSON *obj), void *ctx)
 {
-    for (size_t i = 0; i < c->n; i++) {
-        int rc = fn(ctx, c->entries[i].obj);
+    int rc = 0;
 
-        if (rc)
-            return rc;
-    }
-    return 0;
+    for (size_t i = 0; i < c->n_parts && rc == 0; i++)
+        rc = kube_cache_each(c->parts[i], fn, ctx);
+    for (size_t i = 0; i < c->n && rc == 0; i++)
+        rc = fn(ctx, c->entries[i].obj);
+    return rc;
 }
 
 void kube_cache_put(struct kube_cache *c, const cJSON *obj)
 {
-    if (!*json_rv(obj) || !*json_name(obj) || c->stopped)
+    struct kube_cache *in = c->parts ? part_of(c, json_ns(obj)) : c;
+
+    if (!in || !*json_rv(obj) || !*json_name(obj) || in->stopped)
         return;
-    enter(c);
-    store(c, json_copy(obj), c->rv);
-    leave(c);
+    enter(in);
+    store(in, json_copy(obj), in->rv);
+    leave(in);
 }

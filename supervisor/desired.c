@@ -175,11 +175,39 @@ static int collect(void *ctx, const cJSON *obj)
     return 0;
 }
 
+static const char *ctx_secret(void *ctx, const char *ns, const char *name, const char *key);
+
+/* ---- how we log in to the databases ---- */
+
+const char *desired_access_ns(const struct inst *in)
+{
+    const char *ns = json_str(in->s->config, "clickhouse.access.secret.namespace", "");
+
+    return *ns ? ns : in->s->opt.lease_ns ? in->s->opt.lease_ns : in->ns;
+}
+
+/* The Secret's name and password count where it has both; users' files are made with them. */
+static cJSON *config_with_login(struct inst *in)
+{
+    const char *secret = json_str(in->s->config, "clickhouse.access.secret.name", "");
+    const char *user = *secret ? ctx_secret(in, desired_access_ns(in), secret, "username") : NULL;
+    const char *password = *secret ? ctx_secret(in, desired_access_ns(in), secret, "password") : NULL;
+    cJSON *config = json_copy(in->s->config), *access;
+
+    if (user && *user && password && *password) {
+        access = json_need_obj(json_need_obj(config, "clickhouse"), "access");
+        json_set_str(access, "username", user);
+        json_set_str(access, "password", password);
+    }
+    return config;
+}
+
 static int make_fleet(struct inst *in, const cJSON *resource, struct fleet **out, struct err *err)
 {
     struct collect templates = {NULL, 0}, keepers = {NULL, 0};
     struct addressing a;
-    struct fleet_input input = {.resource = resource, .config = in->s->config, .addressing = &a};
+    auto_json cJSON *config = config_with_login(in);
+    struct fleet_input input = {.resource = resource, .config = config, .addressing = &a};
     int rc;
 
     desired_addressing(in->s, &a);
@@ -413,6 +441,8 @@ static void secret_read(void *ctx, int status, const cJSON *obj, const struct er
     in->secrets_waiting--;
     if (status == 404 || !err)
         json_set(in->secrets, r->id, err ? cJSON_CreateNull() : json_copy(obj));
+    else
+        inst_set_error(in, "WAIT_API", "%s", err->msg); /* not absent, only not known: nothing is planned without it */
     free(r->id);
     free(r);
     if (!in->secrets_waiting)
@@ -486,5 +516,5 @@ void desired_need_secrets(struct inst *in)
     if (in->group == GROUP_CHI)
         kube_cache_each(in->s->chit, walk_template, in);
     if (access && *access)
-        need_secret(in, json_str(in->s->config, "clickhouse.access.secret.namespace", in->ns), access);
+        need_secret(in, desired_access_ns(in), access);
 }

@@ -205,6 +205,7 @@ int inst_recover(struct super *s, const struct journal_op *op);
 void desired_ctx(struct inst *in, struct render_ctx *c);
 int desired_fleet(struct inst *in, struct fleet **out, struct err *err);
 int desired_facts(struct inst *in, const struct fleet *f, struct facts **out, struct err *err);
+const char *desired_access_ns(const struct inst *in); /* where the Secret of our login to the databases is */
 void desired_need_secrets(struct inst *in); /* starts reading; kicks the installation when all are there */
 void desired_forget_missing(struct inst *in); /* Secrets that were not there are read again at the next look */
 void desired_addressing(struct super *s, struct addressing *a);

@@ -458,18 +458,18 @@ static void on_credentials(struct wproc *wp, uint32_t seq)
 {
     struct inst *in = wp->inst;
     auto_json cJSON *data = cJSON_CreateObject();
-    const char *user = json_str(in->s->config, "clickhouse.access.username", "clickhouse_operator");
-    const char *password = json_str(in->s->config, "clickhouse.access.password", "clickhouse_operator_password");
     const char *secret = json_str(in->s->config, "clickhouse.access.secret.name", "");
+    const char *user = NULL, *password = NULL;
     struct render_ctx c;
 
     desired_ctx(in, &c);
     if (*secret) {
-        const char *ns = json_str(in->s->config, "clickhouse.access.secret.namespace", in->ns);
-        const char *u = c.secret(in, ns, secret, "username"), *p = c.secret(in, ns, secret, "password");
-
-        user = u ? u : user;
-        password = p ? p : password;
+        user = c.secret(in, desired_access_ns(in), secret, "username");
+        password = c.secret(in, desired_access_ns(in), secret, "password");
+    }
+    if (!user || !*user || !password || !*password) {
+        user = json_str(in->s->config, "clickhouse.access.username", "");
+        password = json_str(in->s->config, "clickhouse.access.password", "");
     }
     json_set_str(data, "user", *user ? user : "clickhouse_operator");
     json_set_str(data, "password", password);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/config.h"
 
 const enum kube_kind owned_kinds[OWNED_KINDS] = {KUBE_STS, KUBE_POD, KUBE_SVC,     KUBE_CM, KUBE_PVC,
                                                  KUBE_PDB, KUBE_SECRET, KUBE_EPSLICE, KUBE_LEASE};
@@ -142,10 +143,12 @@ static struct kube_cache *watch(struct super *s, enum kube_kind kind, enum owner
                                 kube_compact_fn *compact, kube_change_fn *fn)
 {
     struct watch_ctx *wc = mem_zero(sizeof *wc); /* lives as long as the process */
-    const char *ns = s->opt.namespaces && s->opt.namespaces[0] && !s->opt.namespaces[1] ? s->opt.namespaces[0] : NULL;
+    const char *const *spaces = s->opt.namespaces && s->opt.namespaces[0] ? s->opt.namespaces : NULL;
 
     *wc = (struct watch_ctx){s, g, kind};
-    return kube_watch(s->kube, kind, ns, selector, compact, fn, wc);
+    if (spaces && spaces[1])
+        return kube_watch_several(s->kube, kind, spaces, selector, compact, fn, wc);
+    return kube_watch(s->kube, kind, spaces ? spaces[0] : NULL, selector, compact, fn, wc);
 }
 
 static bool all_synced(const struct super *s)
@@ -266,6 +269,17 @@ static void lead(void *ctx, bool leading)
     s->w->ops->quit(s->w, 75);
 }
 
+/* What the file does not say has its default. */
+static int read_config(const char *text, cJSON **out, struct err *err)
+{
+    auto_json cJSON *file = text ? json_parse(text, strlen(text), err) : NULL;
+
+    if (text && !file)
+        return err_ctx(err, "operator configuration");
+    *out = config_effective(file, NULL, 0);
+    return 0;
+}
+
 static char **copy_list(const char *const *list)
 {
     size_t n = 0;
@@ -287,8 +301,8 @@ int super_new(struct world *w, struct kube *k, struct journal *j, const struct s
     struct super *s;
     cJSON *config = NULL;
 
-    if (opt->config_text && !(config = json_parse(opt->config_text, strlen(opt->config_text), err)))
-        return err_ctx(err, "operator configuration");
+    if (read_config(opt->config_text, &config, err) < 0)
+        return -1;
     s = mem_zero(sizeof *s);
     *s = (struct super){.w = w, .kube = k, .j = j, .opt = *opt, .config = config, .ports = cJSON_CreateObject()};
     s->opt.data_dir = mem_str(opt->data_dir);
@@ -368,10 +382,10 @@ void super_stop(struct super *s, void (*done)(void *ctx), void *ctx)
 
 int super_reload(struct super *s, const char *config_text, struct err *err)
 {
-    cJSON *config = json_parse(config_text, strlen(config_text), err);
+    cJSON *config = NULL;
 
-    if (!config)
-        return err_ctx(err, "operator configuration (the old one stays in force)");
+    if (read_config(config_text, &config, err) < 0)
+        return -1;
     cJSON_Delete(s->config);
     s->config = config;
     log_note(NULL, "operator configuration read again: used from the next reconcile on");

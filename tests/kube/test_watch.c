@@ -337,9 +337,80 @@ static void a_walk_is_in_order_of_namespace_and_name(void **state)
     close_view(v);
 }
 
+/* Two namespaces, each with one pod of the same name; what is asked for outside of them is forbidden. */
+static void serve_two(struct script *s, struct world_http *h)
+{
+    struct view *v = s->ctx;
+    bool m = strstr(h->path, "/namespaces/m/") != NULL, n = strstr(h->path, "/namespaces/n/") != NULL;
+
+    if (!m && !n)
+        script_answer(h, 403, NULL, "{\"kind\":\"Status\",\"message\":\"pods is forbidden\"}\n");
+    else if (m && v->list_status)
+        script_answer(h, v->list_status, NULL, "{\"kind\":\"Status\",\"message\":\"pods is forbidden\"}\n");
+    else if (!strstr(h->path, "watch=true"))
+        script_answer(h, 200, NULL, m ? LIST("10", "{\"metadata\":{\"namespace\":\"m\",\"name\":\"a\",\"uid\":\"7\",\"resourceVersion\":\"4\"}}") : LIST("10", OBJ("a", "1", "5")));
+}
+
+static void several_namespaces_are_one_cache(void **state)
+{
+    static const char *const spaces[] = {"n", "m", NULL};
+    struct view *v = mem_zero(sizeof *v);
+    const char text[] = "{\"metadata\":{\"namespace\":\"m\",\"name\":\"b\",\"resourceVersion\":\"30\"}}";
+    const char alien[] = "{\"metadata\":{\"namespace\":\"x\",\"name\":\"b\",\"resourceVersion\":\"31\"}}";
+    auto_json cJSON *own = json_parse(text, strlen(text), NULL), *other = json_parse(alien, strlen(alien), NULL);
+    auto_str struct str order = STR_INIT;
+
+    (void)state;
+    v->s = script_new();
+    v->k = script_kube(v->s);
+    v->s->serve = serve_two;
+    v->s->ctx = v;
+    v->list_status = 403;
+    v->c = kube_watch_several(v->k, KUBE_POD, spaces, NULL, NULL, on_change, v);
+    script_run(v->s, 100);
+    assert_false(kube_cache_synced(v->c)); /* one of them may not be read yet */
+    assert_int_equal(kube_cache_problem(v->c)->kind, ERR_REFUSED);
+    expect(v, "+a@5");
+    v->list_status = 0;
+    script_run(v->s, 60000);
+    assert_true(kube_cache_synced(v->c));
+    assert_null(kube_cache_problem(v->c));
+    expect(v, "+a@4 synced");
+    kube_cache_put(v->c, own);
+    kube_cache_put(v->c, other); /* of a namespace that is not watched */
+    expect(v, "+b@30");
+    assert_int_equal(kube_cache_size(v->c), 3);
+    assert_string_equal(json_uid(kube_cache_get(v->c, "m", "a")), "7");
+    assert_string_equal(json_uid(kube_cache_get(v->c, "n", "a")), "1");
+    assert_null(kube_cache_get(v->c, "x", "b"));
+    kube_cache_each(v->c, count, &order);
+    assert_string_equal(str_text(&order), "n/a m/a m/b ");
+    close_view(v);
+}
+
+static void several_may_be_stopped_from_inside_a_change(void **state)
+{
+    static const char *const spaces[] = {"m", "n", NULL};
+    struct view *v = mem_zero(sizeof *v);
+
+    (void)state;
+    v->s = script_new();
+    v->k = script_kube(v->s);
+    v->s->serve = serve_two;
+    v->s->ctx = v;
+    v->stop_at_add = true;
+    v->c = kube_watch_several(v->k, KUBE_POD, spaces, NULL, NULL, on_change, v);
+    script_run(v->s, 1000);
+    expect(v, "+a@4");
+    assert_false(kube_busy(v->k));
+    close_view(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(several_namespaces_are_one_cache),
+        cmocka_unit_test(several_may_be_stopped_from_inside_a_change),
         cmocka_unit_test(a_list_then_its_changes),
         cmocka_unit_test(old_news_changes_nothing),
         cmocka_unit_test(our_own_writes_are_known_at_once_and_never_come_back_from_the_dead),
