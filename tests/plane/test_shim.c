@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The real chfleet-shim with small shell programs as servers. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -110,15 +111,43 @@ static int set_up(void **state)
     return 0;
 }
 
+/* Processes that sit in the container's directory and are not its shim: every server does. `last` gets one of them. */
+static unsigned servers_in(const struct box *b, pid_t *last)
+{
+    struct shim_state s = {0};
+    DIR *d = opendir("/proc");
+    struct dirent *e;
+    unsigned n = 0;
+
+    shim_last_state(b->dir, &s, NULL, NULL);
+    while (d && (e = readdir(d))) {
+        auto_free char *path = mem_printf("/proc/%s/cwd", e->d_name);
+        char cwd[128] = "";
+        pid_t pid = atoi(e->d_name);
+
+        if (pid <= 0 || pid == (pid_t)s.shim || readlink(path, cwd, sizeof cwd - 1) < 0 ||
+            strncmp(cwd, b->dir, strlen(b->dir)) != 0)
+            continue;
+        n++;
+        *last = pid;
+    }
+    if (d)
+        closedir(d);
+    return n;
+}
+
 static int tear_down(void **state)
 {
     struct box *b = *state;
     auto_free char *rm = mem_printf("rm -rf %s", b->dir);
     struct shim_state s;
+    pid_t left = 0;
 
     shim_call(b->dir, "stop 0", 1000, NULL);
     if (shim_last_state(b->dir, &s, NULL, NULL) == 0 && s.shim > 0 && shim_proc_start((pid_t)s.shim) == s.shim_start)
         await_gone((pid_t)s.shim, s.shim_start);
+    if (servers_in(b, &left))
+        fail_msg("%s: process %d outlived its shim", b->dir, (int)left);
     assert_int_equal(system(rm), 0);
     free(b);
     return 0;
@@ -398,7 +427,8 @@ static void shims_killed_at_any_instant_never_make_two_servers(void **state)
 {
     struct box *b = *state;
     auto_free char *path = mem_printf("%s/count", b->dir);
-    struct shim_state s;
+    struct shim_state s, killed = {0};
+    pid_t server = 0;
 
     /* each server leaves a mark while it runs; a second one at the same time would see it */
     put_spec(b, "if mkdir mine 2>/dev/null; then exec sleep 60; else echo double >>count; exec sleep 60; fi",
@@ -415,15 +445,22 @@ static void shims_killed_at_any_instant_never_make_two_servers(void **state)
         }
         nanosleep(&(struct timespec){0, (long)i * 150000}, NULL);
         if (shim_last_state(b->dir, &s, NULL, NULL) == 0 && s.shim > 0 &&
-            shim_proc_start((pid_t)s.shim) == s.shim_start)
+            shim_proc_start((pid_t)s.shim) == s.shim_start) {
             kill((pid_t)s.shim, SIGKILL);
+            killed = s;
+        }
         waitpid(pid, NULL, 0);
     }
+    if (killed.shim) /* a dying one may take a connection yet */
+        await_gone((pid_t)killed.shim, killed.shim_start);
     for (int i = 0; i < 20 && shim_connect(b->dir, &(struct err)ERR_INIT) < 0; i++) {
         run_shim(b);
         rest_ms(20);
     }
-    await(b, SHIM_RUNNING, 0);
+    s = await(b, SHIM_RUNNING, 0);
+    assert_int_equal(shim_proc_start((pid_t)s.shim), s.shim_start);
+    assert_int_equal(servers_in(b, &server), 1);
+    assert_int_equal(server, s.pid);
     assert_int_equal(access(path, F_OK), -1);
 }
 
