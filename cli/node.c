@@ -38,30 +38,60 @@ static bool runs(const cJSON *pod)
     return *json_str(pod, "spec.nodeName", "") && !str_eq(phase, "Succeeded") && !str_eq(phase, "Failed");
 }
 
-/* Asks every running pod to end that was not asked yet. Returns how many still run, -1 on error. */
+static bool keeps_sessions(const cJSON *pod)
+{
+    const cJSON *c;
+
+    cJSON_ArrayForEach(c, json_at(pod, "spec.containers")) {
+        const char *image = json_str(c, "image", "");
+        const char *name = strrchr(image, '/') ? strrchr(image, '/') + 1 : image;
+
+        if (strstr(name, "keeper")) /* zookeeper too */
+            return true;
+    }
+    return false;
+}
+
+static int ask_one(struct fleet_api *a, const cJSON *pod, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (json_at(pod, "metadata.deletionTimestamp"))
+        return 0;
+    if (api_delete(a, KUBE_POD, json_ns(pod), json_name(pod), json_uid(pod), &why) < 0 && why.kind != ERR_MISSING &&
+        why.kind != ERR_CONFLICT) {
+        *err = why;
+        return -1;
+    }
+    return 0;
+}
+
+/* Asks every running pod to end that was not asked yet, Keepers only when nothing else runs: a database that loses its
+ * Keeper while it stops waits for it. Returns how many still run, -1 on error. */
 static int ask_all(struct fleet_api *a, struct err *err)
 {
     auto_json cJSON *pods = api_list(a, KUBE_POD, NULL, NULL, err);
     const cJSON *pod;
-    int n = 0;
+    int keepers = 0, others = 0;
 
     if (!pods)
         return -1;
     cJSON_ArrayForEach(pod, json_get(pods, "items")) {
-        struct err why = ERR_INIT;
-
         if (!runs(pod))
             continue;
-        n++;
-        if (json_at(pod, "metadata.deletionTimestamp"))
-            continue;
-        if (api_delete(a, KUBE_POD, json_ns(pod), json_name(pod), json_uid(pod), &why) < 0 && why.kind != ERR_MISSING &&
-            why.kind != ERR_CONFLICT) {
-            *err = why;
+        if (keeps_sessions(pod))
+            keepers++;
+        else if (ask_one(a, pod, err) == 0)
+            others++;
+        else
             return -1;
-        }
     }
-    return n;
+    if (others)
+        return keepers + others;
+    cJSON_ArrayForEach(pod, json_get(pods, "items"))
+        if (runs(pod) && ask_one(a, pod, err) < 0)
+            return -1;
+    return keepers;
 }
 
 int node_empty(struct fleet_api *a, uint64_t limit_ms, struct err *err)

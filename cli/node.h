@@ -7,7 +7,7 @@
 #include "cli/api.h"
 
 int node_allow(struct fleet_api *a, struct err *err);
-/* Cordons the node, deletes all pods and waits until no container runs. ERR_AGAIN when some still do after limit_ms. */
+/* Cordons the node, deletes all pods, Keepers last, and waits until no container runs. ERR_AGAIN when some still do after limit_ms. */
 int node_empty(struct fleet_api *a, uint64_t limit_ms, struct err *err);
 
 #endif
