@@ -243,6 +243,7 @@ struct pvc_ctx {
     struct inst *in;
     cJSON *out;
     const char *suffix;
+    bool kept; /* by spec.reconcile.cleanup.unknownObjects.pvc, whatever its own policy is */
 };
 
 static int add_pvc(void *ctx, const cJSON *pvc)
@@ -259,7 +260,7 @@ static int add_pvc(void *ctx, const cJSON *pvc)
     json_set_str(j, "phase", json_str(pvc, "status.phase", ""));
     json_set_str(j, "capacity", json_str(pvc, "status.capacity.storage", ""));
     json_set_str(j, "requested", json_str(pvc, "spec.resources.requests.storage", ""));
-    json_set_bool(j, "retain", policy && strcmp(policy, "Retain") == 0);
+    json_set_bool(j, "retain", p->kept || (policy && strcmp(policy, "Retain") == 0));
     json_set_bool(j, "terminating", json_at(pvc, "metadata.deletionTimestamp") != NULL);
     cJSON_AddItemToArray(p->out, j);
     return 0;
@@ -278,7 +279,7 @@ cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key)
     const struct host *h = f ? fleet_host(f, key) : NULL;
     char sts[300], suffix[310];
     struct render_ctx c;
-    struct pvc_ctx p = {in, NULL, suffix};
+    struct pvc_ctx p = {in, NULL, suffix, !h && f && !f->deleting && !f->cleanup_delete_pvc};
 
     if (!hostfacts_sts(in, key, sts, sizeof sts)) {
         json_set_bool(json_set_obj(out, "sts"), "exists", false);
