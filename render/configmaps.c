@@ -141,6 +141,14 @@ static bool holds_old_settings(const struct fleet *f, const struct host *h, cons
     return held && !str_eq(held, wanted ? wanted : "");
 }
 
+/* The digest as a macro: a running server says by SQL whether it has these files. A host that was taken over gets it with its
+ * first change, so that taking over changes no file. */
+static void put_config_macro(cJSON *data, const char *hash)
+{
+    put_file(data, RENDER_CONFIG_FILE,
+             mem_printf("<yandex>\n    <macros>\n        <chfleet_config>%s</chfleet_config>\n    </macros>\n</yandex>\n", hash));
+}
+
 cJSON *render_host_configmap(const struct fleet *f, const struct host *h, const struct render_ctx *c, struct err *err)
 {
     struct place p = place_host(h);
@@ -159,6 +167,8 @@ cJSON *render_host_configmap(const struct fleet *f, const struct host *h, const 
             since = live && !old && restart_same_as_live(f, h, c, o) ? RENDER_ADOPTED : c->now;
     }
     json_set_str(annotations, RENDER_RESTART_SINCE, since ? since : "");
+    if (f->kind == FLEET_CLICKHOUSE && (!str_eq(since, RENDER_ADOPTED) || json_get(json_get(live, "data"), RENDER_CONFIG_FILE)))
+        put_config_macro(json_get(o, "data"), json_get(annotations, RENDER_RESTART_HASH)->valuestring);
     json_set_str(annotations, RENDER_FOR, *version ? version : "any");
     meta_note_keys(&p, o);
     return o;

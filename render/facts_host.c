@@ -124,10 +124,12 @@ static void own_common(const struct gather *g, const cJSON *live, struct file_li
     filediff(g->f, a, b, "spec.configuration", false, out);
 }
 
-static cJSON *without_held(const cJSON *data)
+/* Without the files that follow from others. */
+static cJSON *without_ours(const cJSON *data)
 {
     cJSON *copy = json_copy(data);
 
+    cJSON_DeleteItemFromObjectCaseSensitive(copy, RENDER_CONFIG_FILE);
     cJSON_DeleteItemFromObjectCaseSensitive(copy, "chop-generated-settings_common.xml");
     return copy;
 }
@@ -137,7 +139,7 @@ static void files(const struct gather *g, const struct host *h, const cJSON *sts
 {
     const char *hash = json_annotation(desired, RENDER_RESTART_HASH);
     auto_free char *scope = mem_printf("spec.configuration.clusters[%s].hosts[%s]", h->cluster->name, h->name);
-    auto_json cJSON *have = without_held(json_get(live, "data")), *want = without_held(json_get(desired, "data"));
+    auto_json cJSON *have = without_ours(json_get(live, "data")), *want = without_ours(json_get(desired, "data"));
     struct file_lines own = {NULL, 0}, held = {NULL, 0};
     bool is_held = json_get(json_get(live, "data"), "chop-generated-settings_common.xml");
     bool ours = live && json_annotation(live, RENDER_RESTART_HASH);
@@ -158,6 +160,9 @@ static void files(const struct gather *g, const struct host *h, const cJSON *sts
     if (is_held && g->settings.n == 0 && !json_get(json_get(desired, "data"), "chop-generated-settings_common.xml"))
         compare_add(&out->object_changes, &out->n_object, "ConfigMap data.chop-generated-settings_common.xml", "(text)",
                     NULL);
+    if (live && !json_same(json_get(json_get(live, "data"), RENDER_CONFIG_FILE), json_get(json_get(desired, "data"), RENDER_CONFIG_FILE)) &&
+        out->n_restart == 0 && out->n_reload == 0)
+        compare_add(&out->object_changes, &out->n_object, "ConfigMap data." RENDER_CONFIG_FILE, NULL, "(text)");
     file_lines_free(&own);
     file_lines_free(&held);
 }
