@@ -21,6 +21,8 @@ kill_one() { # plane | operator | worker | spawner
     local victim pid
     case $1 in
     plane | operator) victim=$(pid_of "$1") ;;
+    shim) victim=$(pgrep -f -- "chfleet-shim $DATA/plane/pods" | sort -R | head -n 1) ;;
+    server) victim=$(pgrep -f -- "clickhouse-server --config-file=$DATA" | sort -R | head -n 1) ;;
     spawner) victim=$(children "$(pid_of operator)" | head -n 1) ;;
     worker)
         victim=
@@ -51,7 +53,7 @@ done
 
 say "nobody restarts a database because chfleet died"
 watch_start die
-for victim in operator plane spawner operator plane; do
+for victim in operator plane spawner shim operator plane; do
     kill_one "$victim"
     sleep 0.5
     chf up >/dev/null
@@ -60,9 +62,17 @@ sleep 3
 watch_end
 check "no database restarted" jq -e '(.violated | not) and ([.starts[]] | all(. == 1))' "$WORK/observer.json"
 
+say "a server that dies comes back by itself"
+victim_answers() { [ "$(on_all die 'SELECT count() FROM app.ev' | awk 'NF == 2' | wc -l)" -eq 4 ]; }
+kill_one server
+check "all four answer again" wait_until 60 victim_answers
+check "and the fleet is complete" wait_until 60 settled die
+
 say "all at once"
-pids=$(for f in "$DATA"/plane/pods/*/; do find "$f" -name '*.state' -exec jq -r '.pid // empty' {} \; 2>/dev/null; done)
-kill -9 "$(pid_of operator)" "$(pid_of plane)" $pids 2>/dev/null
+pids=$(pgrep -f -- "$DATA/" | grep -vx "$$") # every process of this fleet has its folder in its command line
+say "killing $(wc -w <<<"$pids") processes"
+# shellcheck disable=SC2086 # a list
+kill -9 $pids 2>/dev/null
 chf up >/dev/null
 back() { [ "$(on_all die 'SELECT count() FROM system.tables WHERE database = '"'app'" | awk '$2 >= 2' | wc -l)" -eq 4 ]; }
 check "everything comes back by itself" wait_until 120 back

@@ -134,3 +134,4 @@ finish() {
     [ "$FAILED" -eq 0 ]
     exit
 }
+not() { ! "$@"; }
