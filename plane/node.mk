@@ -11,7 +11,8 @@ libplanenode_a_SOURCES = \
 	plane/ctl_pdb.c plane/ctl_pvc.c plane/ctl_sched.c plane/ctl_sts.c plane/ctl_svc.c \
 	plane/ctl_volumes.c plane/ctl_volumes.h \
 	plane/lb.c plane/lb.h plane/lb_conf.c plane/lb_conf.h \
-	plane/node.c plane/node.h plane/node_priv.h plane/node_ctr.c plane/node_env.c plane/node_exec.c plane/node_link.c \
+	plane/node.c plane/node.h plane/node_priv.h plane/node_ctr.c plane/node_env.c plane/node_exec.c plane/node_hook.c \
+	plane/node_link.c \
 	plane/node_logs.c plane/node_pod.c plane/node_probe.c plane/node_runtime.c plane/node_runtime.h plane/node_status.c \
 	plane/node_volumes.c plane/node_words.c \
 	plane/ports.c plane/ports.h \

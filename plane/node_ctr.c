@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "plane/node_priv.h"
 
-enum { LAUNCH_MS = 10000, SHIM_BUSY = 3, AGAIN_MS = 200, FAILED_AGAIN_MS = 5000, RELAUNCH_MS = 50 };
+enum { LAUNCH_MS = 10000, SHIM_BUSY = 3, AGAIN_MS = 200, FAILED_AGAIN_MS = 5000, RELAUNCH_MS = 50, POST_START_MS = 600000 };
 
 static void attach(struct node_ctr *c);
 
@@ -39,6 +39,8 @@ void ctr_init(struct node_ctr *c, struct node_pod *p, const cJSON *spec, bool in
 void ctr_fini(struct node_ctr *c)
 {
     probes_fini(c);
+    hook_forget(c, HOOK_POST_START);
+    hook_forget(c, HOOK_PRE_STOP);
     link_close(c);
     node_run_forget(c->pod->node, c);
     world_timer_stop(c->pod->node->w, &c->retry);
@@ -137,7 +139,7 @@ static int prepare(struct node_ctr *c, const char **reason, struct err *err)
     if (find_program(c, err) < 0)
         return -1;
     *reason = "CreateContainerConfigError";
-    if (ctr_mounts(c, &r.maps, err) == 0 && ctr_environment(c, &r.env, err) == 0 && program_mkdirs(c->dir, err) == 0) {
+    if (hooks_check(c, err) == 0 && ctr_mounts(c, &r.maps, err) == 0 && ctr_environment(c, &r.env, err) == 0 && program_mkdirs(c->dir, err) == 0) {
         rc = container_prepare(c->program, &r, &spec, &plan, err);
         if (rc < 0 && err->kind == ERR_MISSING)
             *reason = "ProgramMissing";
@@ -341,47 +343,23 @@ void ctr_refresh(struct node_ctr *c)
 
 /* ---- what the shim said ---- */
 
-static void post_start_done(void *ctx, int status, const char *out, const char *errtext)
+static void post_start_done(struct node_ctr *c, const char *why)
 {
-    struct node_ctr *c = ctx;
-
-    (void)out;
-    if (status == 0)
+    if (!why)
         return;
-    pod_event(c->pod, true, "FailedPostStartHook", "container %s: postStart hook ended with status %d: %.200s", c->name,
-              status, errtext);
+    pod_event(c->pod, true, "FailedPostStartHook", "container %s: postStart hook: %s", c->name, why);
     ctr_restart(c, pod_grace_ms(c->pod));
-}
-
-static void post_start(struct node_ctr *c)
-{
-    const cJSON *command = json_at(c->spec, "lifecycle.postStart.exec.command"), *one;
-    struct path_maps maps = {NULL, 0};
-    char **env = NULL, **argv;
-    size_t n = 0;
-    struct err e = ERR_INIT;
-
-    if (!cJSON_GetArraySize(command))
-        return;
-    if (ctr_mounts(c, &maps, &e) == 0 && ctr_environment(c, &env, &e) == 0) {
-        argv = mem_array((size_t)cJSON_GetArraySize(command) + 1, sizeof *argv);
-        cJSON_ArrayForEach(one, command)
-            argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
-        node_run(c->pod->node, c, (const char *const *)argv, (const char *const *)env, 60000, post_start_done);
-        env_free(argv);
-    }
-    env_free(env);
-    path_maps_fini(&maps);
 }
 
 static void server_changed(struct node_ctr *c)
 {
     c->probed_pid = c->st.pid;
     c->probed_start = c->st.start;
+    hook_forget(c, HOOK_POST_START);
     if (c->st.pid && !ctr_in_status(c, NULL, NULL)) { /* else a plane before this one has told of it */
         pod_event(c->pod, false, "Started", "Started container %s (%s, pid %" PRId64 ")", c->name,
                   c->plan.binary ? c->plan.binary : "?", c->st.pid);
-        post_start(c);
+        hook_run(c, HOOK_POST_START, POST_START_MS, post_start_done);
     }
     probes_server_changed(c);
 }

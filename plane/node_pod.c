@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "plane/node_priv.h"
 
-enum { TRY_AGAIN_MS = 1000 };
+enum { TRY_AGAIN_MS = 1000, LEAST_GRACE_MS = 2000 };
 
 static void pod_sync(void *ctx);
 
@@ -260,47 +260,54 @@ static void run_containers(struct node_pod *p)
 
 /* ---- end ---- */
 
-static void pre_stop_done(void *ctx, int status, const char *out, const char *errtext)
+static void pre_stop_done(struct node_ctr *c, const char *why)
 {
-    struct node_pod *p = ctx;
-
-    (void)out;
-    if (status != 0)
-        pod_event(p, true, "FailedPreStopHook", "preStop hook ended with status %d: %.200s", status, errtext);
-    p->pre_stops--;
-    pod_soon(p, 0);
+    c->pod->pre_stop_took_ms = world_mono(c->pod->node->w) - c->pod->pre_stop_since;
+    if (why)
+        pod_event(c->pod, true, "FailedPreStopHook", "container %s: preStop hook: %s", c->name, why);
+    pod_soon(c->pod, 0);
 }
 
-/* Hooks are commands; they may take as long as the grace. True when the containers may be stopped. */
+static void start_pre_stops(struct node_pod *p, uint64_t grace_ms)
+{
+    p->pre_stopped = true;
+    p->pre_stop_since = world_mono(p->node->w);
+    for (size_t i = 0; i < p->n_ctrs && grace_ms; i++)
+        if (ctr_running(&p->ctrs[i]) && !p->ctrs[i].init)
+            hook_run(&p->ctrs[i], HOOK_PRE_STOP, (uint32_t)grace_ms, pre_stop_done);
+}
+
+/* Hooks may take as long as the grace. True when the containers may be stopped. */
 static bool pre_stop(struct node_pod *p)
 {
-    if (p->pre_stop_done)
-        return p->pre_stops == 0;
-    p->pre_stop_done = true;
-    for (size_t i = 0; i < p->n_ctrs && pod_grace_ms(p) > 0; i++) {
-        struct node_ctr *c = &p->ctrs[i];
-        const cJSON *command = json_at(c->spec, "lifecycle.preStop.exec.command"), *one;
-        struct path_maps maps = {NULL, 0};
-        char **env = NULL, **argv = NULL;
-        size_t n = 0;
-        struct err e = ERR_INIT;
+    uint64_t grace = pod_grace_ms(p), took;
+    bool busy = false;
 
-        if (!cJSON_GetArraySize(command) || !ctr_running(c) || ctr_mounts(c, &maps, &e) < 0 ||
-            ctr_environment(c, &env, &e) < 0) {
-            path_maps_fini(&maps);
-            continue;
-        }
-        argv = mem_array((size_t)cJSON_GetArraySize(command) + 1, sizeof *argv);
-        cJSON_ArrayForEach(one, command)
-            argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
-        p->pre_stops++;
-        node_run(p->node, p, (const char *const *)argv, (const char *const *)env, (uint32_t)pod_grace_ms(p),
-                 pre_stop_done);
-        env_free(argv);
-        env_free(env);
-        path_maps_fini(&maps);
+    if (!p->pre_stopped)
+        start_pre_stops(p, grace);
+    for (size_t i = 0; i < p->n_ctrs; i++)
+        busy |= p->ctrs[i].hooks[HOOK_PRE_STOP].busy;
+    if (!busy)
+        return true;
+    took = world_mono(p->node->w) - p->pre_stop_since;
+    if (took < grace) {
+        pod_soon(p, grace - took);
+        return false;
     }
-    return p->pre_stops == 0;
+    p->pre_stop_took_ms = took;
+    for (size_t i = 0; i < p->n_ctrs; i++)
+        hook_forget(&p->ctrs[i], HOOK_PRE_STOP);
+    return true;
+}
+
+/* What the hooks left of the grace, at least 2 s as on kubelets. */
+static uint64_t stop_ms(const struct node_pod *p)
+{
+    uint64_t grace = pod_grace_ms(p);
+
+    if (!grace || !p->pre_stop_took_ms)
+        return grace;
+    return grace > p->pre_stop_took_ms + LEAST_GRACE_MS ? grace - p->pre_stop_took_ms : LEAST_GRACE_MS;
 }
 
 static void finish(struct node_pod *p)
@@ -328,7 +335,7 @@ static void stop_containers(struct node_pod *p)
     if (!pre_stop(p))
         return;
     for (size_t i = 0; i < p->n_ctrs; i++) {
-        ctr_stop(&p->ctrs[i], pod_grace_ms(p));
+        ctr_stop(&p->ctrs[i], stop_ms(p));
         left |= !p->ctrs[i].over;
     }
     if (left)

@@ -31,6 +31,18 @@ struct node_probe {
     bool active;
 };
 
+enum hook_kind { HOOK_POST_START, HOOK_PRE_STOP, HOOKS };
+
+typedef void hook_fn(struct node_ctr *c, const char *why); /* NULL = it went well */
+
+struct node_hook {
+    struct node_ctr *ctr;
+    hook_fn *done;
+    struct world_timer *timer;
+    struct world_http *http;
+    bool busy;
+};
+
 /* The line to a shim. */
 struct node_link {
     int fd; /* -1 = none */
@@ -61,7 +73,7 @@ struct node_ctr {
     int64_t words_pid;     /* … which was this one */
     uint64_t words_start;
     bool ready, started, ready_known;
-    bool post_started;
+    struct node_hook hooks[HOOKS];
     int64_t probed_pid; /* which server the probes are about */
     uint64_t probed_start;
     struct node_probe probes[PROBES];
@@ -84,8 +96,9 @@ struct node_pod {
     size_t n_ctrs;
     struct world_timer *sync_timer;
     uint64_t started_ms; /* status.startTime */
-    bool pre_stop_done, mount_event;
-    unsigned pre_stops; /* hooks under way */
+    bool pre_stopped;          /* the hooks were started */
+    uint64_t pre_stop_since;   /* monotonic */
+    uint64_t pre_stop_took_ms; /* counts against the grace */
     char *last_event;   /* reason and text of the last mount problem that was told */
 };
 
@@ -155,6 +168,18 @@ bool ctr_running(const struct node_ctr *c);
 bool ctr_done_well(const struct node_ctr *c); /* ended with 0 */
 void ctr_wait_set(struct node_ctr *c, const char *reason, const char *message);
 uint64_t pod_grace_ms(const struct node_pod *p);
+
+/* node_hook.c */
+/* A number or the name of one of the container's ports; 0 = neither. */
+unsigned ctr_port(const struct node_ctr *c, const cJSON *port);
+/* node_run() of a command of the container, with its mounts and environment. */
+void ctr_command(struct node_ctr *c, const cJSON *command, uint32_t total_ms, void *owner, node_run_fn *fn);
+/* An HTTPGetAction. */
+struct world_http *ctr_http_get(struct node_ctr *c, const cJSON *get, uint32_t total_ms, http_done_fn *fn, void *ctx);
+int hooks_check(const struct node_ctr *c, struct err *err); /* ERR_INPUT: it has one that cannot be run */
+/* Starts the hook anew; false when the container has none. A sleep may take longer than limit_ms. */
+bool hook_run(struct node_ctr *c, enum hook_kind kind, uint32_t limit_ms, hook_fn *fn);
+void hook_forget(struct node_ctr *c, enum hook_kind kind); /* fn will not be called any more */
 
 /* node_words.c */
 char *ctr_last_words(const struct node_ctr *c); /* one line, "" when nothing is known; caller frees */

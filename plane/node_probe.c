@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -180,15 +179,6 @@ static void result(struct node_probe *p, bool ok, const char *why)
 
 /* ---- kinds of probes ---- */
 
-/* "http" or 8123 → number. */
-static unsigned port_of(const struct node_probe *p, const cJSON *port)
-{
-    if (cJSON_IsNumber(port))
-        return (unsigned)port->valuedouble;
-    return cJSON_IsString(port) ? container_port(p->ctr->spec, port->valuestring, (unsigned)atoi(port->valuestring))
-                                : 0;
-}
-
 static void on_words(void *ctx, const char *text, size_t len, const struct err *err)
 {
     struct node_probe *p = ctx;
@@ -219,24 +209,12 @@ static void on_http(void *ctx, const struct http_response *res)
 
 static void try_http(struct node_probe *p, const cJSON *get)
 {
-    static const struct http_tls any = {.insecure = true}; /* as kubelets: they do not check certificates of probes */
-    struct world *w = world_of(p);
-    bool tls = strcasecmp(json_str(get, "scheme", "HTTP"), "HTTPS") == 0;
-    unsigned port = port_of(p, json_get(get, "port"));
-    const char *path = json_str(get, "path", "/");
     const struct container_plan *plan = &p->ctr->plan;
-    auto_free char *url =
-        mem_printf("%s://127.0.0.1:%u%s%s", tls ? "https" : "http", port, *path == '/' ? "" : "/", path);
-    struct http_request req = {.method = "GET",
-                               .url = url,
-                               .total_ms = (uint32_t)conf_ms(p, "timeoutSeconds", 1),
-                               .tls = tls ? &any : NULL,
-                               .flags = HTTP_ALONE};
 
     if (plan->zookeeper_port || plan->keeper_http_ready)
         try_words(p, plan->zk_port);
     else
-        p->http = w->ops->http(w, &req, NULL, on_http, p);
+        p->http = ctr_http_get(p->ctr, get, (uint32_t)conf_ms(p, "timeoutSeconds", 1), on_http, p);
 }
 
 static void on_connected(evutil_socket_t fd, short what, void *ctx)
@@ -252,7 +230,7 @@ static void on_connected(evutil_socket_t fd, short what, void *ctx)
 static void try_tcp(struct node_probe *p, const cJSON *conf)
 {
     struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons((uint16_t)port_of(p, json_get(conf, "port"))),
+                            .sin_port = htons((uint16_t)ctr_port(p->ctr, json_get(conf, "port"))),
                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
     uint64_t ms = conf_ms(p, "timeoutSeconds", 1);
     struct timeval tv = {(time_t)(ms / 1000), 0};
@@ -276,23 +254,8 @@ static void on_command(void *owner, int status, const char *out, const char *err
 
 static void try_command(struct node_probe *p, const cJSON *command)
 {
-    struct node_ctr *c = p->ctr;
-    struct path_maps maps = {NULL, 0};
-    char **env = NULL, **argv = mem_array((size_t)cJSON_GetArraySize(command) + 1, sizeof *argv);
-    struct err e = ERR_INIT;
-    const cJSON *one;
-    size_t n = 0;
-
-    if (ctr_mounts(c, &maps, &e) < 0 || ctr_environment(c, &env, &e) < 0)
-        log_debug(c->dir, "%s", e.msg); /* the command runs with what there is */
-    cJSON_ArrayForEach(one, command)
-        argv[n++] = path_maps_text(&maps, cJSON_IsString(one) ? one->valuestring : "");
-    p->run = ++c->pod->node->runs;
-    node_run(c->pod->node, p, (const char *const *)argv, (const char *const *)env,
-             (uint32_t)conf_ms(p, "timeoutSeconds", 1), on_command);
-    env_free(argv);
-    env_free(env);
-    path_maps_fini(&maps);
+    p->run = ++p->ctr->pod->node->runs;
+    ctr_command(p->ctr, command, (uint32_t)conf_ms(p, "timeoutSeconds", 1), p, on_command);
 }
 
 static void probe_try(void *ctx)

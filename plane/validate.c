@@ -259,6 +259,15 @@ static void validate_probe(const cJSON *probe, const char *path, struct field_er
         field_err(e, handlers ? "Forbidden" : "Required", path, "exactly one of exec, httpGet, tcpSocket, grpc");
 }
 
+static void validate_hook(const cJSON *hook, const char *path, struct field_errs *e)
+{
+    int handlers = !!json_get(hook, "exec") + !!json_get(hook, "httpGet") + !!json_get(hook, "tcpSocket") +
+                   !!json_get(hook, "sleep");
+
+    if (hook && handlers != 1)
+        field_err(e, handlers ? "Forbidden" : "Required", path, "exactly one of exec, httpGet, tcpSocket, sleep");
+}
+
 static bool names_volume(const cJSON *spec, const char *name)
 {
     const cJSON *v;
@@ -278,6 +287,7 @@ struct container_at {
 static void validate_container(const struct container_at *at, const cJSON *c, struct field_errs *e)
 {
     static const char *const probes[] = {"livenessProbe", "readinessProbe", "startupProbe"};
+    static const char *const hooks[] = {"lifecycle.postStart", "lifecycle.preStop"};
     const char *name = json_str(c, "name", "");
     char field[320];
     const cJSON *j;
@@ -294,6 +304,10 @@ static void validate_container(const struct container_at *at, const cJSON *c, st
     for (int i = 0; i < 3; i++) {
         snprintf(field, sizeof field, "%s.%s", at->path, probes[i]);
         validate_probe(json_get(c, probes[i]), field, e);
+    }
+    for (int i = 0; i < 2; i++) {
+        snprintf(field, sizeof field, "%s.%s", at->path, hooks[i]);
+        validate_hook(json_at(c, hooks[i]), field, e);
     }
     snprintf(field, sizeof field, "%s.imagePullPolicy", at->path);
     one_of(e, field, json_str(c, "imagePullPolicy", ""), "Always|IfNotPresent|Never");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* StatefulSet, claims, node agent and shim together, with small shell programs as servers. */
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -428,6 +431,123 @@ static void probes_gate_readiness_and_liveness_restarts(void **state)
     assert_string_equal(json_str(pod, "status.initContainerStatuses.0.state.terminated.reason", ""), "Completed");
 }
 
+/* Takes one connection and its request, and answers with 204. */
+static void serve_once(int listen_fd, char *request, size_t size)
+{
+    struct pollfd p = {listen_fd, POLLIN, 0};
+    size_t n = 0;
+    ssize_t got = 1;
+    int fd;
+
+    assert_int_equal(poll(&p, 1, 5000), 1);
+    fd = accept(listen_fd, NULL, NULL);
+    request[0] = '\0';
+    while (got > 0 && n < size - 1 && !strstr(request, "\r\n\r\n")) {
+        got = read(fd, request + n, size - 1 - n);
+        n += got > 0 ? (size_t)got : 0;
+        request[n] = '\0';
+    }
+    assert_int_equal(write(fd, "HTTP/1.1 204 No Content\r\n\r\n", 27), 27);
+    close(fd);
+}
+
+static int listen_any(unsigned *port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    *port = ntohs(a.sin_port);
+    return fd;
+}
+
+static void hooks_ask_over_http_and_a_stop_waits_for_its_hook(void **state)
+{
+    struct rig *r = *state;
+    unsigned port = 0;
+    auto_close int fd = listen_any(&port);
+    auto_free char *hooks = mem_printf(
+        ",\"ports\":[{\"name\":\"hook\",\"containerPort\":%u}],\"lifecycle\":{\"postStart\":{\"httpGet\":{\"port\":"
+        "\"hook\",\"path\":\"/begun\",\"httpHeaders\":[{\"name\":\"X-From\",\"value\":\"test\"}]}},"
+        "\"preStop\":{\"httpGet\":{\"port\":%u,\"path\":\"/ends\"}}}",
+        port, port);
+    char request[1024];
+    pid_t shim, server;
+    uint64_t start;
+
+    create_set(r, "hook", 1, "exec sleep 1000", hooks, "");
+    serve_once(fd, request, sizeof request);
+    assert_true(str_starts(request, "GET /begun HTTP/1.1\r\n"));
+    assert_non_null(strstr(request, "\r\nX-From: test\r\n"));
+    rig_await_ready(r, "hook-0", 3000);
+    server = rig_server_pid(r, "hook-0", &shim);
+    start = shim_proc_start(server);
+    rig_patch(r, PK_STS, "hook", "{\"spec\":{\"replicas\":0}}");
+    rig_await(r, PK_POD, "hook-0", "metadata.deletionGracePeriodSeconds", "5", 3000);
+    rest_ms(300);
+    assert_int_equal(shim_proc_start(server), start); /* the hook has no answer yet */
+    serve_once(fd, request, sizeof request);
+    assert_true(str_starts(request, "GET /ends "));
+    rig_await(r, PK_POD, "hook-0", "", NULL, 3000);
+    assert_true(shim_proc_start(server) != start);
+}
+
+static void a_stop_waits_for_a_sleep_hook_unless_it_is_forced(void **state)
+{
+    struct rig *r = *state;
+    pid_t shim, server;
+    uint64_t start;
+
+    create_set(r, "nap", 1, "exec sleep 1000", ",\"lifecycle\":{\"preStop\":{\"sleep\":{\"seconds\":60}}}", "");
+    rig_await_ready(r, "nap-0", 5000);
+    server = rig_server_pid(r, "nap-0", &shim);
+    start = shim_proc_start(server);
+    rig_patch(r, PK_STS, "nap", "{\"spec\":{\"replicas\":0}}");
+    rig_await(r, PK_POD, "nap-0", "metadata.deletionGracePeriodSeconds", "5", 3000);
+    rest_ms(300);
+    assert_int_equal(shim_proc_start(server), start);
+    rig_delete(r, PK_POD, "nap-0", 0, NULL);
+    for (int i = 0; i < 200 && shim_proc_start(server) == start; i++)
+        rest_ms(10);
+    assert_true(shim_proc_start(server) != start);
+}
+
+static void a_hook_that_cannot_be_run_is_said_instead_of_skipped(void **state)
+{
+    struct rig *r = *state;
+    auto_json cJSON *pod = NULL;
+
+    create_set(r, "sock", 1, "exec sleep 1000", ",\"lifecycle\":{\"preStop\":{\"tcpSocket\":{\"port\":1}}}", "");
+    rig_await(r, PK_POD, "sock-0", "status.containerStatuses.0.state.waiting.reason", "\"CreateContainerConfigError\"",
+              3000);
+    pod = rig_get(r, PK_POD, "sock-0");
+    assert_non_null(strstr(json_str(pod, "status.containerStatuses.0.state.waiting.message", ""),
+                           "tcpSocket hooks are not supported"));
+}
+
+static void a_volume_of_a_kind_that_is_not_there_is_said(void **state)
+{
+    struct rig *r = *state;
+    auto_json cJSON *pod = NULL;
+
+    rig_create(r, PK_POD,
+               "{\"metadata\":{\"name\":\"proj\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"test/"
+               "sh:1\",\"command\":[\"/bin/true\"]}],\"volumes\":[{\"name\":\"v\",\"projected\":{\"sources\":[{"
+               "\"downwardAPI\":{\"items\":[{\"path\":\"n\",\"fieldRef\":{\"fieldPath\":\"metadata.name\"}}]}}]}}]}}");
+    rig_await(r, PK_POD, "proj", "status.containerStatuses.0.state.waiting.reason", "\"ContainerCreating\"", 3000);
+    for (int i = 0; i < 100; i++, rest_ms(10)) {
+        cJSON_Delete(pod);
+        pod = rig_get(r, PK_POD, "proj");
+        if (*json_str(pod, "status.containerStatuses.0.state.waiting.message", ""))
+            break;
+    }
+    assert_non_null(strstr(json_str(pod, "status.containerStatuses.0.state.waiting.message", ""),
+                           "volume v is of a kind the plane does not have"));
+}
+
 #define IN_RIG(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(int argc, char **argv)
@@ -450,6 +570,10 @@ int main(int argc, char **argv)
         IN_RIG(a_crash_loop_is_waiting_with_its_last_exit),
         IN_RIG(a_job_like_pod_ends_as_succeeded),
         IN_RIG(probes_gate_readiness_and_liveness_restarts),
+        IN_RIG(hooks_ask_over_http_and_a_stop_waits_for_its_hook),
+        IN_RIG(a_stop_waits_for_a_sleep_hook_unless_it_is_forced),
+        IN_RIG(a_hook_that_cannot_be_run_is_said_instead_of_skipped),
+        IN_RIG(a_volume_of_a_kind_that_is_not_there_is_said),
     };
 
     cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
