@@ -90,7 +90,6 @@ void kube_url_add(struct str *out, const char *text);                   /* perce
 char *kube_what(enum kube_kind kind, const char *ns, const char *name); /* "Pod ns/name"; caller frees */
 
 /* ---- time.c ---- */
-int64_t kube_time_parse(const char *rfc3339); /* ms since 1970, -1 when it is none */
 void kube_time_print(uint64_t wall_ms, bool micro, char out[32]);
 
 #endif

@@ -108,4 +108,6 @@ struct kube_lease *kube_lease_start(struct kube *k, const char *ns, const char *
 void kube_lease_stop(struct kube_lease *l);               /* gives the lease back */
 bool kube_lease_valid(const struct kube_lease *l);        /* leading, and renewed recently enough to act */
 
+int64_t kube_time_parse(const char *rfc3339); /* ms since 1970, -1 when it is none */
+
 #endif

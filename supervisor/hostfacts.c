@@ -204,6 +204,8 @@ static void add_config(struct inst *in, cJSON *out, const struct host *h, const 
     json_set_bool(j, "exists", cm != NULL);
     json_set_bool(j, "current", cm && want && !patch);
     json_set_str(j, "restart_hash", json_annotation(want, "chfleet.io/restart-hash"));
+    if (cm && want && !patch) /* for how long the server could read what a restart would load */
+        json_set_int(j, "since_ms", kube_time_parse(json_annotation(cm, RENDER_RESTART_SINCE)));
     j = json_set_obj(out, "service");
     json_set_bool(j, "exists", svc != NULL);
     json_set_bool(j, "current", svc && want_svc && !svc_patch);

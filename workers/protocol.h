@@ -72,7 +72,8 @@ enum worker_msg {
  *  "pod":{"exists","uid","phase","ready","terminating","identity","container_id","started_at","image",
  *         "image_matches":bool (a StatefulSet of OrderedReady never replaces a pod that is not Ready by itself: then
  * the act deletes it),"waiting":"reason","waiting_message","restarts","label":"yes|no|"},
- *  "configmap":{"current":bool,"restart_hash":"…"},"service":{"exists","current"},
+ *  "configmap":{"current":bool,"restart_hash":"…","since_ms":wall clock of the last change of the digest, -1 unknown},
+ *  "service":{"exists","current"},
  *  "in_endpoints":bool (a balancing Service's EndpointSlice has the pod as ready),
  *  "member":"in|out|going-in|going-out","loaded":{"restart_hash","identity","version"} (annotation chfleet.io/loaded:
  * written by the worker after a start, with what SELECT version() said),
