@@ -13,7 +13,7 @@ set -euo pipefail
 readonly policy=/usr/sbin/policy-rc.d
 readonly marker='made by chfleet packages.sh'
 build=(autoconf automake libtool pkg-config gcc make libc6-dev libsqlite3-dev libcurl4-openssl-dev libyaml-dev
-    libevent-dev libcjson-dev libxml2-dev libssl-dev libzookeeper-st-dev libcmocka-dev)
+    libevent-dev libcjson-dev libxml2-dev libssl-dev zlib1g-dev libzookeeper-st-dev libcmocka-dev)
 servers=(zookeeper haproxy)
 clickhouse=(clickhouse-server clickhouse-client)
 tests=(valgrind shellcheck git jq curl)

@@ -77,6 +77,7 @@ void forward_free(struct forward *f)
     for (struct line *l = f->lines; l; l = l->next)
         line_close(l);
     sweep(f);
+    spdy_fini(&f->spdy);
     str_free(&f->in);
     free(f);
 }

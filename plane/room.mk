@@ -20,7 +20,6 @@ libplane_a_SOURCES = \
 	plane/forward.c \
 	plane/gc.c \
 	plane/http.c plane/http.h \
-	plane/inflate.c plane/inflate.h \
 	plane/kinds.c plane/kinds.h \
 	plane/normalize.c \
 	plane/patch.c \
@@ -36,4 +35,4 @@ libplane_a_SOURCES = \
 	plane/types.c plane/types.h \
 	plane/validate.c \
 	plane/ws.c plane/ws.h
-LIBS_PLANE = libschema.a $(EVENTSSL_LIBS) $(EVENT_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(LIBS_BASE)
+LIBS_PLANE = libschema.a $(EVENTSSL_LIBS) $(EVENT_LIBS) $(SQLITE_LIBS) $(YAML_LIBS) $(ZLIB_LIBS) $(LIBS_BASE)

@@ -2,6 +2,7 @@
 /* SPDY/3.1 frames, as far as port-forward of kubectl needs them. Pure. */
 #include "plane/spdy.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -85,10 +86,19 @@ static const unsigned char dictionary[] = {
     0x39, 0x2d, 0x31, 0x2c, 0x75, 0x74, 0x66, 0x2d, 0x2c, 0x2a, 0x2c, 0x65, 0x6e, 0x71, 0x3d, 0x30, 0x2e,
 };
 
+/* zlib fails here only when it gets no memory. */
 void spdy_init(struct spdy *s)
 {
-    inflate_init(&s->in, dictionary, sizeof dictionary);
-    s->out_begun = false;
+    memset(s, 0, sizeof *s);
+    if (inflateInit(&s->in) != Z_OK || deflateInit2(&s->out, Z_BEST_SPEED, Z_DEFLATED, 11, 1, Z_DEFAULT_STRATEGY) != Z_OK ||
+        deflateSetDictionary(&s->out, dictionary, sizeof dictionary) != Z_OK)
+        abort();
+}
+
+void spdy_fini(struct spdy *s)
+{
+    inflateEnd(&s->in);
+    deflateEnd(&s->out);
 }
 
 static uint32_t get32(const unsigned char *p)
@@ -163,11 +173,34 @@ static int find_header(const unsigned char *p, size_t n, const char *name, char 
     return 0;
 }
 
+/* One block, which ends with a flush, not with the stream's end. */
+static int unpack(z_stream *z, const unsigned char *block, size_t len, struct str *plain)
+{
+    unsigned char buf[4096];
+    int rc = Z_OK;
+
+    z->next_in = (unsigned char *)block; /* zlib does not write to it */
+    z->avail_in = (uInt)len;
+    do {
+        z->next_out = buf;
+        z->avail_out = sizeof buf;
+        rc = inflate(z, Z_SYNC_FLUSH);
+        if (rc == Z_NEED_DICT && inflateSetDictionary(z, dictionary, sizeof dictionary) == Z_OK)
+            rc = inflate(z, Z_SYNC_FLUSH);
+        if (rc != Z_OK && rc != Z_BUF_ERROR) /* the latter: nothing was left to do */
+            return -1;
+        str_addn(plain, buf, sizeof buf - z->avail_out);
+        if (plain->len > SPDY_HEADERS_MAX)
+            return -1;
+    } while (z->avail_out == 0);
+    return z->avail_in == 0 ? 0 : -1;
+}
+
 int spdy_headers(struct spdy *s, const struct spdy_frame *f, const char *const *names, char (*values)[64])
 {
     auto_str struct str plain = STR_INIT;
 
-    if (inflate_piece(&s->in, (const unsigned char *)f->body + 10, f->len - 10, SPDY_HEADERS_MAX, &plain) < 0)
+    if (unpack(&s->in, (const unsigned char *)f->body + 10, f->len - 10, &plain) < 0)
         return -1;
     for (int i = 0; names[i]; i++)
         if (find_header((const unsigned char *)str_text(&plain), plain.len, names[i], values[i], sizeof values[i]) < 0)
@@ -183,16 +216,18 @@ static void control(struct str *out, int type, unsigned flags, size_t len)
 
 void spdy_put_reply(struct spdy *s, struct str *out, uint32_t stream)
 {
-    /* No headers: a count of 0 in a stored block, then an empty one, which flushes. */
-    static const unsigned char begin[] = {0x78, 0xf9, 0xe3, 0xc6, 0xa7, 0xc2};
-    static const unsigned char none[] = {0x00, 0x04, 0x00, 0xfb, 0xff, 0, 0, 0, 0, 0x00, 0x00, 0x00, 0xff, 0xff};
+    unsigned char none[4] = {0}, block[64]; /* no headers: a count of 0 */
+    size_t len;
 
-    control(out, SPDY_SYN_REPLY, 0, 4 + (s->out_begun ? 0 : sizeof begin) + sizeof none);
+    s->out.next_in = none;
+    s->out.avail_in = sizeof none;
+    s->out.next_out = block;
+    s->out.avail_out = sizeof block;
+    deflate(&s->out, Z_SYNC_FLUSH);
+    len = sizeof block - s->out.avail_out;
+    control(out, SPDY_SYN_REPLY, 0, 4 + len);
     put32(out, stream);
-    if (!s->out_begun)
-        str_addn(out, begin, sizeof begin);
-    str_addn(out, none, sizeof none);
-    s->out_begun = true;
+    str_addn(out, block, len);
 }
 
 void spdy_put_data(struct str *out, uint32_t stream, const void *data, size_t len, bool last)

@@ -7,15 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <zlib.h>
+
 #include "base/str.h"
-#include "plane/inflate.h"
 
 enum { SPDY_DATA = 0, SPDY_SYN_STREAM = 1, SPDY_SYN_REPLY = 2, SPDY_RST_STREAM = 3, SPDY_SETTINGS = 4, SPDY_PING = 6, SPDY_GOAWAY = 7 };
 enum { SPDY_FIN = 1, SPDY_REFUSED = 3, SPDY_FRAME_MAX = 1 << 20, SPDY_HEADERS_MAX = 16 << 10 };
 
 struct spdy {
-    struct inflate in; /* header blocks of the client */
-    bool out_begun;
+    z_stream in, out; /* header blocks of the client and ours; each direction is one stream */
 };
 
 struct spdy_frame {
@@ -26,7 +26,8 @@ struct spdy_frame {
     size_t len, used;
 };
 
-void spdy_init(struct spdy *s);
+void spdy_init(struct spdy *s); /* stays where it is: zlib points back to it */
+void spdy_fini(struct spdy *s);
 /* Looks at the front of data. 1: *f; 0: more is needed; -1: not SPDY/3. */
 int spdy_frame(const char *data, size_t len, struct spdy_frame *f);
 /* The values of these headers (lower case names, list ends with NULL) of a SYN_STREAM. Every SYN_STREAM has to go through

@@ -7,7 +7,7 @@ check_PROGRAMS += test-plane-programs
 test_plane_programs_SOURCES = tests/plane/test_programs.c
 test_plane_programs_LDADD = libplanenode.a libschema.a $(XML_LIBS) $(YAML_LIBS) $(LIBS_BASE) $(CMOCKA_LIBS)
 
-LIBS_PLANE_TEST = libplanenode.a libplane.a $(LIBS_SCHEMA) $(XML_LIBS) $(SQLITE_LIBS)
+LIBS_PLANE_TEST = libplanenode.a libplane.a $(LIBS_SCHEMA) $(XML_LIBS) $(ZLIB_LIBS) $(SQLITE_LIBS)
 check_PROGRAMS += test-plane-node
 test_plane_node_SOURCES = tests/plane/test_node.c tests/plane/rig.c tests/plane/rig.h
 test_plane_node_LDADD = $(LIBS_PLANE_TEST) $(CMOCKA_LIBS)

@@ -16,7 +16,7 @@ libsim_a_SOURCES = \
 	tests/sim/sim.c tests/sim/sim.h \
 	tests/sim/simlog.c
 SIM_LIBS = libsim.a libsupervisor.a libworkers.a librender.a libplanenode.a libplane.a libmodel.a libschema.a libkube.a libjournal.a libsql.a libkeeper.a \
-	$(LIBS_BASE) $(SQLITE_LIBS) $(YAML_LIBS) $(XML_LIBS) $(ZK_LIBS) $(EVENTSSL_LIBS) $(SSL_LIBS) $(CMOCKA_LIBS) -lpthread
+	$(LIBS_BASE) $(SQLITE_LIBS) $(YAML_LIBS) $(XML_LIBS) $(ZK_LIBS) $(EVENTSSL_LIBS) $(ZLIB_LIBS) $(SSL_LIBS) $(CMOCKA_LIBS) -lpthread
 
 EXTRA_PROGRAMS += test-sim-scenarios
 test_sim_scenarios_SOURCES = tests/sim/test_scenarios.c
