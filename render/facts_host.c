@@ -12,7 +12,7 @@
 
 /* A file is in every running container so long after its ConfigMap was written: by kubelets, by the plane of one
  * machine. */
-enum { PROPAGATION_S = 120, PROPAGATION_HERE_S = 10 };
+enum { PROPAGATION_S = 120, PROPAGATION_HERE_S = 2 };
 
 /* ---- live state ---- */
 

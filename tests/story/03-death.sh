@@ -27,10 +27,10 @@ kill_one() { # plane | operator | worker | spawner
     worker)
         victim=
         for pid in $(children "$(pid_of operator)"); do victim="$victim $(children "$pid")"; done
-        victim=$(printf '%s\n' $victim | sort -R | head -n 1)
+        victim=$(tr ' ' '\n' <<<"$victim" | grep . | sort -R | head -n 1)
         ;;
     esac
-    [ -n "${victim// /}" ] && kill -9 $victim 2>/dev/null && say "killed $1 ($victim)"
+    [ -n "${victim// /}" ] && kill -9 "${victim// /}" 2>/dev/null && say "killed $1 ($victim)"
 }
 
 for round in 1 2 3; do
@@ -74,7 +74,7 @@ say "killing $(wc -w <<<"$pids") processes"
 # shellcheck disable=SC2086 # a list
 kill -9 $pids 2>/dev/null
 chf up >/dev/null
-back() { [ "$(on_all die 'SELECT count() FROM system.tables WHERE database = '"'app'" | awk '$2 >= 2' | wc -l)" -eq 4 ]; }
+back() { [ "$(on_all die "SELECT count() FROM system.tables WHERE database = 'app'" | awk '$2 >= 2' | wc -l)" -eq 4 ]; }
 check "everything comes back by itself" wait_until 120 back
 check "and the fleet says so" wait_until 60 settled die
 finish

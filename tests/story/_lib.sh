@@ -59,7 +59,14 @@ wait_until() {
     local end=$((SECONDS + $1))
     shift
     while ! "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$end" ] || return 1
+        if [ "$SECONDS" -ge "$end" ]; then
+            set -x # the last try says what it sees
+            "$@"
+            set +x
+            chf status
+            chf get pods
+            return 1
+        fi
         sleep 0.2
     done
 }
@@ -80,7 +87,7 @@ apply() { # FILE [SECONDS]
 version_copy() {
     local dir=$1 lib
     mkdir -p "$dir"
-    lib=$(ls /usr/lib/*/libclickhouse.so.18.16.1 2>/dev/null | head -n 1)
+    lib=$(find /usr/lib -name libclickhouse.so.18.16.1 2>/dev/null | head -n 1)
     [ -n "$lib" ] || return 1
     perl -0777 -pe 's/18\.16\.1(?![+\/-])/18.16.9/g; s/18\.1\xc6E\x97\x00\xc7E\x9316\.1/18.1\xc6E\x97\x00\xc7E\x9316.9/g;
         s/\x0018\.16\.1\+ds-7\.3\+b2\x00/\x0018.16.9+ds-7.3+b2\x00/g' "$lib" >"$dir/libclickhouse.so.18.16" || return 1
