@@ -29,7 +29,7 @@ static const char *send_once(struct fleet_api *a, struct manifest *m, bool dry, 
         patch = merge_patch(live, m->obj);
     if (!live) {
         answer = dry ? json_copy(m->obj) : api_create(a, m->kind, ns, m->obj, err);
-    } else if (patch && json_at(live, "metadata.deletionTimestamp")) {
+    } else if (json_at(live, "metadata.deletionTimestamp")) {
         err_set(err, ERR_REFUSED, 0, "is being deleted; apply again when it is gone (chfleet get %s)",
                 kube_kind_info(m->kind)->plural);
     } else if (patch && !dry) {
