@@ -22,7 +22,7 @@ struct key_parts {
 
 static bool split_key(const struct inst *in, const char *key, struct key_parts *p)
 {
-    size_t n = strlen(in->key);
+    size_t n = inst_prefix(in);
 
     return strncmp(key, in->key, n) == 0 && key[n] == '/' &&
            sscanf(key + n + 1, "%79[^/]/%79[^/]/%79[^/]", p->cluster, p->shard, p->replica) == 3;

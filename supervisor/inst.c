@@ -213,7 +213,12 @@ static char *host_of(const struct inst *in, const cJSON *obj)
     shard = json_label(obj, label);
     snprintf(label, sizeof label, "%s/replica", g);
     replica = json_label(obj, label);
-    return cluster && shard && replica ? mem_printf("%s/%s/%s/%s", in->key, cluster, shard, replica) : NULL;
+    return cluster && shard && replica ? mem_printf("%s/%s/%s/%s/%s", in->ns, in->name, cluster, shard, replica) : NULL;
+}
+
+size_t inst_prefix(const struct inst *in)
+{
+    return strlen(in->ns) + 1 + strlen(in->name);
 }
 
 void inst_owned_changed(struct inst *in, enum kube_kind kind, const cJSON *obj)

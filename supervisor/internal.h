@@ -190,6 +190,8 @@ struct inst *inst_find(struct super *s, enum owner_group g, const char *ns, cons
 struct inst *inst_get(struct super *s, enum owner_group g, const char *ns, const char *name); /* makes one when needed */
 void inst_kick(struct inst *in, uint64_t delay_ms);
 void inst_owned_changed(struct inst *in, enum kube_kind kind, const cJSON *obj);
+/* Length of "ns/installation", which host keys begin with (the key of a Keeper installation is longer by ".keeper"). */
+size_t inst_prefix(const struct inst *in);
 void inst_task_over(struct inst *in, struct task *t);
 void inst_free(struct inst *in);
 void inst_forget(struct inst *in); /* the resource is gone: another of the same name starts from nothing */

@@ -107,7 +107,7 @@ static cJSON *live_host_json(struct inst *in, const char *key)
     cJSON *j = cJSON_CreateObject(), *ports = json_set_obj(j, "ports");
     char sts[300];
     const cJSON *svc, *p;
-    const char *at = key + strlen(in->key), *names[] = {"cluster", "shard", "replica"};
+    const char *at = key + inst_prefix(in), *names[] = {"cluster", "shard", "replica"};
 
     json_set_str(j, "key", key);
     for (int i = 0; i < 3 && *at == '/'; i++) {

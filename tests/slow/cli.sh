@@ -99,6 +99,23 @@ starts() { chf get pods -o json | jq '[.items[].status.containerStatuses[].resta
 check "no database restarted for it" test "$(starts)" = 0
 check "nothing is to be done after all that" wait_until 20 bash -c '. "$SRC/tests/story/_lib.sh"; trap - EXIT; settled demo && chf plan demo | grep -q "4 unchanged"'
 
+say "delete"
+cat >"$WORK/extra.yaml" <<'YAML'
+apiVersion: clickhouse-keeper.altinity.com/v1
+kind: ClickHouseKeeperInstallation
+metadata: {name: extra}
+spec:
+  configuration: {clusters: [{name: k, layout: {replicasCount: 1}}]}
+  defaults: {templates: {dataVolumeClaimTemplate: data}}
+  templates:
+    volumeClaimTemplates:
+      - name: data
+        spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+YAML
+check "another Keeper is made" gives 0 "extra created" chf apply -f "$WORK/extra.yaml" --wait --timeout 60s
+check "and deleted with its volume" gives 0 "is being deleted" chf delete -f "$WORK/extra.yaml" --wait --timeout 30s
+check "nothing of it is left" bash -c "! '$BUILD/chfleet' --data '$DATA' get pods,services,sts,cm,pvc | grep extra"
+
 say "down and up"
 check "down" gives 0 "databases ended" chf down
 check "nothing runs any more" nothing_runs
