@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plane/controllers.h"
 
-#include <stdio.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -17,7 +17,7 @@
 #include "plane/lb.h"
 #include "plane/node.h"
 
-enum { HEARTBEAT_MS = 300000 };
+enum { HEARTBEAT_MS = 300000, FIND_BALANCER_MS = 3000 };
 
 struct controllers {
     struct plane *p;
@@ -28,7 +28,9 @@ struct controllers {
     struct ctl_sched *sched;
     struct node *node;
     struct lb *lb;
-    struct world_timer *heartbeat;
+    char *no_balancer; /* why there is none */
+    cJSON *told;       /* object: Services that were told, by UID */
+    struct world_timer *heartbeat, *balancer_timer;
 };
 
 /* ---- the Node object ---- */
@@ -66,20 +68,33 @@ static void add_info(struct plane *p, cJSON *status)
     json_set_str(info, "systemUUID", "");
 }
 
-static void add_ready(struct plane *p, const cJSON *node, cJSON *status)
+static void add_condition(struct plane *p, const cJSON *node, cJSON *status, const char *type, const char *is,
+                          const char *reason, const char *message)
 {
-    cJSON *c = cJSON_CreateObject();
-    const cJSON *old = ctl_condition(node, "Ready");
+    cJSON *c = cJSON_CreateObject(), *all = json_get(status, "conditions");
+    const cJSON *old = ctl_condition(node, type);
     char now[32];
 
     store_now(p->store, now);
-    json_set_str(c, "type", "Ready");
-    json_set_str(c, "status", "True");
+    json_set_str(c, "type", type);
+    json_set_str(c, "status", is);
     json_set_str(c, "lastHeartbeatTime", now);
-    json_set_str(c, "lastTransitionTime", json_str(old, "lastTransitionTime", now));
-    json_set_str(c, "reason", "KubeletReady");
-    json_set_str(c, "message", "the plane's node agent runs");
-    cJSON_AddItemToArray(json_set_arr(status, "conditions"), c);
+    json_set_str(c, "lastTransitionTime",
+                 str_eq(json_str(old, "status", NULL), is) ? json_str(old, "lastTransitionTime", now) : now);
+    json_set_str(c, "reason", reason);
+    json_set_str(c, "message", message);
+    cJSON_AddItemToArray(all ? all : json_set_arr(status, "conditions"), c);
+}
+
+static void add_balancer(struct controllers *c, const cJSON *node, cJSON *status)
+{
+    const char *trouble = c->lb ? lb_trouble(c->lb) : c->no_balancer;
+
+    if (trouble)
+        add_condition(c->p, node, status, "BalancerReady", "False", c->lb ? "HAProxyFailed" : "HAProxyMissing",
+                      trouble);
+    else
+        add_condition(c->p, node, status, "BalancerReady", "True", "HAProxyFound", "Services are balanced by HAProxy");
 }
 
 static void add_addresses(struct plane *p, cJSON *status)
@@ -96,8 +111,9 @@ static void add_addresses(struct plane *p, cJSON *status)
     }
 }
 
-static void write_node_status(struct plane *p)
+static void write_node_status(struct controllers *c)
 {
+    struct plane *p = c->p;
     const cJSON *node = store_get(p->store, PK_NODE, NULL, p->node_name);
     cJSON *st = cJSON_CreateObject();
 
@@ -107,7 +123,8 @@ static void write_node_status(struct plane *p)
     }
     add_size(json_set_obj(st, "capacity"));
     add_size(json_set_obj(st, "allocatable"));
-    add_ready(p, node, st);
+    add_condition(p, node, st, "Ready", "True", "KubeletReady", "the plane's node agent runs");
+    add_balancer(c, node, st);
     add_addresses(p, st);
     add_info(p, st);
     ctl_write_status(p->store, PK_NODE, node, st);
@@ -117,7 +134,7 @@ static void beat(void *ctx)
 {
     struct controllers *c = ctx;
 
-    write_node_status(c->p);
+    write_node_status(c);
     c->heartbeat = world_timer(c->p->w, HEARTBEAT_MS, beat, c);
 }
 
@@ -177,7 +194,8 @@ static int start_node(struct controllers *c, const char *shim, struct err *err)
     void *node = NULL;
 
     if (c->p->programs_file && access(c->p->programs_file, R_OK) < 0)
-        return err_set(err, ERR_INPUT, errno, "--programs %s cannot be read (%s)", c->p->programs_file, strerror(errno));
+        return err_set(err, ERR_INPUT, errno, "--programs %s cannot be read (%s)", c->p->programs_file,
+                       strerror(errno));
     if (access(shim, X_OK) < 0)
         return err_set(err, ERR_MISSING, 0, "%s is not there: install chfleet-shim beside chfleet-plane", shim);
     if (programs_load(c->p->programs_file ? c->p->programs_file : own, &programs, err) < 0)
@@ -190,13 +208,47 @@ static int start_node(struct controllers *c, const char *shim, struct err *err)
     return 0;
 }
 
-static void start_balancer(struct controllers *c, const char *shim)
+static void on_trouble(void *ctx)
 {
+    write_node_status(ctx);
+}
+
+static int tell_unbalanced(void *ctx, const cJSON *svc)
+{
+    struct controllers *c = ctx;
+
+    if (!str_eq(json_str(svc, "spec.type", NULL), "LoadBalancer") || json_get(c->told, json_uid(svc)))
+        return 0;
+    json_set_bool(c->told, json_uid(svc), true);
+    store_event(c->p->store, "balancer", svc, true, "BalancerFailed", "%s", c->no_balancer);
+    return 0;
+}
+
+/* Without a balancer Services have EndpointSlices only, and it is looked for again. */
+static void find_balancer(void *ctx)
+{
+    struct controllers *c = ctx;
+    auto_free char *shim = shim_path();
     struct err e = ERR_INIT;
 
-    if (lb_new(c->p, shim, &c->lb, &e) < 0)
+    c->balancer_timer = NULL;
+    if (lb_new(c->p, shim, &c->lb, &e) == 0) {
+        lb_on_trouble(c->lb, on_trouble, c);
+        ctl_svc_free(c->svc);
+        c->svc = ctl_svc_new(c->p, lb_real(), c->lb);
+        write_node_status(c);
+        return;
+    }
+    if (!str_eq(c->no_balancer, e.msg)) {
         log_warn(NULL, "no balancer: %s", e.msg);
-    c->svc = ctl_svc_new(c->p, c->lb ? lb_real() : NULL, c->lb);
+        free(c->no_balancer);
+        c->no_balancer = mem_str(e.msg);
+        write_node_status(c);
+    }
+    if (!c->svc)
+        c->svc = ctl_svc_new(c->p, NULL, NULL);
+    store_each(c->p->store, PK_SVC, NULL, NULL, tell_unbalanced, c);
+    c->balancer_timer = world_timer(c->p->w, FIND_BALANCER_MS, find_balancer, c);
 }
 
 int controllers_start(struct plane *p, struct err *err)
@@ -205,6 +257,7 @@ int controllers_start(struct plane *p, struct err *err)
     auto_free char *shim = shim_path();
 
     c->p = p;
+    c->told = cJSON_CreateObject();
     p->controllers = c;
     if (make_node(p, err) < 0 || make_class(p, err) < 0 || start_node(c, shim, err) < 0) {
         controllers_stop(p);
@@ -214,7 +267,7 @@ int controllers_start(struct plane *p, struct err *err)
     c->pvc = ctl_pvc_new(p, ctl_volumes(), p);
     c->sts = ctl_sts_new(p);
     c->pdb = ctl_pdb_new(p);
-    start_balancer(c, shim);
+    find_balancer(c);
     beat(c);
     return 0;
 }
@@ -228,6 +281,7 @@ void controllers_stop(struct plane *p)
     if (p->api)
         api_set_runtime(p->api, NULL, NULL);
     world_timer_stop(p->w, &c->heartbeat);
+    world_timer_stop(p->w, &c->balancer_timer);
     ctl_svc_free(c->svc);
     ctl_pdb_free(c->pdb);
     ctl_sts_free(c->sts);
@@ -235,6 +289,8 @@ void controllers_stop(struct plane *p)
     ctl_sched_free(c->sched);
     node_free(c->node);
     lb_free(c->lb);
+    cJSON_Delete(c->told);
+    free(c->no_balancer);
     free(c);
     p->controllers = NULL;
 }

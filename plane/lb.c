@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,9 @@ enum {
     RELOAD_MS = 50,
     RELOAD_LIMIT_MS = 10000,
     AGAIN_MS = 200,
+    SILENT_MS = 1500,
+    TROUBLE_AGAIN_MS = 1000,
+    BUSY_AGAIN_MS = 5000,
     SHIM_BUSY = 3
 };
 
@@ -63,6 +67,11 @@ struct lb {
     uint64_t reload_since; /* monotonic; 0 = no reload under way */
     char *written;         /* the configuration file's text */
     char *sent;            /* the last commands: the same ones twice in a row did not help */
+    char *trouble;         /* said already; NULL = none */
+    void (*on_trouble)(void *ctx);
+    void *on_trouble_ctx;
+    uint64_t silent_since; /* monotonic; HAProxy has not answered since; 0 = it answers */
+    struct world_timer *busy_timer;
 };
 
 static void look(void *ctx);
@@ -75,6 +84,123 @@ static void look_in(struct lb *lb, uint64_t ms)
     }
     world_timer_stop(lb->w, &lb->timer);
     lb->timer = world_timer(lb->w, ms, look, lb);
+}
+
+/* ---- what is wrong ---- */
+
+static void tell(struct lb *lb, const struct lbw_service *s, bool warning, const char *reason, const char *text)
+{
+    const cJSON *svc = store_get(lb->p->store, PK_SVC, s->ns, s->name);
+
+    if (svc)
+        store_event(lb->p->store, "balancer", svc, warning, reason, "%s", text);
+}
+
+/* NULL: it works (again). The same trouble is said once. */
+static void set_trouble(struct lb *lb, const char *text)
+{
+    if (str_eq(lb->trouble, text))
+        return;
+    if (text)
+        log_error(NULL, "balancer: %s", text);
+    else
+        log_info(NULL, "the balancer works again");
+    for (size_t i = 0; i < lb->want.n; i++)
+        tell(lb, &lb->want.v[i], text != NULL, text ? "BalancerFailed" : "Balanced",
+             text ? text : "HAProxy works again: the Service is balanced");
+    free(lb->trouble);
+    lb->trouble = mem_str(text);
+    if (lb->on_trouble)
+        lb->on_trouble(lb->on_trouble_ctx);
+}
+
+const char *lb_trouble(const struct lb *lb)
+{
+    return lb->trouble;
+}
+
+void lb_on_trouble(struct lb *lb, void (*changed)(void *ctx), void *ctx)
+{
+    lb->on_trouble = changed;
+    lb->on_trouble_ctx = ctx;
+}
+
+/* The last thing HAProxy complained about since that moment; "". Its last line of all only says that it ended. Caller
+ * frees. */
+static char *last_alert(const struct lb *lb, uint64_t since_ms)
+{
+    auto_free char *path = mem_printf("%s/log", lb->dir), *text = NULL;
+    const char *found = NULL;
+    struct stat st;
+
+    if (stat(path, &st) < 0 || (uint64_t)st.st_mtime + 1 < since_ms / 1000)
+        return mem_str("");
+    text = shim_read(AT_FDCWD, path);
+    for (const char *p = text ? strstr(text, "[ALERT]") : NULL; p; p = strstr(p + 1, "[ALERT]"))
+        if (!memmem(p, strcspn(p, "\n"), "exited with code", 16))
+            found = p;
+    return found ? mem_strn(found, strcspn(found, "\n")) : mem_str("");
+}
+
+static void try_busy(void *ctx)
+{
+    struct lb *lb = ctx;
+    bool left = false;
+
+    lb->busy_timer = NULL;
+    for (size_t i = 0; i < lb->want.n; i++)
+        for (size_t k = 0; k < lb->want.v[i].n_ports; k++) {
+            struct lbw_port *p = &lb->want.v[i].ports[k];
+            auto_free char *text = mem_printf("port %u is free again", p->busy);
+
+            if (!p->busy)
+                continue;
+            if (!lb->w->ops->port_free(lb->w, p->busy)) {
+                left = true;
+                continue;
+            }
+            p->listen = p->busy;
+            p->busy = 0;
+            tell(lb, &lb->want.v[i], false, "Balanced", text);
+            look_in(lb, 0);
+        }
+    if (left)
+        lb->busy_timer = world_timer(lb->w, BUSY_AGAIN_MS, try_busy, lb);
+}
+
+static void set_busy(struct lb *lb, const struct lbw_service *s, struct lbw_port *p)
+{
+    auto_free char *text =
+        mem_printf("port %u is used by another process (ss -ltnp 'sport = :%u' shows which): stop that one, or "
+                   "delete and create the Service to get another port",
+                   p->listen, p->listen);
+
+    log_warn(s->name, "Service %s/%s: %s", s->ns, s->name, text);
+    tell(lb, s, true, "PortTaken", text);
+    p->busy = p->listen;
+    p->listen = 0;
+    if (!lb->busy_timer)
+        lb->busy_timer = world_timer(lb->w, BUSY_AGAIN_MS, try_busy, lb);
+}
+
+/* Somebody else may have the port of one Service: that one goes without, the others work. `now`: what a running HAProxy
+ * has; NULL: none runs. True when there was one. */
+static bool drop_busy_ports(struct lb *lb, const struct lbs *now)
+{
+    bool some = false;
+
+    for (size_t i = 0; i < lb->want.n; i++)
+        for (size_t k = 0; k < lb->want.v[i].n_ports; k++) {
+            struct lbw_service *s = &lb->want.v[i];
+            auto_free char *proxy = lbw_proxy(s, &s->ports[k]);
+
+            if (!s->ports[k].listen || (now && lbs_listens(now, proxy)) ||
+                lb->w->ops->port_free(lb->w, s->ports[k].listen))
+                continue;
+            set_busy(lb, s, &s->ports[k]);
+            some = true;
+        }
+    return some;
 }
 
 /* ---- model ---- */
@@ -128,7 +254,8 @@ static bool set_ports(struct lbw_service *to, const struct lb_service *s)
     bool same = to->n_ports == s->n_ports;
 
     for (size_t i = 0; same && i < s->n_ports; i++)
-        same = strcmp(to->ports[i].name, s->ports[i].name) == 0 && to->ports[i].listen == s->ports[i].listen &&
+        same = strcmp(to->ports[i].name, s->ports[i].name) == 0 &&
+               (to->ports[i].busy ? to->ports[i].busy : to->ports[i].listen) == s->ports[i].listen &&
                to->ports[i].http == s->ports[i].http && to->ports[i].port == s->ports[i].port;
     if (same)
         return false;
@@ -138,7 +265,7 @@ static bool set_ports(struct lbw_service *to, const struct lb_service *s)
     to->n_ports = s->n_ports;
     for (size_t i = 0; i < s->n_ports; i++)
         to->ports[i] =
-            (struct lbw_port){mem_str(s->ports[i].name), s->ports[i].port, s->ports[i].listen, s->ports[i].http};
+            (struct lbw_port){mem_str(s->ports[i].name), s->ports[i].port, s->ports[i].listen, s->ports[i].http, 0};
     for (size_t i = 0; i < to->n_members; i++) /* their ports are counted anew below */
         lbw_member_fini(&to->members[i]);
     to->n_members = 0;
@@ -189,6 +316,20 @@ static bool set_members(struct lbw_service *to, const struct lb_service *s)
     return changed;
 }
 
+/* What is wrong with a Service that is new or has new ports. */
+static void tell_new(struct lb *lb, const struct lbw_service *s)
+{
+    for (size_t i = 0; i < s->n_ports; i++) {
+        auto_free char *text = mem_printf("port %u is not balanced: none of the ports %d to %d is free",
+                                          s->ports[i].port, FIRST_PORT, LAST_PORT);
+
+        if (!s->ports[i].listen)
+            tell(lb, s, true, "PortTaken", text);
+    }
+    if (lb->trouble)
+        tell(lb, s, true, "BalancerFailed", lb->trouble);
+}
+
 static void lb_apply(void *ctx, const struct lb_service *s)
 {
     struct lb *lb = ctx;
@@ -205,7 +346,10 @@ static void lb_apply(void *ctx, const struct lb_service *s)
     }
     if (!to)
         to = add_service(lb, s, at);
-    changed |= set_ports(to, s);
+    if (set_ports(to, s)) {
+        changed = true;
+        tell_new(lb, to);
+    }
     changed |= set_members(to, s);
     if (changed || !lb->known)
         look_in(lb, 0);
@@ -398,26 +542,12 @@ static void launched(void *ctx, int status, const char *out, const char *errtext
     if (!lb)
         return;
     lb->run = NULL;
-    if (code != 0 && code != SHIM_BUSY)
-        log_error(NULL, "the balancer's shim did not start: %.200s", errtext);
-    look_in(lb, code == 0 ? 0 : AGAIN_MS * 5);
-}
+    if (code != 0 && code != SHIM_BUSY) {
+        auto_free char *text = mem_printf("%s did not start: %.200s", lb->shim, errtext);
 
-/* After a reboot somebody else may have the port of one Service: that one goes without, the others work. */
-static void drop_busy_ports(struct lb *lb)
-{
-    for (size_t i = 0; i < lb->want.n; i++)
-        for (size_t k = 0; k < lb->want.v[i].n_ports; k++) {
-            struct lbw_port *p = &lb->want.v[i].ports[k];
-
-            if (!p->listen || lb->w->ops->port_free(lb->w, p->listen))
-                continue;
-            log_warn(lb->want.v[i].name,
-                     "port %u of Service %s/%s is used by another process: stop that one, or delete and create "
-                     "the Service to get another port",
-                     p->listen, lb->want.v[i].ns, lb->want.v[i].name);
-            p->listen = 0;
-        }
+        set_trouble(lb, text);
+    }
+    look_in(lb, code == 0 ? 0 : TROUBLE_AGAIN_MS);
 }
 
 static bool haproxy_alive(const struct lb *lb)
@@ -434,17 +564,55 @@ static void launch(struct lb *lb)
     struct err e = ERR_INIT;
 
     if (!haproxy_alive(lb)) { /* what an earlier one knew of its servers is of no use */
-        drop_busy_ports(lb);
+        drop_busy_ports(lb, NULL);
         program_write(lb->dir, "servers.state", "1\n", 2, 0600, NULL, NULL);
     }
     if (write_config(lb, &e) < 0 || write_spec(lb, &e) < 0) {
-        log_error(NULL, "balancer: %s", e.msg);
-        look_in(lb, AGAIN_MS * 5);
+        set_trouble(lb, e.msg);
+        look_in(lb, TROUBLE_AGAIN_MS);
         return;
     }
     lb->run = mem_zero(sizeof *lb->run);
     lb->run->lb = lb;
     lb->w->ops->run(lb->w, argv, NULL, LAUNCH_MS, launched, lb->run);
+}
+
+/* ---- when it does not answer ---- */
+
+static void ask_for_a_start(struct lb *lb)
+{
+    struct err e = ERR_INIT;
+
+    if (write_config(lb, &e) < 0 || write_spec(lb, &e) < 0 || shim_call(lb->dir, "restart 0", 1000, &e) < 0)
+        log_error(NULL, "balancer: %s", e.msg);
+}
+
+/* Says why, and takes away what can be the reason. The shim goes on starting it, with its back-off. */
+static void silent(struct lb *lb)
+{
+    uint64_t now = world_mono(lb->w);
+    auto_free char *alert = NULL, *text = NULL;
+    struct shim_state st = {0};
+    bool alive = false;
+
+    if (!lb->silent_since)
+        lb->silent_since = now;
+    look_in(lb, lb->trouble ? TROUBLE_AGAIN_MS : AGAIN_MS);
+    if (now - lb->silent_since < SILENT_MS)
+        return;
+    shim_last_state(lb->dir, &st, &alive, NULL);
+    if (!alive && drop_busy_ports(lb, NULL)) {
+        ask_for_a_start(lb);
+        return;
+    }
+    alert = last_alert(lb, st.last_started_ms);
+    if (alive)
+        text = mem_printf("HAProxy runs (pid %d) and does not answer on %s/admin.sock; see %s/log", (int)st.pid,
+                          lb->dir, lb->dir);
+    else
+        text = mem_printf("HAProxy does not start: %s%s%s; see %s/log. It is tried again",
+                          st.message[0] ? st.message : "it ended at once", *alert ? ": " : "", alert, lb->dir);
+    set_trouble(lb, text);
 }
 
 /* ---- rounds ---- */
@@ -474,9 +642,13 @@ static bool wants_reload(struct lb *lb, const struct lbs *now)
         look_in(lb, RELOAD_MS);
         return true;
     }
-    if (lb->reload_since)
-        log_error(NULL, "HAProxy did not take the new configuration within %d s; see %s/log", RELOAD_LIMIT_MS / 1000,
-                  lb->dir);
+    if (lb->reload_since && !drop_busy_ports(lb, now)) {
+        auto_free char *alert = last_alert(lb, world_wall(lb->w) - RELOAD_LIMIT_MS);
+        auto_free char *text = mem_printf("HAProxy did not take the new configuration within %d s%s%s; see %s/log",
+                                          RELOAD_LIMIT_MS / 1000, *alert ? ": " : "", alert, lb->dir);
+
+        set_trouble(lb, text);
+    }
     if (!question(lb, ASK_STATE, "show servers state\n"))
         look_in(lb, AGAIN_MS);
     return true;
@@ -516,6 +688,7 @@ static void act_on(struct lb *lb, const struct lbs *now)
     struct err e = ERR_INIT;
     bool first = !lb->known;
 
+    set_trouble(lb, NULL);
     plan_all(lb, now, &todo);
     lb->known = true;
     if (first)
@@ -562,8 +735,10 @@ static void answered(struct lb *lb, bool ok)
 
     lb->ask = ASK_NONE;
     lb->dirty = false;
+    if (ok)
+        lb->silent_since = 0;
     if (!ok)
-        look_in(lb, AGAIN_MS);
+        silent(lb);
     else if (ask == ASK_NOW)
         take_now(lb);
     else if (ask == ASK_STATE)
@@ -591,16 +766,18 @@ static void look(void *ctx)
         return;
     }
     if (!question(lb, ASK_NOW, LBS_ASK))
-        look_in(lb, AGAIN_MS);
+        silent(lb);
 }
 
 /* ---- life ---- */
 
-static char *find_haproxy(void)
+static char *find_haproxy(const char *given)
 {
     static const char *const at[] = {"/usr/sbin/haproxy", "/usr/local/sbin/haproxy", "/usr/bin/haproxy",
                                      "/usr/local/bin/haproxy"};
 
+    if (given)
+        return access(given, X_OK) == 0 ? mem_str(given) : NULL;
     for (size_t i = 0; i < sizeof at / sizeof *at; i++)
         if (access(at[i], X_OK) == 0)
             return mem_str(at[i]);
@@ -610,12 +787,13 @@ static char *find_haproxy(void)
 int lb_new(struct plane *p, const char *shim, struct lb **out, struct err *err)
 {
     struct lb *lb;
-    auto_free char *haproxy = find_haproxy(), *dir = mem_printf("%s/lb", p->data_dir),
+    auto_free char *haproxy = find_haproxy(p->haproxy), *dir = mem_printf("%s/lb", p->data_dir),
                    *ports = mem_printf("%s/ports.json", dir);
 
     if (!haproxy)
         return err_set(err, ERR_MISSING, 0,
-                       "haproxy is not on this machine: install it to have Services of type LoadBalancer");
+                       "%s is not on this machine: install it to have Services of type LoadBalancer",
+                       p->haproxy ? p->haproxy : "haproxy");
     if (program_mkdirs(dir, err) < 0)
         return -1;
     lb = mem_zero(sizeof *lb);
@@ -636,6 +814,7 @@ void lb_free(struct lb *lb)
         return;
     end_question(lb);
     world_timer_stop(lb->w, &lb->timer);
+    world_timer_stop(lb->w, &lb->busy_timer);
     if (lb->watch_ev)
         event_free(lb->watch_ev);
     if (lb->watch_fd >= 0)
@@ -649,6 +828,7 @@ void lb_free(struct lb *lb)
     str_free(&lb->answer);
     free(lb->written);
     free(lb->sent);
+    free(lb->trouble);
     free(lb->dir);
     free(lb->shim);
     free(lb->haproxy);

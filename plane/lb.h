@@ -11,9 +11,14 @@
 
 struct lb;
 
-/* `shim` is the path of chfleet-shim. ERR_MISSING when there is no haproxy on this machine. */
+/* `shim` is the path of chfleet-shim. ERR_MISSING when there is no haproxy on this machine (plane.haproxy, else where
+ * packages put it). */
 int lb_new(struct plane *p, const char *shim, struct lb **out, struct err *err);
 void lb_free(struct lb *lb); /* NULL-safe; HAProxy goes on */
 const struct lb_ops *lb_real(void);
+/* Why Services are not balanced, for people; NULL when nothing is known to be wrong. Valid until the next change. Each
+ * Service gets an event with it, and trying goes on. */
+const char *lb_trouble(const struct lb *lb);
+void lb_on_trouble(struct lb *lb, void (*changed)(void *ctx), void *ctx);
 
 #endif

@@ -104,7 +104,16 @@ void lbw_config(const struct lbw *w, const char *dir, unsigned maxconn, struct s
 void lbs_fini(struct lbs *s)
 {
     free(s->v);
-    *s = (struct lbs){"", NULL, 0};
+    free(s->proxies);
+    *s = (struct lbs){.v = NULL};
+}
+
+bool lbs_listens(const struct lbs *s, const char *proxy)
+{
+    for (size_t i = 0; i < s->n_proxies; i++)
+        if (strcmp(s->proxies[i], proxy) == 0)
+            return true;
+    return false;
 }
 
 const struct lbs_server *lbs_find(const struct lbs *s, const char *proxy, const char *server)
@@ -150,7 +159,12 @@ static void read_row(const char *head, const char *line, struct lbs *out)
 
     field(line, column(head, "pxname"), s.proxy, sizeof s.proxy);
     field(line, column(head, "svname"), s.name, sizeof s.name);
-    if (strcmp(s.name, "FRONTEND") == 0 || strcmp(s.name, "BACKEND") == 0 || !s.name[0])
+    if (strcmp(s.name, "FRONTEND") == 0) {
+        out->proxies = mem_grow(out->proxies, out->n_proxies + 1, sizeof *out->proxies);
+        memcpy(out->proxies[out->n_proxies++], s.proxy, sizeof s.proxy);
+        return;
+    }
+    if (strcmp(s.name, "BACKEND") == 0 || !s.name[0])
         return;
     field(line, column(head, "status"), s.status, sizeof s.status);
     field(line, column(head, "scur"), text, sizeof text);
@@ -165,7 +179,7 @@ static void read_row(const char *head, const char *line, struct lbs *out)
 int lbs_read(const char *text, struct lbs *out, struct err *err)
 {
     const char *info = strstr(text, "description: "), *head = strstr(text, "# pxname,");
-    struct lbs got = {"", NULL, 0};
+    struct lbs got = {.v = NULL};
 
     if (!head)
         return err_set(err, ERR_AGAIN, 0, "haproxy's answer has no table of servers");

@@ -12,8 +12,9 @@
 /* ---- what is wanted ---- */
 struct lbw_port {
     char *name;
-    unsigned port, listen; /* listen 0: nothing was free, or somebody took it */
+    unsigned port, listen; /* listen 0: nothing was free, or somebody took it … */
     bool http;
+    unsigned busy; /* … namely this port, which is tried again */
 };
 struct lbw_member {
     char *name, *uid;
@@ -52,11 +53,14 @@ struct lbs {
     char digest[64]; /* description of the running configuration; "" */
     struct lbs_server *v;
     size_t n;
+    char (*proxies)[256]; /* that listen */
+    size_t n_proxies;
 };
 /* Reads the answer to LBS_ASK. ERR_AGAIN when it is not complete. */
 #define LBS_ASK "show info;show stat\n"
 int lbs_read(const char *text, struct lbs *out, struct err *err);
 void lbs_fini(struct lbs *s);
+bool lbs_listens(const struct lbs *s, const char *proxy);
 const struct lbs_server *lbs_find(const struct lbs *s, const char *proxy, const char *server);
 
 /* ---- the way from one to the other ---- */

@@ -22,7 +22,8 @@
 #include "plane/tls.h"
 
 static const char usage[] =
-    "usage: chfleet-plane --data DIR [--listen 127.0.0.1[:PORT]] [--programs FILE] [--log-level LEVEL]\n"
+    "usage: chfleet-plane --data DIR [--listen 127.0.0.1[:PORT]] [--programs FILE] [--haproxy FILE] [--log-level "
+    "LEVEL]\n"
     "\n"
     "A small Kubernetes API server, its controllers and a node agent, for one machine. Runs in the foreground.\n"
     "\n"
@@ -30,13 +31,14 @@ static const char usage[] =
     "  --listen ADDRESS  loopback address and port; port 0 (the default) picks a free one at the first start and keeps "
     "it\n"
     "  --programs FILE   which program runs for which image, in front of the built-in list\n"
+    "  --haproxy FILE    the balancer's program; else it is looked for where packages put it\n"
     "  --log-level L     error, warning, notice, info (default) or debug\n"
     "  --version         prints the version\n"
     "\n"
     "DIR/kubeconfig is for kubectl and chfleet. SIGTERM ends the plane; the servers it runs go on.\n";
 
 struct options {
-    char *data, *host, *programs;
+    char *data, *host, *programs, *haproxy;
     unsigned port;
     bool port_given;
 };
@@ -94,6 +96,7 @@ static int parse_options(int argc, char **argv, struct options *o)
     static const struct option longs[] = {{"data", required_argument, NULL, 'd'},
                                           {"listen", required_argument, NULL, 'l'},
                                           {"programs", required_argument, NULL, 'p'},
+                                          {"haproxy", required_argument, NULL, 'b'},
                                           {"log-level", required_argument, NULL, 'v'},
                                           {"version", no_argument, NULL, 'V'},
                                           {"help", no_argument, NULL, 'h'},
@@ -113,6 +116,10 @@ static int parse_options(int argc, char **argv, struct options *o)
         case 'p':
             free(o->programs);
             o->programs = mem_str(optarg);
+            break;
+        case 'b':
+            free(o->haproxy);
+            o->haproxy = mem_str(optarg);
             break;
         case 'v':
             rc = parse_level(optarg);
@@ -247,6 +254,7 @@ static int start(struct process *p, struct err *err)
     p->plane = (struct plane){.w = p->w,
                               .data_dir = p->o.data,
                               .programs_file = p->o.programs,
+                              .haproxy = p->o.haproxy,
                               .node_name = p->node_name,
                               .base = world_real_base(p->w)};
     if (store_open(p->w, db, &p->plane.store, err) < 0)
@@ -282,6 +290,7 @@ static void stop(struct process *p)
     free(p->o.data);
     free(p->o.host);
     free(p->o.programs);
+    free(p->o.haproxy);
     free(p->node_name);
 }
 

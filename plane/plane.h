@@ -16,6 +16,7 @@ struct plane {
     struct api *api;
     const char *data_dir;      /* absolute; the node agent's own files go to data_dir/node, data_dir/pods, … */
     const char *programs_file; /* NULL: the built-in programs.yaml only */
+    const char *haproxy;       /* NULL: where packages put it */
     const char *node_name;     /* the one Node object: the machine's host name in lower case */
     struct event_base *base;   /* NULL in the simulation */
     struct controllers *controllers;

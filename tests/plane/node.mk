@@ -12,6 +12,12 @@ check_PROGRAMS += test-plane-node
 test_plane_node_SOURCES = tests/plane/test_node.c tests/plane/rig.c tests/plane/rig.h
 test_plane_node_LDADD = $(LIBS_PLANE_TEST) $(CMOCKA_LIBS)
 
+# waits for retries of the balancer
+EXTRA_PROGRAMS += test-plane-balancer
+SLOW_TESTS += test-plane-balancer
+test_plane_balancer_SOURCES = tests/plane/test_balancer.c tests/plane/rig.c tests/plane/rig.h
+test_plane_balancer_LDADD = $(LIBS_PLANE_TEST) $(CMOCKA_LIBS)
+
 check_PROGRAMS += test-plane-lb
 test_plane_lb_SOURCES = tests/plane/test_lb.c
 test_plane_lb_LDADD = $(LIBS_PLANE_TEST) $(CMOCKA_LIBS)

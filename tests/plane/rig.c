@@ -118,6 +118,7 @@ static _Noreturn void run_plane(const char *dir, int fd)
     r.p.data_dir = dir;
     r.p.programs_file = programs;
     r.p.node_name = "rig";
+    r.p.haproxy = getenv("RIG_HAPROXY");
     r.p.base = world_real_base(r.p.w);
     if (!store_get(r.p.store, PK_NS, NULL, "default"))
         store_create(r.p.store, PK_NS, store_new_object(PK_NS, NULL, "default"), STORE_SYSTEM, NULL, NULL);

@@ -29,7 +29,7 @@ static struct lbw_service service(size_t n)
                             mem_array(n, sizeof(struct lbw_member)),
                             n};
 
-    s.ports[0] = (struct lbw_port){mem_str("http"), 8123, 8123, true};
+    s.ports[0] = (struct lbw_port){mem_str("http"), 8123, 8123, true, 0};
     return s;
 }
 
