@@ -107,7 +107,7 @@ static void on_request(evutil_socket_t fd, short what, void *ctx)
 static _Noreturn void run_plane(const char *dir, int fd)
 {
     struct runner r = {.fd = fd};
-    auto_free char *db = mem_printf("%s/plane.db", dir), *programs = mem_printf("%s/programs.yaml", dir);
+    auto_free char *db = mem_printf("%s/plane.db", dir);
     struct err e = ERR_INIT;
     struct event *ev;
 
@@ -115,8 +115,7 @@ static _Noreturn void run_plane(const char *dir, int fd)
     log_init("plane", getenv("RIG_LOG") ? LOG_DBG : LOG_ERR);
     if (world_real_new(NULL, &r.p.w, &e) < 0 || store_open(r.p.w, db, &r.p.store, &e) < 0)
         goto fail;
-    r.p.data_dir = dir;
-    r.p.programs_file = programs;
+    r.p.data_dir = dir; /* a test's programs.yaml lies in it */
     r.p.node_name = "rig";
     r.p.haproxy = getenv("RIG_HAPROXY");
     r.p.base = world_real_base(r.p.w);
