@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -255,6 +256,9 @@ int main(int argc, char **argv)
         return 2;
     log_init("chfleetd", d.o.log_level ? (enum log_level)log_level_parse(d.o.log_level) : LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
+    mallopt(M_ARENA_MAX, 1); /* the journal's thread asks for little; freed memory goes back to the machine */
+    mallopt(M_TRIM_THRESHOLD, 128 << 10);
+    mallopt(M_TOP_PAD, 32 << 10);
     world_real_set_zk(&keeper_zk_ops);
     if (world_real_spawner(worker_main, &spawner, &err) < 0 || world_real_new(spawner, &d.w, &err) < 0 || start(&d, &err) < 0) {
         log_error(NULL, "%s", err.msg);
