@@ -27,6 +27,8 @@ enum {
     CONNECT_MS = 5000,
     UNACKED_MS = 30000, /* sent bytes that nobody acknowledged for so long: the connection is dead */
     POOL_KEEPS = 16,
+    ALONE_BUFFER = 8 << 10,
+    ALONE_UPLOAD = 16 << 10, /* the least that curl takes */
 };
 
 struct http_pool {
@@ -536,6 +538,8 @@ static void set_connection(struct world_http *h, const struct http_request *req)
         curl_easy_setopt(h->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
         curl_easy_setopt(h->easy, CURLOPT_FRESH_CONNECT, 1L);
         curl_easy_setopt(h->easy, CURLOPT_FORBID_REUSE, 1L);
+        curl_easy_setopt(h->easy, CURLOPT_BUFFERSIZE, (long)ALONE_BUFFER); /* of many at once, in a process that is to be small */
+        curl_easy_setopt(h->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)ALONE_UPLOAD);
     }
     if (proxy || !keep) /* hosts of the fleet are never behind the proxy of the environment; an API server may be */
         curl_easy_setopt(h->easy, CURLOPT_PROXY, proxy ? proxy : "");

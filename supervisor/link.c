@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "supervisor/internal.h"
 
-enum { TASK_TRIES = 8, STEP_SLACK_MS = 10000, MEMBERSHIP_LIMIT_S = 300 };
+enum { TASK_TRIES = 8, STEP_SLACK_MS = 10000, MEMBERSHIP_LIMIT_S = 300, FAR_PEERS = 12 };
 
 /* A request under way: the answer goes to the worker only if it still lives. */
 struct pending {
@@ -149,6 +149,27 @@ static cJSON *host_json(struct inst *in, const char *key)
     return j;
 }
 
+/* What a task needs to know of a host that another task cares for. */
+static cJSON *peer_json(struct inst *in, const struct host *h)
+{
+    cJSON *j = cJSON_CreateObject();
+    struct hostrec *rec = inst_host(in, h->key);
+
+    json_set_str(j, "key", h->key);
+    json_set_str(j, "cluster", h->cluster->name);
+    json_set_str(j, "shard", h->shard->name);
+    json_set_str(j, "replica", h->replica_name);
+    json_set_str(j, "sts", h->sts);
+    json_set_str(j, "address", h->address);
+    json_set_str(j, "macro_replica", h->service);
+    json_set_bool(j, "secure", h->secure && !h->ports[PORT_HTTP]);
+    json_set_int(j, "member_index", h->replica_index);
+    json_set_int(j, "shard_replicas", (int64_t)h->shard->n_hosts);
+    add_ports(j, h);
+    json_set_bool(j, "member", rec && rec->want_in && rec->listed);
+    return j;
+}
+
 /* Who must load a list: whoever runs and is in it or was in the one before, the host that joins included. */
 static bool must_load(struct inst *in, const char *key)
 {
@@ -218,6 +239,41 @@ static bool task_has(const struct task *t, const char *key)
     return false;
 }
 
+/* Is h in the shard of a host of this task? Also when that one is not in the spec any more. */
+static bool near(const struct task *t, const struct host *h)
+{
+    size_t n = (size_t)(strrchr(h->key, '/') - h->key) + 1;
+
+    for (size_t i = 0; t && i < t->n_hosts; i++)
+        if (strncmp(t->hosts[i], h->key, n) == 0)
+            return true;
+    return false;
+}
+
+/* All of its own shards, and of others as many as somebody is asked of: who can lend a schema, or drop what a replica left. A
+ * worker is to stay small in a fleet of any size. Keepers and the membership see all. */
+static void add_peers(cJSON *out, const struct wproc *wp)
+{
+    struct inst *in = wp->inst;
+    struct task *t = wp->task;
+    bool all = wp->membership || !t || in->group == GROUP_CHK;
+    unsigned far = 0, silent = 0;
+
+    for (size_t i = 0; i < in->fleet->n_hosts; i++) {
+        const struct host *h = in->fleet->hosts[i];
+        cJSON *peer;
+
+        if (task_has(t, h->key))
+            continue;
+        if (!all && !near(t, h) && (must_load(in, h->key) ? far++ >= FAR_PEERS : silent++ >= FAR_PEERS / 4))
+            continue;
+        peer = peer_json(in, h);
+        if (wp->membership)
+            json_set_bool(peer, "member", must_load(in, h->key));
+        cJSON_AddItemToArray(out, peer);
+    }
+}
+
 static cJSON *task_json(struct wproc *wp)
 {
     struct inst *in = wp->inst;
@@ -240,11 +296,7 @@ static cJSON *task_json(struct wproc *wp)
         json_set_str(h, "action", host_action_name(rec->action));
         cJSON_AddItemToArray(hosts, h);
     }
-    for (size_t i = 0; i < in->fleet->n_hosts; i++)
-        if (!task_has(t, in->fleet->hosts[i]->key))
-            cJSON_AddItemToArray(peers, host_json(in, in->fleet->hosts[i]->key));
-    for (cJSON *p = wp->membership ? peers->child : NULL; p; p = p->next)
-        json_set_bool(p, "member", must_load(in, json_str(p, "key", "")));
+    add_peers(peers, wp);
     add_zookeeper(j, in->fleet);
     if (c)
         add_knobs(j, in, c);

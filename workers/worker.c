@@ -109,12 +109,15 @@ void worker_task_over(struct worker *wk)
     wk->task = NULL;
 }
 
-static void merge_facts(struct worker *wk, const cJSON *hosts)
+static void merge_facts(struct worker *wk, cJSON *hosts)
 {
-    const cJSON *one;
+    cJSON *one;
 
-    cJSON_ArrayForEach(one, hosts)
-        json_set(wk->facts, one->string, json_copy(one));
+    while (hosts && (one = hosts->child)) {
+        auto_free char *key = mem_str(one->string);
+
+        json_set(wk->facts, key, cJSON_DetachItemViaPointer(hosts, one));
+    }
     if (wk->task)
         task_poke(wk->task);
 }
