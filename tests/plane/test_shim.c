@@ -498,7 +498,7 @@ static void exec_runs_beside_the_server_and_reports_its_exit(void **state)
     union {
         char buf[CMSG_SPACE(3 * sizeof(int))];
         struct cmsghdr align;
-    } control;
+    } control = {{0}};
     struct iovec io[2] = {{head, strlen(head)}, {(char *)args, sizeof args}};
     struct msghdr m = {
         .msg_iov = io, .msg_iovlen = 2, .msg_control = control.buf, .msg_controllen = sizeof control.buf};
