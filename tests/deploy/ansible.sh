@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The Ansible playbooks: syntax, and ansible-lint with its strictest profile.
+export LC_ALL=C.UTF-8 # ansible wants a UTF-8 locale
 # shellcheck source=tests/deploy/_lib.sh
 . "$(dirname "$0")/_lib.sh"
 
