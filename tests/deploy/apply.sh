@@ -18,12 +18,14 @@ end_all() {
     done
     wait
 }
-# The balancer outlives its plane on purpose; its processes have this test's folder in their command line.
+# The balancer outlives its plane on purpose; its processes sit in this test's folder.
 balancer_goes() {
-    local pids
-    pids=$(pgrep -f -- "$WORK/plane/")
-    # shellcheck disable=SC2086 # a list
-    [ -z "$pids" ] || kill -9 $pids 2>/dev/null
+    local p
+    for p in /proc/[0-9]*; do
+        case $(readlink "$p/cwd") in
+        "$WORK/plane/"*) kill -9 "${p#/proc/}" 2>/dev/null ;;
+        esac
+    done
 }
 trap 'end_all; balancer_goes; rm -rf "$WORK/plane" "$WORK/a" "$WORK/b"' EXIT
 wait_until() { # SECONDS COMMAND…
