@@ -12,6 +12,11 @@
 
 enum { PORTS_MAX = 12000 }; /* how far above the base ports are tried */
 
+const char *desired_owner_label(const struct inst *in)
+{
+    return in->group == GROUP_CHI ? "clickhouse.altinity.com/chi" : "clickhouse-keeper.altinity.com/chk";
+}
+
 /* ---- ports of the endpoints addressing ---- */
 
 static const cJSON *any_of(const struct super *s, enum kube_kind kind, const char *ns, const char *name)
@@ -258,13 +263,52 @@ static int fleet_to_delete(struct inst *in, struct fleet **out, struct err *err)
     return make_fleet(in, resource, out, err);
 }
 
+/* Whose host has this StatefulSet name, other than ours? By the live object; else by what another one plans. */
+static const char *other_owner(const struct inst *in, const struct host *h)
+{
+    const cJSON *sts = super_get(in->s, in->group, KUBE_STS, in->ns, h->sts);
+    const char *owner = sts ? json_label(sts, desired_owner_label(in)) : NULL;
+
+    if (owner)
+        return strcmp(owner, in->name) != 0 ? owner : NULL;
+    for (const struct inst *other = in->s->insts; other; other = other->next) {
+        if (other == in || other->gone || other->group != in->group || !other->fleet || strcmp(other->ns, in->ns) != 0)
+            continue;
+        for (size_t i = 0; i < other->fleet->n_hosts; i++)
+            if (strcmp(other->fleet->hosts[i]->sts, h->sts) == 0)
+                return other->name;
+    }
+    return NULL;
+}
+
+static int check_claims(const struct inst *in, const struct fleet *f, struct err *err)
+{
+    for (size_t i = 0; i < f->n_hosts; i++) {
+        const char *owner = other_owner(in, f->hosts[i]);
+
+        if (owner)
+            return err_set(err, ERR_INPUT, 0,
+                           "host %s: its name %s belongs to a host of installation \"%s\" already: give the installation, the "
+                           "cluster, the shard or the replica another name", f->hosts[i]->key, f->hosts[i]->sts, owner);
+    }
+    return 0;
+}
+
 int desired_fleet(struct inst *in, struct fleet **out, struct err *err)
 {
     const cJSON *resource = super_resource(in);
 
     if (!resource)
         return err_set(err, ERR_MISSING, 0, "%s: the resource is gone", in->key);
-    return json_at(resource, "metadata.deletionTimestamp") ? fleet_to_delete(in, out, err) : make_fleet(in, resource, out, err);
+    if (json_at(resource, "metadata.deletionTimestamp"))
+        return fleet_to_delete(in, out, err);
+    if (make_fleet(in, resource, out, err) < 0)
+        return -1;
+    if (check_claims(in, *out, err) == 0)
+        return 0;
+    fleet_free(*out);
+    *out = NULL;
+    return -1;
 }
 
 /* ---- render context ---- */
@@ -317,12 +361,15 @@ static const char *ctx_secret(void *ctx, const char *ns, const char *name, const
     return NULL;
 }
 
+/* An object of that name that another installation made is not there for this one: nobody changes or deletes it by mistake. */
 static const cJSON *ctx_live(void *ctx, const char *kind, const char *name)
 {
     struct inst *in = ctx;
     int k = kube_kind_by_name(kind);
+    const cJSON *o = k < 0 ? NULL : super_get(in->s, in->group, (enum kube_kind)k, in->ns, name);
+    const char *owner = o ? json_label(o, desired_owner_label(in)) : NULL;
 
-    return k < 0 ? NULL : super_get(in->s, in->group, (enum kube_kind)k, in->ns, name);
+    return owner && strcmp(owner, in->name) != 0 ? NULL : o;
 }
 
 /* A host whose turn has come gets the new text, one that waits keeps what it has. */
@@ -390,7 +437,7 @@ struct each_ctx {
 static int each_of_inst(void *ctx, const cJSON *obj)
 {
     struct each_ctx *e = ctx;
-    const char *label = json_label(obj, e->in->group == GROUP_CHI ? "clickhouse.altinity.com/chi" : "clickhouse-keeper.altinity.com/chk");
+    const char *label = json_label(obj, desired_owner_label(e->in));
 
     if (!label || strcmp(label, e->in->name) != 0 || strcmp(json_ns(obj), e->in->ns) != 0)
         return 0;

@@ -271,10 +271,12 @@ static void set_finalizer(struct inst *in, const cJSON *res, bool on)
 static bool owns_any(struct inst *in, const struct facts *facts)
 {
     for (size_t i = 0; i < facts->n_hosts; i++) {
+        const char *owner;
         char pod[310];
 
         snprintf(pod, sizeof pod, "%s-0", facts->hosts[i].sts_name);
-        if (facts->hosts[i].sts || super_get(in->s, in->group, KUBE_POD, in->ns, pod))
+        owner = json_label(super_get(in->s, in->group, KUBE_POD, in->ns, pod), desired_owner_label(in));
+        if (facts->hosts[i].sts || str_eq(owner, in->name)) /* another installation may have the name */
             return true;
     }
     return false;

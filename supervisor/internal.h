@@ -209,6 +209,7 @@ int desired_fleet(struct inst *in, struct fleet **out, struct err *err);
 int desired_facts(struct inst *in, const struct fleet *f, struct facts **out, struct err *err);
 const char *desired_access_ns(const struct inst *in); /* where the Secret of our login to the databases is */
 void desired_need_secrets(struct inst *in); /* starts reading; kicks the installation when all are there */
+const char *desired_owner_label(const struct inst *in); /* that every object of an installation carries */
 void desired_forget_missing(struct inst *in); /* Secrets that were not there are read again at the next look */
 void desired_addressing(struct super *s, struct addressing *a);
 char *desired_version(const struct inst *in, const char *sts); /* from the annotation; caller frees */
