@@ -175,9 +175,10 @@ static cJSON *want(struct apply *a, struct err *err)
     return d;
 }
 
-/* ---- StatefulSets whose immutable fields change: the pod stays, its set is made anew ---- */
+/* ---- objects that no patch can bring to what is wanted: they are made anew (a StatefulSet leaves its pod alone) ---- */
 
-static void orphaned(void *ctx, int status, const cJSON *obj, const struct err *err)
+/* The watch tells when it is gone; until then it is looked at again. */
+static void going(void *ctx, int status, const cJSON *obj, const struct err *err)
 {
     struct apply *a = ctx;
 
@@ -214,39 +215,37 @@ static void put_notes(const struct apply *a, cJSON *desired)
             json_set(to, v->string, json_copy(v));
 }
 
+static bool must_be_made_anew(const struct apply *a, const cJSON *now, const cJSON *desired)
+{
+    if (!now)
+        return false;
+    if (a->kind == KUBE_STS)
+        return compare_statefulset(now, desired, NULL, NULL) == COMPARE_IMMUTABLE;
+    return a->kind == KUBE_SVC && compare_must_replace(now, desired);
+}
+
 static bool recreate(struct apply *a, const cJSON *now, const cJSON *desired)
 {
-    if (a->kind != KUBE_STS || !now || compare_statefulset(now, desired, NULL, NULL) != COMPARE_IMMUTABLE)
+    bool set = a->kind == KUBE_STS;
+
+    if (!must_be_made_anew(a, now, desired))
         return false;
-    if (!json_bool(a->req, "orphan", false)) {
+    if (set && !json_bool(a->req, "orphan", false)) {
         fail(a, ERR_REFUSED, "a StatefulSet field that cannot be changed differs; only the recreate table may replace the set");
     } else if (json_at(now, "metadata.deletionTimestamp")) {
         if (++a->waits > ORPHAN_WAITS)
-            fail(a, ERR_AGAIN, "the old StatefulSet does not go away");
+            fail(a, ERR_AGAIN, "the old object does not go away");
         else
             again(a, ORPHAN_WAIT_MS);
     } else {
-        keep_notes(a, now);
-        kube_delete(a->in->s->kube, KUBE_STS, a->in->ns, a->name, json_uid(now), "Orphan", -1, orphaned, a);
+        if (set)
+            keep_notes(a, now);
+        kube_delete(a->in->s->kube, a->kind, a->in->ns, a->name, json_uid(now), set ? "Orphan" : NULL, -1, going, a);
     }
     return true;
 }
 
 /* ---- one write ---- */
-
-static void reread_after_delete(void *ctx, int status, const cJSON *obj, const struct err *err)
-{
-    struct apply *a = ctx;
-
-    (void)obj;
-    if (err && status != 404 && status != 409) {
-        finish(a, err);
-        return;
-    }
-    a->changed = true;
-    a->tries++;
-    again(a, ORPHAN_WAIT_MS); /* the watch tells when it is gone */
-}
 
 static void put_patch(struct apply *a, const cJSON *now, cJSON *patch)
 {
@@ -263,10 +262,6 @@ static void write_object(struct apply *a, cJSON *desired)
 
     if (recreate(a, now, desired))
         return;
-    if (now && a->kind == KUBE_SVC && compare_must_replace(now, desired)) {
-        kube_delete(a->in->s->kube, a->kind, a->in->ns, a->name, json_uid(now), NULL, -1, reread_after_delete, a);
-        return;
-    }
     patch = compare_object(now, desired, NULL, NULL);
     if (!patch)
         next_object(a);
