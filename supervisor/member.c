@@ -165,6 +165,7 @@ void member_ask(struct wproc *wp, uint32_t seq, const cJSON *req)
         set_ready(in, h->key, false);
     if (in->fleet->deleting) { /* nobody is left who would need a list */
         h->listed = p->want_in;
+        link_facts(in, h->key); /* no list will be published that would tell the worker */
         member_look(in);
         return;
     }
