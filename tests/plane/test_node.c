@@ -312,7 +312,7 @@ static void a_pod_deleted_while_no_plane_ran_leaves_nothing(void **state)
     start = shim_proc_start(server);
     rig_delete(r, PK_POD, "del", -1, NULL);
     rig_await(r, PK_POD, "del", "metadata.deletionGracePeriodSeconds", "1", 3000);
-    rest_ms(100); /* the deletion is on disk: the API would not have answered before */
+    rest_ms(100);         /* the deletion is on disk: the API would not have answered before */
     rig_kill(r, SIGKILL); /* in the middle of the stop */
     kill(shim, SIGKILL);
     rig_start(r);
