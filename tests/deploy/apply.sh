@@ -27,7 +27,7 @@ balancer_goes() {
         esac
     done
 }
-trap 'end_all; balancer_goes; rm -rf "$WORK/plane" "$WORK/a" "$WORK/b"' EXIT
+trap 'end_all; balancer_goes; rm -rf "$WORK/plane" "$WORK/a" "$WORK/b" "$WORK/k8s"' EXIT
 wait_until() { # SECONDS COMMAND…
     local end=$((SECONDS + $1))
     shift
@@ -208,4 +208,110 @@ if [ -z "$server" ]; then
     skip "a real API server takes the whole bundle" "no kube-apiserver is built; KUBEBUILDER_ASSETS says where one is"
     finish
 fi
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+etcd_port=$(free_port) peer_port=$(free_port) api_port=$(free_port)
+k8s=$WORK/k8s
+mkdir -p "$k8s"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test -addext 'subjectAltName=IP:127.0.0.1' \
+    -keyout "$k8s/tls.key" -out "$k8s/tls.crt" 2>/dev/null
+openssl genrsa -out "$k8s/sa.key" 2048 2>/dev/null
+openssl rsa -in "$k8s/sa.key" -pubout -out "$k8s/sa.pub" 2>/dev/null
+admin=$(openssl rand -hex 16)
+echo "$admin,admin,admin,system:masters" >"$k8s/tokens"
+"$server/etcd" --data-dir "$k8s/etcd" --listen-client-urls "http://127.0.0.1:$etcd_port" --advertise-client-urls "http://127.0.0.1:$etcd_port" \
+    --listen-peer-urls "http://127.0.0.1:$peer_port" --initial-advertise-peer-urls "http://127.0.0.1:$peer_port" \
+    --initial-cluster "default=http://127.0.0.1:$peer_port" --unsafe-no-fsync --log-level error >"$k8s/etcd.log" 2>&1 &
+own+=($!)
+"$server/kube-apiserver" --etcd-servers "http://127.0.0.1:$etcd_port" --bind-address 127.0.0.1 --secure-port "$api_port" \
+    --tls-cert-file "$k8s/tls.crt" --tls-private-key-file "$k8s/tls.key" --token-auth-file "$k8s/tokens" --authorization-mode RBAC \
+    --service-account-issuer https://test --service-account-key-file "$k8s/sa.pub" --service-account-signing-key-file "$k8s/sa.key" \
+    --enable-admission-plugins OwnerReferencesPermissionEnforcement --service-cluster-ip-range 10.96.0.0/16 --cert-dir "$k8s/certs" \
+    >"$k8s/apiserver.log" 2>&1 &
+own+=($!)
+kubeconfig() { # FILE TOKEN
+    cat >"$1" <<YAML
+apiVersion: v1
+kind: Config
+current-context: c
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:$api_port", certificate-authority: "$k8s/tls.crt"}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+users: [{name: u, user: {token: "$2"}}]
+YAML
+    chmod 600 "$1"
+}
+kubeconfig "$k8s/admin" "$admin"
+export KUBECONFIG=$k8s/admin
+check "kube-apiserver starts" wait_until 90 kubectl get --raw /readyz
+bundle_apply() { deploy/bundle.sh "$@" | kubectl apply --server-side -f -; }
+check "it takes the whole bundle" bundle_apply
+crds_good() {
+    kubectl wait --for=condition=Established --timeout=30s crd --all && [ "$(kubectl get crd -o name | wc -l)" -eq 4 ] &&
+        [ -z "$(kubectl get crd -o 'jsonpath={.items[*].status.conditions[?(@.type=="NonStructuralSchema")].message}')" ]
+}
+check "the CRDs are established and structural" crds_good
+check "a second time it takes it again" bundle_apply
+for d in own example-several; do
+    kustomize_dry() { kubectl kustomize "deploy/kustomize/$1" | sed 's/namespace: \(shop\|stats\)/namespace: chfleet/' | kubectl apply --server-side --dry-run=server --force-conflicts -f -; }
+    check "it would take kustomize/$d" kustomize_dry "$d"
+done
+for ns in shop stats other; do
+    kubectl create namespace "$ns" >/dev/null
+    sed "s/namespace: shop/namespace: $ns/" "$WORK/shop.yaml" >"$WORK/k8s-$ns.yaml"
+done
+
+# An operator with the rights of the bundle's account and no others. No controllers run, so pods never come; what it asks for
+# until then is what is looked at.
+operate() { # NAME [WATCH_NAMESPACES]
+    mkdir -p "$WORK/$1"
+    kubeconfig "$k8s/$1" "$(kubectl -n chfleet create token chfleet)"
+    env ${2:+"WATCH_NAMESPACES=$2"} OPERATOR_POD_NAME="chfleet-$1" OPERATOR_POD_NAMESPACE=chfleet OPERATOR_POD_IP=127.0.0.1 \
+        "$BUILD/chfleetd" --kubeconfig "$k8s/$1" --data="$WORK/$1" --config="$WORK/config.yaml" --status-address=127.0.0.1:0 >"$WORK/$1.log" 2>&1 &
+    last=$!
+    own+=("$last")
+}
+all_made() { # NAMESPACE: what the operator makes before pods come
+    kubectl -n "$1" get statefulset chi-one-main-0-0 && kubectl -n "$1" get service chi-one-main-0-0 && kubectl -n "$1" get service clickhouse-one &&
+        kubectl -n "$1" get configmap chi-one-common-configd && kubectl -n "$1" get pdb chi-one-main &&
+        [ -n "$(kubectl -n "$1" get chi one -o 'jsonpath={.status.status}')" ]
+}
+no_refusal() { ! grep -iE 'forbidden|HTTP 403' "$WORK/$1.log"; }
+kubectl apply -f "$WORK/k8s-shop.yaml" >/dev/null
+operate wide
+check "with the bundle's rights the operator makes an installation" wait_until 30 all_made shop
+check "nothing it asked for was forbidden" no_refusal wide
+deleted() { kubectl -n shop delete chi one --timeout=40s; }
+check "and lets go of one that is deleted" deleted
+check "still nothing was forbidden" no_refusal wide
+kill "$last"
+wait "$last" 2>/dev/null
+
+kubectl delete clusterrolebinding chfleet >/dev/null
+check "the bundle for two namespaces is taken" bundle_apply --watch shop,stats --no-crds
+for ns in shop stats other; do
+    kubectl apply -f "$WORK/k8s-$ns.yaml" >/dev/null
+done
+operate narrow shop,stats
+check "with roles in two namespaces it makes the one in the first" wait_until 40 all_made shop
+check "… and the one in the second" wait_until 20 all_made stats
+check "nothing it asked for was forbidden, so it asked for nothing elsewhere" no_refusal narrow
+untouched() { [ -z "$(kubectl -n other get chi one -o 'jsonpath={.metadata.finalizers}')" ] && ! kubectl -n other get statefulset chi-one-main-0-0 2>/dev/null; }
+check "the third namespace is left alone" untouched
+kill "$last"
+wait "$last" 2>/dev/null
+
+if [ -n "${helm-}" ]; then
+    install() { "$helm" upgrade --install chfleet deploy/helm/chfleet -n ops --create-namespace --take-ownership --kubeconfig "$KUBECONFIG" "$@"; }
+    check "helm installs the operator's chart over CRDs of others" install
+    check "helm upgrades it" install --set replicas=1
+    check "helm installs the cluster's chart" "$helm" upgrade --install shop deploy/helm/clickhouse -n other --kubeconfig "$KUBECONFIG" -f tests/deploy/cluster-values.yaml --set name=full
+    check "helm removes the operator's chart" "$helm" uninstall chfleet -n ops --kubeconfig "$KUBECONFIG"
+    crds_stay() { [ "$(kubectl get crd -o name | wc -l)" -eq 4 ] && kubectl -n other get chi full; }
+    check "the CRDs and the installations stay" crds_stay
+fi
+let_go() { # as docs/operations.md says for installations whose operator is gone
+    kubectl -n shop patch chi one --type=merge -p '{"metadata":{"finalizers":null}}' && kubectl -n shop delete chi one --timeout=20s
+}
+check "an installation without an operator can be let go" let_go
+removed() { deploy/bundle.sh --watch shop,stats --no-crds | kubectl delete --wait=false --ignore-not-found -f -; }
+check "the bundle is removed" removed
 finish
