@@ -68,6 +68,23 @@ static void collect(const cJSON *array, const cJSON ***v, size_t *n)
         (*v)[(*n)++] = item;
 }
 
+static const char *ctx_secret(void *ctx, const char *ns, const char *name, const char *key);
+
+/* The operator's login, where its configuration says in which Secret it is and we may read that; as the operator does it. */
+static void read_login(struct live *l)
+{
+    const char *ns = json_str(l->config, "clickhouse.access.secret.namespace", "");
+    const char *name = json_str(l->config, "clickhouse.access.secret.name", "");
+    const char *user = *ns && *name ? ctx_secret(l, ns, name, "username") : NULL;
+    const char *password = user ? ctx_secret(l, ns, name, "password") : NULL;
+    cJSON *access = json_at(l->config, "clickhouse.access");
+
+    if (!user || !*user || !password || !*password)
+        return;
+    json_set_str(access, "username", user);
+    json_set_str(access, "password", password);
+}
+
 static int read_all(struct live *l, const cJSON *config, struct err *err)
 {
     auto_json cJSON *version = api_raw(l->a, "/version", err);
@@ -82,6 +99,7 @@ static int read_all(struct live *l, const cJSON *config, struct err *err)
             return -1;
     collect(l->lists[KUBE_CHOPCONF], &resources, &n);
     l->config = config_effective(config, resources, n);
+    read_login(l);
     return 0;
 }
 

@@ -134,6 +134,12 @@ defaults_stay() { # the configuration of the bundle says only where the login is
         [ "$(kubectl -n shop get statefulset chi-one-main-0-0 -o 'jsonpath={.spec.revisionHistoryLimit}')" = 10 ]
 }
 check "what its configuration does not say has its default" defaults_stay
+plan_quiet() { # the password of the Secret is not taken for a change
+    "$BUILD/chfleet" -n shop plan one --config "$WORK/config.yaml" >"$WORK/plan" 2>&1
+    cat "$WORK/plan"
+    ! grep -E 'configuration.users' "$WORK/plan"
+}
+check "a plan with the operator's configuration does not take its password for a change" plan_quiet
 # shellcheck disable=SC2154 # set by operator()
 kill -KILL "$pid_a"
 check "when it is killed the other one takes over within 30 s" wait_until 30 holds chfleet-b
