@@ -204,7 +204,7 @@ fi
 
 # ---- a real API server: all kinds ----
 server=
-for d in "${KUBEBUILDER_ASSETS:-}" "${TESTBED:-${XDG_CACHE_HOME:-$HOME/.cache}/k8s-testbed}/bin" "${CHFLEET_K8S:-}"; do
+for d in "${KUBEBUILDER_ASSETS:-}" "${TESTBED:-$(dirname "$TOOLS")/k8s-testbed}/bin" "${CHFLEET_K8S:-}"; do
     if [ -n "$d" ] && [ -x "$d/kube-apiserver" ] && [ -x "$d/etcd" ]; then
         server=$d
         break
