@@ -512,6 +512,40 @@ void inst_look_for_lost(struct inst *in)
     }
 }
 
+/* ---- a failure outlives the supervisor that saw it: in the journal, and for a lost journal in the status ---- */
+
+static void note_failure(struct inst *in, const char *text)
+{
+    auto_free char *key = mem_printf("failed/%s", in->key), *value = text ? mem_printf("%lld %s", (long long)in->halted_generation, text) : NULL;
+    struct journal_rec rec = {.type = JRN_KV, .name = key, .text = value};
+
+    journal_put(in->s->j, &rec, NULL, NULL);
+}
+
+static void recall_failure(struct inst *in, const cJSON *res)
+{
+    auto_free char *key = mem_printf("failed/%s", in->key), *value = journal_kv(in->s->j, key), *said = NULL;
+    int64_t generation = json_int(res, "metadata.generation", 0);
+    const char *text = value ? strchr(value, ' ') : NULL;
+    const cJSON *c;
+
+    if (in->recalled || in->group != GROUP_CHI)
+        return;
+    in->recalled = true;
+    if (text && strtoll(value, NULL, 10) == generation)
+        said = mem_str(text + 1);
+    cJSON_ArrayForEach(c, json_at(res, "status.conditions"))
+        if (!said && strcmp(json_str(c, "type", ""), "Degraded") == 0 && strcmp(json_str(c, "reason", ""), "FAILED") == 0 &&
+            json_int(c, "observedGeneration", -1) == generation)
+            said = mem_str(json_str(c, "message", ""));
+    if (!said)
+        return;
+    in->halted = true;
+    in->halted_generation = generation;
+    in->generation = generation;
+    inst_set_error(in, "FAILED", "%s", said);
+}
+
 static void look(struct inst *in)
 {
     const cJSON *res = super_resource(in);
@@ -546,6 +580,7 @@ static void look(struct inst *in)
             set_finalizer(in, res, true);
         return;
     }
+    recall_failure(in, res);
     desired_need_secrets(in);
     if (!in->secrets_waiting)
         plan_now(in, res);
@@ -960,12 +995,17 @@ static void op_end(struct inst *in, enum outcome outcome, const char *why)
 
     if (outcome == OUT_DONE) {
         for (size_t i = 0; i < in->n_tasks; i++)
-            in->halted &= !is_shard_task(&in->tasks[i]); /* what had failed works now */
+            if (in->halted && is_shard_task(&in->tasks[i])) {
+                in->halted = false; /* what had failed works now */
+                note_failure(in, NULL);
+            }
         record_task_id(in);
         free(in->done_hash);
         in->done_hash = in->plan && in->plan->object ? plan_hash(in->plan) : NULL;
         in->done_generation = in->generation;
     }
+    if (outcome == OUT_FAILED && in->halted)
+        note_failure(in, text);
     journal_put(in->s->j, &rec, NULL, NULL);
     log_note(in->key, "operation %llu %s%s%s", (unsigned long long)in->op, outcome_name(outcome), *text ? ": " : "", text);
     in->state = INST_IDLE;
@@ -1142,6 +1182,7 @@ int inst_recover(struct super *s, const struct journal_op *op)
     in->generation = op->generation;
     in->op_started_ms = world_wall(s->w);
     in->superseding = f->generation != op->generation;
+    recall_failure(in, res);
     plan_free(in->plan);
     in->plan = mem_zero(sizeof *in->plan);
     in->plan->restart_token = mem_str(json_str(plan, "restart", NULL));
