@@ -247,7 +247,6 @@ static void read_fresh(void *ctx, int status, const cJSON *obj, const struct err
     const cJSON *pod;
 
     (void)status;
-    p->reading = false;
     if (!wp) { /* the worker died meanwhile */
         free(p->host);
         free(p->step);
@@ -257,9 +256,11 @@ static void read_fresh(void *ctx, int status, const cJSON *obj, const struct err
     }
     in = wp->inst;
     if (err) { /* unknown is never good */
+        p->reading = false;
         waits(in, p, "WAIT_API", "%s", err->msg);
         return;
     }
+    /* Still marked as reading: what the cache tells others must not begin a second read for it. */
     cJSON_ArrayForEach(pod, json_get(obj, "items"))
     {
         cJSON *copy = json_copy(pod);
@@ -269,6 +270,7 @@ static void read_fresh(void *ctx, int status, const cJSON *obj, const struct err
         kube_cache_put(super_cache(in->s, in->group, KUBE_POD), copy);
         cJSON_Delete(copy);
     }
+    p->reading = false;
     if (may(in, p))
         grant(p);
 }

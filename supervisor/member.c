@@ -71,7 +71,9 @@ enum member_state member_state(struct inst *in, const char *key)
     if (h->want_in)
         return h->listed ? MEMBER_IN : MEMBER_GOING_IN;
     /* Not in the file is not out: peers may still have the list that a supervisor before us has replaced. */
-    return h->listed && wanted_in_list(in, h) ? MEMBER_OUT : h->listed || in->member_unknown ? MEMBER_GOING_OUT : MEMBER_OUT;
+    return h->listed && wanted_in_list(in, h) ? MEMBER_OUT
+           : h->listed || (in->member_unknown && in->fleet && !in->fleet->deleting) ? MEMBER_GOING_OUT
+                                                                                      : MEMBER_OUT;
 }
 
 static void set_list(struct inst *in, char **list, size_t n)
@@ -222,7 +224,6 @@ static void publish(void *ctx)
             list[n++] = mem_str(in->hosts[i].key);
     set_list(in, list, n);
     in->member_running = ++in->member_generation;
-    in->member_unknown = false;
     if (in->member_wp) {
         link_send_task(in->member_wp);
     } else if (link_start(in, NULL, true, &err) < 0) {
@@ -254,6 +255,7 @@ void member_done(struct inst *in, bool ok, const cJSON *late)
     for (size_t i = 0; i < in->n_hosts; i++)
         in->hosts[i].listed = in_list(in->member_list, in->n_member_list, in->hosts[i].key);
     in->member_running = 0;
+    in->member_unknown = false;
     cJSON_ArrayForEach(l, late)
         super_incident(in->s, in, l->valuestring, "WAIT_PROPAGATION", "has not loaded list %llu in time; it blocks nobody",
                        (unsigned long long)in->member_generation);
@@ -292,7 +294,7 @@ static bool satisfied(struct inst *in, const struct permit *p)
 {
     struct hostrec *h = inst_host(in, p->host);
 
-    if (!h || h->want_in != p->want_in || in->member_running || in->member_unknown)
+    if (!h || h->want_in != p->want_in || in->member_running || (in->member_unknown && !in->fleet->deleting))
         return false;
     if (p->want_in)
         return h->listed && labelled_as(in, p->host, true);
