@@ -26,6 +26,23 @@ static const cJSON *server_of(const cJSON *list)
     return cJSON_GetArrayItem(list, 0);
 }
 
+/* The act that was begun last has happened, whoever knows of it: another process runs than before it. Then the note's text
+ * under `field`, else dflt. Caller frees. */
+static char *act_took_effect(const cJSON *sts, const char *identity, const char *field, const char *dflt)
+{
+    const char *text = sts ? json_annotation(sts, RENDER_STEP) : NULL;
+    auto_json cJSON *note = text ? json_parse(text, strlen(text), NULL) : NULL;
+    const char *step = json_str(note, "step", ""), *was = json_str(note, "baseline.identity", "");
+    size_t uid = strcspn(was, " ");
+    bool same_pod = strncmp(was, identity, uid + 1) == 0;
+
+    if (!*was || !*identity || strcmp(was, identity) == 0 || !json_str(note, field, NULL))
+        return mem_str(dflt);
+    if (strcmp(step, "shutdown") == 0 || (strcmp(step, "replace") == 0 && !same_pod))
+        return mem_str(json_str(note, field, dflt));
+    return mem_str(dflt);
+}
+
 static bool is_troubleshooting(const cJSON *sts)
 {
     const cJSON *c = server_of(json_at(sts, "spec.template.spec.containers")), *v;
@@ -50,7 +67,7 @@ void facts_live_host(const struct gather *g, const cJSON *sts, const cJSON *pod,
     out->image = mem_str(json_str(server_of(json_at(pod, "spec.containers")), "image", ""));
     out->waiting = mem_str(json_str(server_of(json_at(pod, "status.containerStatuses")), "state.waiting.reason", ""));
     out->troubleshooting = is_troubleshooting(sts);
-    out->restarted_for = mem_str(token ? token : "");
+    out->restarted_for = act_took_effect(sts, out->identity, "token", token ? token : "");
 }
 
 /* ---- has the process loaded what it should? ---- */
@@ -143,8 +160,9 @@ static void files(const struct gather *g, const struct host *h, const cJSON *sts
     struct file_lines own = {NULL, 0}, held = {NULL, 0};
     bool is_held = json_get(json_get(live, "data"), "chop-generated-settings_common.xml");
     bool ours = live && json_annotation(live, RENDER_RESTART_HASH);
-    bool loaded =
-        !*out->identity || loaded_by_record(sts, out->identity, hash) || loaded_by_time(g, live, out->identity, hash);
+    auto_free char *by_act = act_took_effect(sts, out->identity, "restart_hash", "");
+    bool loaded = !*out->identity || loaded_by_record(sts, out->identity, hash) || (hash && str_eq(by_act, hash)) ||
+                  loaded_by_time(g, live, out->identity, hash);
 
     filediff(g->f, have, want, scope, true, &own);
     if (is_held)

@@ -108,19 +108,31 @@ static const cJSON *live_of(const struct inst *in, enum kube_kind kind, const ch
     return super_get(in->s, in->group, kind, in->ns, name);
 }
 
+/* The worker's note of its act, with what orders the restart. Takes note. */
+static char *note_text(const struct apply *a, cJSON *note)
+{
+    const struct hostrec *rec = inst_host(a->in, json_str(a->req, "host", ""));
+    char *text;
+
+    if (note && rec && rec->ordered && a->in->plan && a->in->plan->restart_token)
+        json_set_str(note, "token", a->in->plan->restart_token);
+    text = json_print(note);
+    cJSON_Delete(note);
+    return text;
+}
+
 /* The last act and its epoch ride in the same request, so that a standby with an empty journal can go on. */
 static void mirror(struct apply *a, cJSON *desired, const cJSON *now)
 {
     cJSON *notes = json_need_obj(json_get(desired, "metadata"), "annotations");
-    const cJSON *step_note = json_get(a->req, "mirror");
     char epoch[24];
 
-    if (!step_note)
+    if (!json_get(a->req, "mirror"))
         return;
-    auto_free char *text = json_print(step_note);
+    auto_free char *text = note_text(a, json_copy(json_get(a->req, "mirror")));
     snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)a->in->s->epoch);
     (void)now;
-    json_set_str(notes, "chfleet.io/step", text);
+    json_set_str(notes, RENDER_STEP, text);
     json_set_str(notes, "chfleet.io/epoch", epoch);
 }
 
@@ -415,6 +427,12 @@ static void queue_annotation(struct apply *a)
     patch = meta_patch("annotations", json_str(a->req, "key", "chfleet.io/step"), json_str(a->req, "value", ""));
     /* The host has had its ordered restart: said in the same write that says what it has loaded. */
     rec = inst_host(a->in, json_str(a->req, "host", ""));
+    if (strcmp(json_str(a->req, "key", ""), RENDER_STEP) == 0) {
+        const char *value = json_str(a->req, "value", "");
+        auto_free char *text = note_text(a, json_parse(value, strlen(value), NULL));
+
+        json_set_str(json_at(patch, "metadata.annotations"), RENDER_STEP, text);
+    }
     if (strcmp(json_str(a->req, "key", ""), RENDER_LOADED) == 0 && rec && rec->ordered && a->in->plan && a->in->plan->restart_token)
         json_set_str(json_at(patch, "metadata.annotations"), RENDER_RESTART, a->in->plan->restart_token);
     queue_patch(a, "StatefulSet", sts, patch);

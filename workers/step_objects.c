@@ -7,16 +7,22 @@
 #include "workers/protocol.h"
 #include "workers/task.h"
 
-/* The row that is begun rides in the same request, so that a lost journal is not a lost fleet. */
+cJSON *act_note(const struct task *t)
+{
+    cJSON *note = cJSON_CreateObject();
+
+    json_set_int(note, "operation", t->op);
+    json_set_int(note, "task", t->id);
+    json_set_str(note, "step", t->step->name);
+    json_set_int(note, "attempt", t->attempt);
+    json_set_str(note, "restart_hash", host_str(t->host, "want.restart_hash"));
+    json_set(note, "baseline", t->baseline ? json_copy(t->baseline) : cJSON_CreateNull());
+    return note;
+}
+
 static cJSON *with_mirror(struct task *t, cJSON *body)
 {
-    cJSON *mirror = json_set_obj(body, "mirror");
-
-    json_set_int(mirror, "operation", t->op);
-    json_set_int(mirror, "task", t->id);
-    json_set_str(mirror, "step", t->step->name);
-    json_set_int(mirror, "attempt", t->attempt);
-    json_set(mirror, "baseline", t->baseline ? json_copy(t->baseline) : cJSON_CreateNull());
+    json_set(body, "mirror", act_note(t));
     return body;
 }
 

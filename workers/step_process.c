@@ -124,6 +124,17 @@ static bool other_process(struct task *t, int64_t started_s)
  * meanwhile does not know it and refuses. The statement has a connection of its own and is never sent again in this
  * attempt.
  */
+static enum ask_rc note_act(struct task *t, struct answer *a)
+{
+    auto_json cJSON *note = act_note(t);
+    auto_free char *text = json_print(note);
+    cJSON *more = cJSON_CreateObject();
+
+    json_set_str(more, "key", "chfleet.io/step");
+    json_set_str(more, "value", text);
+    return ask_apply(t, t->host, "annotate", more, a);
+}
+
 static enum step_rc shutdown_act(struct task *t, struct err *err)
 {
     auto_free char *make = mem_printf("session_id=chfleet-%lld-%u-%u-%u&session_timeout=60", (long long)t->op, t->id,
@@ -134,8 +145,10 @@ static enum step_rc shutdown_act(struct task *t, struct err *err)
     struct sql_rows rows;
     struct answer a;
     const char *f[2];
-    enum ask_rc rc;
+    enum ask_rc rc = note_act(t, &a);
 
+    if (rc != ASK_GOOD)
+        return asked(t, rc, &a, err);
     rc = ask_sql_opts(t, t->host, "identity", NULL, &first, &a);
     if (rc != ASK_GOOD)
         return asked(t, rc, &a, err);
