@@ -53,7 +53,7 @@ static const struct step create_steps[] = {OBJECTS, STARTED, LOADED, FORGET, SCH
 static const struct step reload_steps[] = {
     CONFIG, STEP("reload", "the running server has loaded the new files", NONE, 0, 300, 2, WAITS)};
 static const struct step soft_restart_steps[] = {CONFIG,  SEEN,   LEAVE,     DRAIN, SHUTDOWN,
-                                                 STARTED, LOADED, CAUGHT_UP, JOIN};
+                                                 STARTED, LOADED, FORGET,    SCHEMA, CAUGHT_UP, JOIN};
 static const struct step restart_steps[] = {CONFIG, LEAVE,  DRAIN,  REPLACE,   STARTED,
                                             LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
 static const struct step recreate_steps[] = {CONFIG, LEAVE,  DRAIN,  ORPHAN,    REPLACE, STARTED,

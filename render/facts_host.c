@@ -36,8 +36,10 @@ static char *act_took_effect(const cJSON *sts, const char *identity, const char 
     size_t uid = strcspn(was, " ");
     bool same_pod = strncmp(was, identity, uid + 1) == 0;
 
-    if (!*was || !*identity || strcmp(was, identity) == 0 || !json_str(note, field, NULL))
+    if (!*identity || strcmp(was, identity) == 0 || !json_str(note, field, NULL))
         return mem_str(dflt);
+    if (!*was) /* nothing ran before: what runs was begun with the objects as they were then made */
+        return mem_str(strcmp(step, "objects") == 0 ? json_str(note, field, dflt) : dflt);
     if (strcmp(step, "shutdown") == 0 || (strcmp(step, "replace") == 0 && !same_pod))
         return mem_str(json_str(note, field, dflt));
     return mem_str(dflt);

@@ -445,7 +445,7 @@ static void plan_now(struct inst *in, const cJSON *res)
     member_init(in, facts);
     if (!p->empty)
         log_reasons(facts);
-    gone = f->deleting && !owns_any(in, facts);
+    gone = f->deleting && p->empty && !owns_any(in, facts);
     facts_free(facts);
     if (gone) {
         plan_free(p);

@@ -30,6 +30,8 @@ enum {
     COLS
 };
 
+enum { FIRST_PATIENCE_MS = 60000 };
+
 static bool is_remove(const struct whost *h)
 {
     return strcmp(host_str(h, "action"), "remove") == 0;
@@ -196,12 +198,31 @@ static enum step_rc own_replicas(struct task *t, struct err *err)
                         : not_yet(t, "WAIT_CATCHUP", "%lld parts are still to be fetched", (long long)fetches);
 }
 
+/* The first host of a new shard is missed by nobody: it joins when it can take rows. One that comes back to a dark shard
+ * joins at once: reads are better than nothing. */
+static enum step_rc first_takes_rows(struct task *t, struct err *err)
+{
+    static const struct sql_arg args[] = {{"limit", "4000000000"}, {NULL, NULL}};
+    struct answer a;
+    int64_t n = 0;
+    enum step_rc rc;
+
+    if (strcmp(t->table->name, "create") != 0 || world_mono(t->w) - t->attempt_ms >= FIRST_PATIENCE_MS)
+        return STEP_YES;
+    rc = asked(t, ask_number(t, t->host, "behind", args, &n, &a), &a, err);
+    return rc != STEP_YES || n == 0 ? rc : not_yet(t, "WAIT_CATCHUP", "%lld tables are still read-only", (long long)n);
+}
+
 static enum step_rc probe(struct task *t, struct err *err)
 {
     unsigned all, serving;
 
     others(t, &all, &serving);
     if (serving == 0 && host_runs(t, t->host)) {
+        enum step_rc rc = first_takes_rows(t, err);
+
+        if (rc != STEP_YES)
+            return rc;
         if (all > 0 && !t->alone_told)
             task_incident(t, t->host->key, "JOINED_ALONE",
                           "no other replica of its shard serves: it joins without having caught up");
