@@ -158,7 +158,8 @@ static bool applies(struct task *t)
         return false;
     if (strcmp(table, "create") == 0 || strcmp(table, "rebuild") == 0)
         return true;
-    return json_bool(t->host->json, "ephemeral", false);
+    /* One that is no member when its turn comes may be out since its creation, which nobody finished. */
+    return json_bool(t->host->json, "ephemeral", false) || !json_bool(t->host->json, "member", true);
 }
 
 static enum step_rc both_sides(struct task *t, struct schema *ref, struct schema *own, struct err *err)
