@@ -285,6 +285,7 @@ static bool owns_any(struct inst *in, const struct facts *facts)
 /* Live equals desired: the audit's good end. */
 static void completed(struct inst *in)
 {
+    in->audited = true;
     in->backoff_ms = 0;
     in->halted = false;
     inst_set_error(in, NULL, NULL);
@@ -728,7 +729,7 @@ static void op_begin(struct inst *in, struct fleet *f, struct plan *p)
     in->held_new = NULL; /* of an earlier generation, perhaps */
     in->op = rec.op = journal_next_op(in->s->j);
     in->generation = f->generation;
-    in->superseding = in->kicked = false;
+    in->superseding = in->kicked = in->audited = false;
     in->soak_until = in->soaked_wave = 0;
     in->state = INST_WRITING;
     in->op_started_ms = world_wall(in->s->w);
@@ -1041,6 +1042,7 @@ static int recover_step(void *ctx, const struct journal_step *row)
         json_set_str(j, "outcome", outcome_name(row->outcome));
     else
         inst_host_need(t->inst, row->object)->disrupted = is_shard_task(t);
+    snprintf(inst_host_need(t->inst, row->object)->step, sizeof t->inst->hosts->step, "%s", row->name);
     if (row->baseline && *row->baseline) {
         cJSON *b = json_parse(row->baseline, strlen(row->baseline), NULL);
 

@@ -118,6 +118,7 @@ struct inst {
     uint64_t repeat_at;       /* monotonic: not before */
     bool halted;              /* a planned change failed in this generation: no further one starts */
     int64_t halted_generation;
+    bool audited;             /* the last look at everything found live equal to desired, and no operation has begun since */
     bool recalled;            /* what an earlier supervisor said of a failure was looked at */
     uint64_t backoff_ms;
     struct world_timer *timer;       /* debounce and back-off */

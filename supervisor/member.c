@@ -70,10 +70,10 @@ enum member_state member_state(struct inst *in, const char *key)
         return MEMBER_OUT;
     if (h->want_in)
         return h->listed ? MEMBER_IN : MEMBER_GOING_IN;
+    if (in->fleet && in->fleet->deleting) /* nobody is left who would need a list */
+        return MEMBER_OUT;
     /* Not in the file is not out: peers may still have the list that a supervisor before us has replaced. */
-    return h->listed && wanted_in_list(in, h) ? MEMBER_OUT
-           : h->listed || (in->member_unknown && in->fleet && !in->fleet->deleting) ? MEMBER_GOING_OUT
-                                                                                      : MEMBER_OUT;
+    return h->listed && wanted_in_list(in, h) ? MEMBER_OUT : h->listed || in->member_unknown ? MEMBER_GOING_OUT : MEMBER_OUT;
 }
 
 static void set_list(struct inst *in, char **list, size_t n)

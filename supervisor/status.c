@@ -23,7 +23,7 @@ const char *status_word(const struct inst *in)
         return "";
     if (!str_eq(in->fleet->uid, json_uid(res)) || in->fleet->generation != json_int(res, "metadata.generation", -1))
         return "InProgress"; /* what is known is about an older one */
-    return inst_busy(in) || in->error_code ? "InProgress" : "Completed";
+    return inst_busy(in) || in->error_code || !in->audited ? "InProgress" : "Completed";
 }
 
 /* ---- the resource's status ---- */

@@ -89,8 +89,6 @@ static void resource_changed(void *ctx, enum kube_change what, const cJSON *old,
     struct inst *in;
 
     if (what == KUBE_SYNCED) {
-        world_timer_stop(s->w, &s->tick);
-        s->tick = NULL;
         start_watches(s);
         return;
     }

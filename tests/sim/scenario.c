@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "tests/sim/load.h"
 
@@ -145,6 +146,17 @@ static void idle(struct run *r)
                            (unsigned long long)(r->l->writes - before), end);
 }
 
+static void does_not_end(struct lab *l)
+{
+    auto_json cJSON *status = l->super ? super_status(l->super) : NULL;
+    const cJSON *h;
+
+    observer_violation(l->obs, "it does not end: %s", json_str(lab_chi(l, "demo"), "status.error", "no error is said"));
+    cJSON_ArrayForEach(h, json_at(status, "installations.0.hosts"))
+        log_warn(json_str(h, "key", ""), "%s %s: %s %s %s", json_str(h, "action", ""), json_str(h, "state", ""), json_str(h, "step", ""),
+                 json_str(h, "waiting", ""), json_str(h, "text", ""));
+}
+
 void run_finish(struct run *r, unsigned chaos)
 {
     struct lab *l = r->l;
@@ -155,8 +167,7 @@ void run_finish(struct run *r, unsigned chaos)
     chaos_begins(r);
     r->sc->change(r);
     if (!(r->sc->done ? r->sc->done(r) : lab_wait_completed(l, "demo", HOURS(12))))
-        observer_violation(l->obs, "it does not end: %s",
-                           json_str(lab_chi(l, "demo"), "status.error", "no error is said"));
+        does_not_end(l);
     chaos_ends(r);
     lab_run(l, MINUTES(5));
     if (lab_chi(l, "demo"))
