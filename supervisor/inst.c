@@ -364,10 +364,29 @@ static bool converges(struct inst *in, const struct plan *p)
 /* Another object may be what is wrong or missing (Secret, Keeper, template), and nobody tells us when it changes. */
 enum { BAD_SPEC_MS = 5000 };
 
+static int is_mine(void *ctx, const cJSON *obj)
+{
+    const struct inst *in = ctx;
+
+    return str_eq(json_label(obj, desired_owner_label(in)), in->name) && str_eq(json_ns(obj), in->ns);
+}
+
+/* Deleted, and never had a host: a spec that allows none (names too long) must not keep the resource for ever. */
+static bool never_had_hosts(struct inst *in)
+{
+    return json_at(super_resource(in), "metadata.deletionTimestamp") &&
+           !kube_cache_each(super_cache(in->s, in->group, KUBE_STS), is_mine, in) &&
+           !kube_cache_each(super_cache(in->s, in->group, KUBE_POD), is_mine, in);
+}
+
 static void cannot_plan(struct inst *in, const struct err *err)
 {
     bool again = err->kind == ERR_AGAIN;
 
+    if (!again && never_had_hosts(in)) {
+        set_finalizer(in, super_resource(in), false);
+        return;
+    }
     inst_set_error(in, again ? "WAIT_API" : "BAD_SPEC", "%s", err->msg);
     desired_forget_missing(in);
     inst_kick(in, again ? 1000 : BAD_SPEC_MS);

@@ -537,10 +537,11 @@ static void on_progress(struct wproc *wp, const cJSON *req)
     if (!h)
         return;
     snprintf(h->step, sizeof h->step, "%s", json_str(req, "step", h->step));
-    snprintf(h->text, sizeof h->text, "%s", text);
-    if (strcmp(h->waiting, waiting) != 0) {
-        snprintf(h->waiting, sizeof h->waiting, "%s", waiting);
+    if (strcmp(h->waiting, waiting) != 0)
         h->since_ms = world_wall(wp->inst->s->w);
+    if (strcmp(h->waiting, waiting) != 0 || strcmp(h->text, text) != 0) {
+        snprintf(h->waiting, sizeof h->waiting, "%s", waiting);
+        snprintf(h->text, sizeof h->text, "%s", text);
         rec.object = h->key;
         rec.name = *waiting ? waiting : NULL;
         rec.text = text;
