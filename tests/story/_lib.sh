@@ -22,7 +22,8 @@ check() {
     else
         FAILED=$((FAILED + 1))
         echo "not ok $CASE - $name"
-        printf '%s\n' "$out" | tail -n 25 | sed 's/^/#   /'
+        printf '%s\n' "$out" | tail -n 40 | sed 's/^/#   /'
+        case "$*" in *observer.json*) sed 's/^/#   /' "$WORK/observer.json" ;; esac
     fi
 }
 
