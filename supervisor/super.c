@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "model/config.h"
@@ -312,6 +313,10 @@ int super_new(struct world *w, struct kube *k, struct journal *j, const struct s
     s->opt.config_text = NULL;
     if (!s->opt.port_base)
         s->opt.port_base = 21000;
+    /* Two fleets on one machine begin at different places: a port that is free only while its server restarts must not be
+     * given to the other fleet. */
+    if (opt->data_dir && *opt->data_dir)
+        json_set_int(s->ports, "next", s->opt.port_base + (int64_t)(hash_fnv64(opt->data_dir, strlen(opt->data_dir)) % 100) * 100);
     if (!s->opt.max_workers)
         s->opt.max_workers = 150;
     s->leading = !opt->lease_ns;
