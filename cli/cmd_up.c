@@ -23,6 +23,7 @@ struct up {
     uint64_t limit_ms;
     struct fleet_api api;
     bool open;
+    bool started; /* the guard is ours: when it ends, starting another one would not help */
 };
 
 /* Is the plane's API server there? Opens the client once its kubeconfig exists. */
@@ -63,6 +64,7 @@ static int start_guard(struct up *u, struct err *err)
     if (n <= 0)
         return err_set(err, ERR_SYS, 0, "cannot find out where chfleet itself is (/proc/self/exe)");
     self[n] = '\0';
+    u->started = true;
     return daemon_start(u->dir, "guard", argv, err) < 0 ? -1 : 0;
 }
 
@@ -72,7 +74,10 @@ static int wait_until(struct up *u, bool (*serves)(struct up *), const char *nam
     for (uint64_t waited = 0; !serves(u); waited += POLL_MS) {
         auto_close int guard = daemon_find(u->dir, "guard", NULL);
 
-        if (guard < 0) {
+        if (guard < 0 && !u->started) { /* it was ending already when we found it */
+            if (start_guard(u, err) < 0)
+                return -1;
+        } else if (guard < 0) {
             daemon_show_log(u->dir, "guard", 5);
             daemon_show_log(u->dir, name, 10);
             return err_set(err, ERR_SYS, 0, "the %s did not start", name);

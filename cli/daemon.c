@@ -119,7 +119,8 @@ int daemon_prepare_dir(const char *dir, struct err *err)
 int daemon_lock(const char *dir, const char *name, bool wait, int *fd, struct err *err)
 {
     auto_free char *path = mem_printf("%s/run/%s.lock", dir, name);
-    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), n;
+    char pid[32];
 
     if (lock < 0)
         return err_set(err, ERR_SYS, errno, "cannot open %s", path);
@@ -127,6 +128,9 @@ int daemon_lock(const char *dir, const char *name, bool wait, int *fd, struct er
         close(lock);
         return err_set(err, ERR_REFUSED, 0, "another chfleet works on %s right now (%s)", dir, path);
     }
+    n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+    if (pwrite(lock, pid, (size_t)n, 0) == n && ftruncate(lock, n) < 0) /* for daemon_find(); without it the pid file does */
+        errno = 0;
     *fd = lock;
     return 0;
 }
@@ -180,7 +184,34 @@ static int write_pid(const char *dir, const char *name, pid_t pid)
     return fclose(f) == 0 ? rename(fresh, path) : -1;
 }
 
-int daemon_find(const char *dir, const char *name, pid_t *pid)
+/* Whoever starts a process may die before it has written the pid file. But each process holds a lock as long as it lives, in a
+ * file that says its pid. */
+static int find_holder(const char *dir, const char *name, pid_t *pid)
+{
+    static const char *const locks[][2] = {
+        {"guard", "run/guard.lock"}, {"plane", "plane/plane.lock"}, {"operator", "operator/journal.lock"}};
+    int number = 0, fd = -1;
+
+    for (size_t i = 0; i < sizeof locks / sizeof *locks; i++) {
+        auto_free char *path = str_eq(locks[i][0], name) ? daemon_path(dir, locks[i][1]) : NULL;
+        auto_close int lock = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+        char text[32] = "";
+
+        if (lock < 0 || flock(lock, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+            continue; /* nobody has it; ours goes with the file */
+        number = pread(lock, text, sizeof text - 1, 0) > 0 ? atoi(text) : 0;
+        fd = number > 1 ? (int)syscall(SYS_pidfd_open, number, 0) : -1;
+        if (fd >= 0 && flock(lock, LOCK_SH | LOCK_NB) == 0) { /* it ended meanwhile: the number may be another's */
+            close(fd);
+            fd = -1;
+        }
+    }
+    if (fd >= 0 && pid)
+        *pid = number;
+    return fd;
+}
+
+static int find_by_file(const char *dir, const char *name, pid_t *pid)
 {
     auto_free char *path = mem_printf("%s/run/%s.pid", dir, name);
     char boot[64] = "", now[64];
@@ -205,6 +236,13 @@ int daemon_find(const char *dir, const char *name, pid_t *pid)
     if (pid)
         *pid = number;
     return fd;
+}
+
+int daemon_find(const char *dir, const char *name, pid_t *pid)
+{
+    int fd = find_by_file(dir, name, pid);
+
+    return fd >= 0 ? fd : find_holder(dir, name, pid);
 }
 
 void daemon_signal(int pidfd, int signo)

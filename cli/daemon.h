@@ -24,7 +24,7 @@ int daemon_check_dir(const char *dir, struct err *err);
 /* Takes DIR/run/NAME.lock; *fd is closed on exec. ERR_REFUSED when another process has it and wait is false. */
 int daemon_lock(const char *dir, const char *name, bool wait, int *fd, struct err *err);
 
-/* A handle (pidfd, closed on exec) of the process that DIR/run/NAME.pid names, or -1 when it does not live. */
+/* A handle (pidfd, closed on exec) of the process that DIR/run/NAME.pid names, or that has its lock; -1 when none lives. */
 int daemon_find(const char *dir, const char *name, pid_t *pid);
 
 /* Starts argv in a session of its own, standard input from nowhere, output appended to DIR/log/NAME.log, and writes

@@ -110,7 +110,8 @@ static int start_due(struct guard *g, struct guarded *p, struct err *err)
 
     if (p->pidfd >= 0 || now_ms() < p->next || (p == &g->operator && access(g->kubeconfig, F_OK) < 0))
         return 0;
-    if (start(g, p, &why) == 0 && p->pidfd >= 0)
+    adopt(g, p); /* a guard before us may have died between starting it and writing that down */
+    if (p->pidfd >= 0 || (start(g, p, &why) == 0 && p->pidfd >= 0))
         return 0;
     if (why.kind == ERR_INPUT) {
         *err = why;

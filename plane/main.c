@@ -159,12 +159,18 @@ static int make_dirs(const char *path)
 static int lock_data(struct process *p, struct err *err)
 {
     auto_free char *path = mem_printf("%s/plane.lock", p->o.data);
+    char pid[32];
+    int n;
 
     p->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (p->lock_fd < 0)
         return err_set(err, ERR_SYS, errno, "open %s", path);
-    if (flock(p->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    if (flock(p->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+        if (pwrite(p->lock_fd, pid, (size_t)n, 0) == n && ftruncate(p->lock_fd, n) < 0) /* who has it, for chfleet up and down */
+            errno = 0;
         return 0;
+    }
     if (errno == EWOULDBLOCK)
         return err_set(err, ERR_REFUSED, 0,
                        "another chfleet-plane runs on %s: end it first, or give this one another --data", p->o.data);
