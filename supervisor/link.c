@@ -252,6 +252,23 @@ static bool near(const struct task *t, const struct host *h)
 
 /* All of its own shards, and of others as many as somebody is asked of: who can lend a schema, or drop what a replica left. A
  * worker is to stay small in a fleet of any size. Keepers and the membership see all. */
+/* Hosts that the spec has no more and that still serve: clients reach others through them until their turn comes. */
+static void add_leaving(cJSON *out, struct inst *in)
+{
+    for (size_t i = 0; i < in->n_hosts; i++) {
+        const struct hostrec *rec = &in->hosts[i];
+        char sts[300];
+
+        if (!fleet_host(in->fleet, rec->key) && rec->want_in && hostfacts_sts(in, rec->key, sts, sizeof sts) &&
+            compare_pod_ready(hostfacts_pod(in, sts))) {
+            cJSON *peer = live_host_json(in, rec->key);
+
+            json_set_bool(peer, "member", true);
+            cJSON_AddItemToArray(out, peer);
+        }
+    }
+}
+
 static void add_peers(cJSON *out, const struct wproc *wp)
 {
     struct inst *in = wp->inst;
@@ -272,6 +289,8 @@ static void add_peers(cJSON *out, const struct wproc *wp)
             json_set_bool(peer, "member", must_load(in, h->key));
         cJSON_AddItemToArray(out, peer);
     }
+    if (wp->membership)
+        add_leaving(out, in);
 }
 
 static cJSON *task_json(struct wproc *wp)

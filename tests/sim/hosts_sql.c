@@ -276,7 +276,7 @@ static int answer_replicas(struct call *c)
         pointer = table_pointer(c->h, t);
         total = replicas_of(c->h->hs, t->path, false);
         str_addf(c->out, "%s\t%s\t%d\t%d\t%lld\t%zu\t%" PRId64 "\t%zu\t%u\t%u\t%s\t%s\n", t->db, t->name, readonly,
-                 readonly, (long long)t->log->n - 1, pointer, table_delay_s(c->h, t), lies ? 0 : t->log->n - t->have,
+                 readonly, t->log->n ? (long long)t->log->n - 1 : 0, pointer, table_delay_s(c->h, t), lies ? 0 : t->log->n - t->have,
                  total, lies ? total : replicas_of(c->h->hs, t->path, true), t->path, t->replica);
     }
     return 0;
@@ -378,10 +378,22 @@ static int answer_drop_table(struct call *c)
     return 0;
 }
 
+/* "…/log": the entries, a few are enough. */
+static void log_children(struct call *c)
+{
+    const char *path = arg(c, "path");
+    size_t len = strlen(path);
+
+    for (struct klog *l = c->h->hs->logs; l && len > 4 && strcmp(path + len - 4, "/log") == 0; l = l->next)
+        for (size_t i = 0; strncmp(l->path, path, len - 4) == 0 && !l->path[len - 4] && i < l->n && i < 5; i++)
+            str_addf(c->out, "log-%010zu\n", i);
+}
+
 static int answer_zk_children(struct call *c)
 {
     if (chost_readonly(c->h) && !chost_lies(c->h))
         return fail(c, 999, "Session expired");
+    log_children(c);
     znode_children(c->h->hs, arg(c, "path"), c->out);
     return 0;
 }
