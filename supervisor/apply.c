@@ -734,8 +734,12 @@ static void delete_now(void *ctx)
     a->timer = NULL;
     a->kind = delete_kind(json_str(a->req, "what", ""));
     a->name = mem_str(json_str(a->req, "name", ""));
-    if (a->kind == KUBE_KINDS || !*a->name) {
-        fail(a, ERR_BUG, "a worker asked to delete something without kind or name");
+    if (a->kind == KUBE_KINDS) {
+        fail(a, ERR_BUG, "a worker asked to delete something of an unknown kind");
+        return;
+    }
+    if (!*a->name) { /* names of a host that left the spec are read from its objects: the last of them is gone */
+        finish(a, NULL);
         return;
     }
     now = live(a);

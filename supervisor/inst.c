@@ -282,10 +282,14 @@ static bool owns_any(struct inst *in, const struct facts *facts)
     return false;
 }
 
+static void note_failure(struct inst *in, const char *text);
+
 /* Live equals desired: the audit's good end. */
 static void completed(struct inst *in)
 {
     in->audited = true;
+    if (in->halted)
+        note_failure(in, NULL);
     in->backoff_ms = 0;
     in->halted = false;
     inst_set_error(in, NULL, NULL);

@@ -117,15 +117,15 @@ static cJSON *live_host_json(struct inst *in, const char *key)
         json_set_str(j, names[i], part);
         at += n;
     }
+    auto_free char *cm = mem_printf("%s-%s-deploy-confd-%s-%s-%s", in->group == GROUP_CHI ? "chi" : "chk", in->name,
+                                    json_str(j, "cluster", ""), json_str(j, "shard", ""), json_str(j, "replica", ""));
+    json_set_str(j, "configmap", cm);
     if (!hostfacts_sts(in, key, sts, sizeof sts))
         return j;
     svc = super_get(in->s, in->group, KUBE_SVC, in->ns, sts);
     json_set_str(j, "sts", sts);
     json_set_str(j, "service", sts);
     json_set_str(j, "macro_replica", sts);
-    auto_free char *cm = mem_printf("%s-%s-deploy-confd-%s-%s-%s", in->group == GROUP_CHI ? "chi" : "chk", in->name,
-                                    json_str(j, "cluster", ""), json_str(j, "shard", ""), json_str(j, "replica", ""));
-    json_set_str(j, "configmap", cm);
     auto_free char *dns = mem_printf("%s.%s.svc.cluster.local", sts, in->ns);
     json_set_str(j, "address", in->s->endpoints ? "127.0.0.1" : dns);
     cJSON_ArrayForEach(p, json_at(svc, "spec.ports"))

@@ -145,8 +145,11 @@ static enum step_rc shutdown_act(struct task *t, struct err *err)
     struct sql_rows rows;
     struct answer a;
     const char *f[2];
-    enum ask_rc rc = note_act(t, &a);
+    enum ask_rc rc;
 
+    if (!*base_str(t, "identity"))
+        return STEP_YES; /* nothing ran: what comes up now is the new process */
+    rc = note_act(t, &a);
     if (rc != ASK_GOOD)
         return asked(t, rc, &a, err);
     rc = ask_sql_opts(t, t->host, "identity", NULL, &first, &a);

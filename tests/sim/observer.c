@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "tests/sim/lab.h"
 
-enum { LOOK_MS = 50, SETTLE_MS = 2500, MAX_SHARDS = 64, LINES_MAX = 4 };
+enum { LOOK_MS = 50, CALM_MS = 2000, SETTLE_MS = 2500, MAX_SHARDS = 64, LINES_MAX = 4 };
 
 struct seen {
     const struct chost *h;
@@ -25,7 +25,7 @@ struct observer {
     struct hosts *hosts;
     struct kubelet *kubelet;
     struct store_sub *claims, *chis;
-    bool guard;
+    bool guard, calm;
     unsigned n;
     struct str text;
     struct seen *seen;
@@ -55,6 +55,11 @@ unsigned observer_count(const struct observer *o)
 const char *observer_text(const struct observer *o)
 {
     return str_text(&o->text);
+}
+
+void observer_calm(struct observer *o, bool on)
+{
+    o->calm = on;
 }
 
 void observer_guard(struct observer *o, bool on)
@@ -176,7 +181,7 @@ static void tick(void *ctx)
     struct observer *o = ctx;
 
     look(o);
-    sim_after(o->s, LOOK_MS, tick, o);
+    sim_after(o->s, o->calm ? CALM_MS : LOOK_MS, tick, o);
 }
 
 void observer_host(struct observer *o, struct chost *h, enum chost_state was)

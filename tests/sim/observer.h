@@ -22,6 +22,8 @@ const char *observer_text(const struct observer *o); /* all of them, a line each
 /* From now on shards must serve (1) and queries must not fail (2). Off: what happens is the environment's fault. */
 void observer_guard(struct observer *o, bool on);
 
+void observer_calm(struct observer *o, bool on); /* little is expected to happen: it looks seldom */
+
 /* What is told to it. */
 void observer_host(struct observer *o, struct chost *h, enum chost_state was);
 void observer_query_failed(struct observer *o, const char *pod, const char *why);

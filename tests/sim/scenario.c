@@ -133,6 +133,7 @@ static void idle(struct run *r)
     uint64_t before;
     char *end;
 
+    observer_calm(r->l->obs, true);
     lab_run(r->l, MINUTES(3));
     before = r->l->writes;
     r->l->write_log[0] = '\0';

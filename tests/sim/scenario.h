@@ -30,6 +30,7 @@ enum {
     CHAOS_DEATH = 2,   /* supervisor and workers die and hang at any time */
     CHAOS_EMPTY = 4,   /* sometimes the next supervisor begins with an empty journal */
     CHAOS_ALL = 7,
+    CHAOS_LOST = 8, /* no chaos by itself: the caller takes a journal away */
 };
 
 struct run {
