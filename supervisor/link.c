@@ -520,6 +520,8 @@ static void on_record(struct wproc *wp, uint32_t seq, const cJSON *req)
         governor_no_wait(wp->inst, h->key);
         h->text[0] = '\0';
         h->since_ms = world_wall(s->w);
+        if (!begin && strcmp(step, "join") == 0 && (rec.outcome == OUT_DONE || rec.outcome == OUT_ALREADY))
+            h->disrupted = false; /* also when it was in already, and nobody had to ask for it */
     }
     journal_put(s->j, &rec, record_durable, p);
     status_kick(wp->inst);
@@ -590,8 +592,10 @@ static void on_done(struct wproc *wp, const cJSON *req)
         return;
     if (strcmp(outcome, "done") == 0) {
         t->state = TASK_DONE;
-        for (size_t i = 0; i < t->n_hosts; i++)
+        for (size_t i = 0; i < t->n_hosts; i++) {
             inst_host_need(t->inst, t->hosts[i])->finished = true;
+            inst_host_need(t->inst, t->hosts[i])->disrupted = false;
+        }
     } else if (strcmp(outcome, "superseded") == 0 && (t->inst->superseding || t->inst->s->stopping || wp->stopping)) {
         t->state = TASK_SUPERSEDED;
     } else {
