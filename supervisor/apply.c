@@ -20,12 +20,12 @@ struct apply {
     void *ctx;
     unsigned tries, waits;
     bool changed;
-    enum kube_kind kind;   /* of the object being written */
+    enum kube_kind kind; /* of the object being written */
     char *name;
-    cJSON *queue;          /* desired objects still to write ("shared", "pvcs") */
-    cJSON *desired;        /* the one being written; NULL = it is rendered anew at each try */
-    cJSON *notes;          /* annotations of a StatefulSet that is being made anew */
-    cJSON *patch_only;     /* a plain merge patch instead of a rendered object */
+    cJSON *queue;      /* desired objects still to write ("shared", "pvcs") */
+    cJSON *desired;    /* the one being written; NULL = it is rendered anew at each try */
+    cJSON *notes;      /* annotations of a StatefulSet that is being made anew */
+    cJSON *patch_only; /* a plain merge patch instead of a rendered object */
     struct world_timer *timer;
 };
 
@@ -187,7 +187,8 @@ static cJSON *want(struct apply *a, struct err *err)
     return d;
 }
 
-/* ---- objects that no patch can bring to what is wanted: they are made anew (a StatefulSet leaves its pod alone) ---- */
+/* ---- objects that no patch can bring to what is wanted: they are made anew (a StatefulSet leaves its pod alone) ----
+ */
 
 /* The watch tells when it is gone; until then it is looked at again. */
 static void going(void *ctx, int status, const cJSON *obj, const struct err *err)
@@ -243,7 +244,8 @@ static bool recreate(struct apply *a, const cJSON *now, const cJSON *desired)
     if (!must_be_made_anew(a, now, desired))
         return false;
     if (set && !json_bool(a->req, "orphan", false)) {
-        fail(a, ERR_REFUSED, "a StatefulSet field that cannot be changed differs; only the recreate table may replace the set");
+        fail(a, ERR_REFUSED,
+             "a StatefulSet field that cannot be changed differs; only the recreate table may replace the set");
     } else if (json_at(now, "metadata.deletionTimestamp")) {
         if (++a->waits > ORPHAN_WAITS)
             fail(a, ERR_AGAIN, "the old object does not go away");
@@ -402,7 +404,8 @@ static cJSON *meta_patch(const char *section, const char *key, const char *value
 
 static void queue_ready(struct apply *a, const char *value)
 {
-    const char *key = a->in->group == GROUP_CHI ? "clickhouse.altinity.com/ready" : "clickhouse-keeper.altinity.com/ready";
+    const char *key =
+        a->in->group == GROUP_CHI ? "clickhouse.altinity.com/ready" : "clickhouse-keeper.altinity.com/ready";
     char sts[300], pod[310];
     const char *service;
 
@@ -433,7 +436,8 @@ static void queue_annotation(struct apply *a)
 
         json_set_str(json_at(patch, "metadata.annotations"), RENDER_STEP, text);
     }
-    if (strcmp(json_str(a->req, "key", ""), RENDER_LOADED) == 0 && rec && rec->ordered && a->in->plan && a->in->plan->restart_token)
+    if (strcmp(json_str(a->req, "key", ""), RENDER_LOADED) == 0 && rec && rec->ordered && a->in->plan &&
+        a->in->plan->restart_token)
         json_set_str(json_at(patch, "metadata.annotations"), RENDER_RESTART, a->in->plan->restart_token);
     queue_patch(a, "StatefulSet", sts, patch);
 }
@@ -487,8 +491,10 @@ static int queue_host_objects(struct apply *a, const struct render_ctx *c, struc
         struct hostrec *rec = inst_host(a->in, f->hosts[i]->key);
         cJSON *svc, *sts;
 
-        /* claims of a new host are made by the StatefulSet controller, without the label that says what becomes of them */
-        if (rec && (rec->action == ACT_CREATE || rec->action == ACT_REBUILD) && queue_live_claims(a, f->hosts[i], c, err) < 0)
+        /* claims of a new host are made by the StatefulSet controller, without the label that says what becomes of them
+         */
+        if (rec && (rec->action == ACT_CREATE || rec->action == ACT_REBUILD) &&
+            queue_live_claims(a, f->hosts[i], c, err) < 0)
             return -1;
         if (!rec || !rec->objects)
             continue;
@@ -536,7 +542,8 @@ static void queue_unknown(struct apply *a)
     }
 }
 
-/* A Keeper member enters the raft list just before its objects are made, and leaves it just before it is halted for good. */
+/* A Keeper member enters the raft list just before its objects are made, and leaves it just before it is halted for
+ * good. */
 static bool keeper_list_changes(struct apply *a, const char *what)
 {
     struct hostrec *rec = inst_host(a->in, json_str(a->req, "host", ""));
@@ -716,8 +723,8 @@ static enum kube_kind delete_kind(const char *what)
     static const struct {
         const char *what;
         enum kube_kind kind;
-    } kinds[] = {{"pod", KUBE_POD},     {"statefulset", KUBE_STS}, {"service", KUBE_SVC},
-                 {"configmap", KUBE_CM}, {"pvc", KUBE_PVC}};
+    } kinds[] = {
+        {"pod", KUBE_POD}, {"statefulset", KUBE_STS}, {"service", KUBE_SVC}, {"configmap", KUBE_CM}, {"pvc", KUBE_PVC}};
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].what, what) == 0)
@@ -748,8 +755,9 @@ static void delete_now(void *ctx)
         return;
     }
     if (a->kind == KUBE_PVC && now) {
-        const char *policy = json_label(now, a->in->group == GROUP_CHI ? "clickhouse.altinity.com/reclaimPolicy"
-                                                                       : "clickhouse-keeper.altinity.com/reclaimPolicy");
+        const char *policy =
+            json_label(now, a->in->group == GROUP_CHI ? "clickhouse.altinity.com/reclaimPolicy"
+                                                      : "clickhouse-keeper.altinity.com/reclaimPolicy");
 
         if (policy && strcmp(policy, "Retain") == 0) {
             fail(a, ERR_REFUSED, "the volume's reclaimPolicy is Retain: it stays");

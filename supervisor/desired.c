@@ -65,8 +65,8 @@ static bool port_taken(struct super *s, unsigned port)
     return u.used || !s->w->ops->port_free(s->w, port);
 }
 
-/* Did the server of this host end because another program has the port? Only its own words count, as the plane tells them: a
- * port that is in use is mostly in use by the server itself. */
+/* Did the server of this host end because another program has the port? Only its own words count, as the plane tells
+ * them: a port that is in use is mostly in use by the server itself. */
 static bool port_lost(struct super *s, const char *ns, const char *service, unsigned port)
 {
     auto_free char *pod = mem_printf("%s-0", service), *words = mem_printf("port %u is used by another process", port);
@@ -107,7 +107,8 @@ static unsigned give_port(void *ctx, const char *ns, const char *service, enum h
         }
     }
     if (!port) {
-        err_set(err, ERR_SYS, 0, "no free port between %u and %u for %s %s: free some, or start chfleetd with another --port-base",
+        err_set(err, ERR_SYS, 0,
+                "no free port between %u and %u for %s %s: free some, or start chfleetd with another --port-base",
                 s->opt.port_base, s->opt.port_base + PORTS_MAX, service, name);
         return 0;
     }
@@ -130,7 +131,8 @@ static int emit_keeper_host(void *ctx, const cJSON *svc)
     const char *what = json_label(svc, "clickhouse-keeper.altinity.com/Service");
     unsigned port = live_port(svc, "zk");
 
-    if (chk && what && strcmp(what, "host") == 0 && strcmp(chk, r->name) == 0 && strcmp(json_ns(svc), r->ns) == 0 && port) {
+    if (chk && what && strcmp(what, "host") == 0 && strcmp(chk, r->name) == 0 && strcmp(json_ns(svc), r->ns) == 0 &&
+        port) {
         r->emit(r->emit_ctx, "127.0.0.1", port);
         r->n++;
     }
@@ -239,8 +241,8 @@ static bool lacks_secret(const struct inst *in)
 }
 
 /*
- * What is deleted must go, though its spec is wrong or what it refers to went before it: then without the part that cannot
- * be understood. Hosts are found by their objects, and volumes say by their labels what becomes of them.
+ * What is deleted must go, though its spec is wrong or what it refers to went before it: then without the part that
+ * cannot be understood. Hosts are found by their objects, and volumes say by their labels what becomes of them.
  */
 static int fleet_to_delete(struct inst *in, struct fleet **out, struct err *err)
 {
@@ -287,9 +289,11 @@ static int check_claims(const struct inst *in, const struct fleet *f, struct err
         const char *owner = other_owner(in, f->hosts[i]);
 
         if (owner)
-            return err_set(err, ERR_INPUT, 0,
-                           "host %s: its name %s belongs to a host of installation \"%s\" already: give the installation, the "
-                           "cluster, the shard or the replica another name", f->hosts[i]->key, f->hosts[i]->sts, owner);
+            return err_set(
+                err, ERR_INPUT, 0,
+                "host %s: its name %s belongs to a host of installation \"%s\" already: give the installation, the "
+                "cluster, the shard or the replica another name",
+                f->hosts[i]->key, f->hosts[i]->sts, owner);
     }
     return 0;
 }
@@ -361,7 +365,8 @@ static const char *ctx_secret(void *ctx, const char *ns, const char *name, const
     return NULL;
 }
 
-/* An object of that name that another installation made is not there for this one: nobody changes or deletes it by mistake. */
+/* An object of that name that another installation made is not there for this one: nobody changes or deletes it by
+ * mistake. */
 static const cJSON *ctx_live(void *ctx, const char *kind, const char *name)
 {
     struct inst *in = ctx;
@@ -529,8 +534,7 @@ static void walk_users(struct inst *in, const cJSON *users)
 {
     const cJSON *u;
 
-    cJSON_ArrayForEach(u, users)
-    {
+    cJSON_ArrayForEach(u, users) {
         const char *slash = strrchr(u->string, '/');
 
         if (str_starts(slash ? slash + 1 : u->string, "k8s_secret_password"))

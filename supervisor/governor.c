@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One gate for every disruption. Permits are not tokens that can leak: what is in use is computed from what is begun and
- * what does not serve. Facts for a permit are read fresh from the API server before it is given.
+ * One gate for every disruption. Permits are not tokens that can leak: what is in use is computed from what is begun
+ * and what does not serve. Facts for a permit are read fresh from the API server before it is given.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,7 +25,8 @@ static const struct cluster *cluster_named(const struct fleet *f, const char *na
     return NULL;
 }
 
-/* As the peer: min(threads, max(round(percent of shards), 1)); creations of a fresh installation are not counted down. */
+/* As the peer: min(threads, max(round(percent of shards), 1)); creations of a fresh installation are not counted down.
+ */
 unsigned governor_shard_slots(struct inst *in, const char *cluster)
 {
     const struct cluster *c = cluster_named(in->fleet, cluster);
@@ -39,7 +40,8 @@ unsigned governor_shard_slots(struct inst *in, const char *cluster)
         for (size_t k = 0; k < in->tasks[i].n_hosts; k++) {
             struct hostrec *h = inst_host(in, in->tasks[i].hosts[k]);
 
-            if (h && h->action != ACT_CREATE && h->action != ACT_NONE && h->action != ACT_JOIN && h->action != ACT_RELOAD) {
+            if (h && h->action != ACT_CREATE && h->action != ACT_NONE && h->action != ACT_JOIN &&
+                h->action != ACT_RELOAD) {
                 by_percent = (unsigned)((c->n_shards * percent + 50) / 100);
                 if (by_percent < 1)
                     by_percent = 1;
@@ -78,7 +80,8 @@ void governor_drop(struct wproc *wp)
     wp->permits = NULL;
 }
 
-static void waits(struct inst *in, struct permit *p, const char *code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void waits(struct inst *in, struct permit *p, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 static void waits(struct inst *in, struct permit *p, const char *code, const char *fmt, ...)
 {
     struct hostrec *h = inst_host_need(in, p->host);
@@ -165,12 +168,14 @@ static bool planned_may(struct inst *in, struct permit *p)
     if (!hostfacts_serves(in, p->host))
         return true; /* a host that does not serve can lose nothing */
     if (in->halted && in->halted_generation == in->generation) {
-        waits(in, p, "HALTED", "a change failed in this generation: %s. Correct the spec; nothing else is taken out until then",
+        waits(in, p, "HALTED",
+              "a change failed in this generation: %s. Correct the spec; nothing else is taken out until then",
               in->error ? in->error : "see the incidents");
         return false;
     }
     if (!window_open(in->s->w, json_get(in->fleet->chfleet, "windows"), world_wall(in->s->w), &err)) {
-        waits(in, p, "WAIT_WINDOW", "%s", err.msg[0] ? err.msg : "outside the maintenance windows of spec.chfleet.windows");
+        waits(in, p, "WAIT_WINDOW", "%s",
+              err.msg[0] ? err.msg : "outside the maintenance windows of spec.chfleet.windows");
         return false;
     }
     if (v.disrupted) {
@@ -182,7 +187,8 @@ static bool planned_may(struct inst *in, struct permit *p)
         return false;
     }
     if (budget > 0 && unavailable(in) >= (unsigned)budget) {
-        waits(in, p, "WAIT_BUDGET", "%u hosts are out, spec.chfleet.budgets.maxUnavailableHosts allows %lld", unavailable(in), (long long)budget);
+        waits(in, p, "WAIT_BUDGET", "%u hosts are out, spec.chfleet.budgets.maxUnavailableHosts allows %lld",
+              unavailable(in), (long long)budget);
         return false;
     }
     return true;
@@ -206,7 +212,8 @@ static bool keeper_may(struct inst *in, struct permit *p)
     if (all <= 1 || !hostfacts_serves(in, p->host))
         return true;
     if (others < all / 2 + 1 && all > 2) {
-        waits(in, p, "WAIT_QUORUM", "%u of the other %zu Keeper members serve, a quorum of %zu must stay", others, all - 1, all / 2 + 1);
+        waits(in, p, "WAIT_QUORUM", "%u of the other %zu Keeper members serve, a quorum of %zu must stay", others,
+              all - 1, all / 2 + 1);
         return false;
     }
     if (others < all - 1) {
@@ -261,8 +268,7 @@ static void read_fresh(void *ctx, int status, const cJSON *obj, const struct err
         return;
     }
     /* Still marked as reading: what the cache tells others must not begin a second read for it. */
-    cJSON_ArrayForEach(pod, json_get(obj, "items"))
-    {
+    cJSON_ArrayForEach(pod, json_get(obj, "items")) {
         cJSON *copy = json_copy(pod);
 
         if (!json_get(copy, "kind"))
@@ -294,7 +300,8 @@ static void consider(struct permit *p)
         return;
     }
     if (in->group == GROUP_CHI)
-        snprintf(selector, sizeof selector, "clickhouse.altinity.com/chi=%s,clickhouse.altinity.com/cluster=%s,clickhouse.altinity.com/shard=%s",
+        snprintf(selector, sizeof selector,
+                 "clickhouse.altinity.com/chi=%s,clickhouse.altinity.com/cluster=%s,clickhouse.altinity.com/shard=%s",
                  in->name, h->cluster->name, h->shard->name);
     else
         snprintf(selector, sizeof selector, "clickhouse-keeper.altinity.com/chk=%s", in->name);

@@ -11,7 +11,8 @@ static const char *label_of(const struct inst *in, const cJSON *obj, const char 
 {
     char key[96];
 
-    snprintf(key, sizeof key, "%s/%s", in->group == GROUP_CHI ? "clickhouse.altinity.com" : "clickhouse-keeper.altinity.com", what);
+    snprintf(key, sizeof key, "%s/%s",
+             in->group == GROUP_CHI ? "clickhouse.altinity.com" : "clickhouse-keeper.altinity.com", what);
     return json_label(obj, key);
 }
 
@@ -40,8 +41,8 @@ static int match_sts(void *ctx, const cJSON *obj)
     const char *owner = label_of(f->in, obj, f->in->group == GROUP_CHI ? "chi" : "chk");
 
     if (strcmp(json_ns(obj), f->in->ns) != 0 || !str_eq(owner, f->in->name) ||
-        !str_eq(label_of(f->in, obj, "cluster"), f->p->cluster) || !str_eq(label_of(f->in, obj, "shard"), f->p->shard) ||
-        !str_eq(label_of(f->in, obj, "replica"), f->p->replica))
+        !str_eq(label_of(f->in, obj, "cluster"), f->p->cluster) ||
+        !str_eq(label_of(f->in, obj, "shard"), f->p->shard) || !str_eq(label_of(f->in, obj, "replica"), f->p->replica))
         return 0;
     f->found = obj;
     return 1;
@@ -100,7 +101,8 @@ static void add_sts(struct inst *in, cJSON *out, const char *name, const struct 
     rev = json_label(pod, "controller-revision-hash");
     json_set_str(j, "uid", json_uid(sts));
     json_set_int(j, "replicas", json_int(sts, "spec.replicas", 1));
-    json_set_bool(j, "observed", json_int(sts, "status.observedGeneration", -1) >= json_int(sts, "metadata.generation", 0));
+    json_set_bool(j, "observed",
+                  json_int(sts, "status.observedGeneration", -1) >= json_int(sts, "metadata.generation", 0));
     json_set_bool(j, "updated", rev && *update && strcmp(rev, update) == 0);
     if (json_at(sts, "metadata.deletionTimestamp"))
         json_set_bool(j, "terminating", true);
@@ -142,14 +144,15 @@ static const char *server_image(const cJSON *pod, const struct inst *in)
 /* Why the container does not run: its own words, else how the last process ended. */
 static void add_waiting_message(cJSON *j, const cJSON *st)
 {
-    const char *said = json_str(st, "state.waiting.message", ""), *last = json_str(st, "lastState.terminated.message", "");
+    const char *said = json_str(st, "state.waiting.message", ""),
+               *last = json_str(st, "lastState.terminated.message", "");
     auto_free char *text = NULL;
 
     if (*said || !json_at(st, "lastState.terminated"))
         text = mem_str(said);
     else
-        text = mem_printf("the last process ended with code %lld%s%s", (long long)json_int(st, "lastState.terminated.exitCode", 0),
-                          *last ? ": " : "", last);
+        text = mem_printf("the last process ended with code %lld%s%s",
+                          (long long)json_int(st, "lastState.terminated.exitCode", 0), *last ? ": " : "", last);
     json_set_str(j, "waiting_message", text);
 }
 

@@ -3,11 +3,11 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <netinet/in.h>
 
 #include "base/mem.h"
 #include "supervisor/internal.h"
@@ -41,7 +41,8 @@ static void on_ready(struct evhttp_request *req, void *ctx)
 {
     struct http_front *h = ctx;
 
-    send_text(req, super_synced(h->s) ? 200 : 503, "text/plain", super_synced(h->s) ? "ok" : "watches are not complete yet");
+    send_text(req, super_synced(h->s) ? 200 : 503, "text/plain",
+              super_synced(h->s) ? "ok" : "watches are not complete yet");
 }
 
 static void on_status(struct evhttp_request *req, void *ctx)
@@ -68,13 +69,20 @@ static void on_page(struct evhttp_request *req, void *ctx)
     static const char page[] =
         "<!doctype html><meta charset=utf-8><title>chfleet</title><style>body{font:14px system-ui;margin:2em}"
         "table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #ddd}"
-        ".waiting{color:#a60}.working{color:#06c}.done{color:#080}h2 small{color:#666;font-weight:400}</style><h1>chfleet</h1>"
-        "<div id=a></div><script>const e=(t,x,c)=>{const n=document.createElement(t);n.textContent=x;if(c)n.className=c;return n};"
-        "async function f(){try{const s=await(await fetch('status')).json();const a=document.getElementById('a');a.replaceChildren();"
-        "for(const i of s.installations){const h=e('h2',i.key+' ');h.append(e('small',i.status+(i.busy?' '+i.progress.done+'/'+i.progress.total:'')"
-        "+(i.error?' - '+i.error:'')));a.append(h);const t=e('table','');const r=e('tr','');for(const c of['host','image','runs','action','step','state','why'])"
-        "r.append(e('th',c));t.append(r);for(const o of i.hosts){const r=e('tr','');for(const c of[o.key,o.image,o.version,o.action,o.step,o.state,"
-        "o.waiting+' '+o.text])r.append(e('td',c||'',o.state));t.append(r)}a.append(t)}}catch(x){}setTimeout(f,1000)}f()</script>";
+        ".waiting{color:#a60}.working{color:#06c}.done{color:#080}h2 "
+        "small{color:#666;font-weight:400}</style><h1>chfleet</h1>"
+        "<div id=a></div><script>const e=(t,x,c)=>{const "
+        "n=document.createElement(t);n.textContent=x;if(c)n.className=c;return n};"
+        "async function f(){try{const s=await(await fetch('status')).json();const "
+        "a=document.getElementById('a');a.replaceChildren();"
+        "for(const i of s.installations){const h=e('h2',i.key+' ');h.append(e('small',i.status+(i.busy?' "
+        "'+i.progress.done+'/'+i.progress.total:'')"
+        "+(i.error?' - '+i.error:'')));a.append(h);const t=e('table','');const r=e('tr','');for(const c "
+        "of['host','image','runs','action','step','state','why'])"
+        "r.append(e('th',c));t.append(r);for(const o of i.hosts){const r=e('tr','');for(const c "
+        "of[o.key,o.image,o.version,o.action,o.step,o.state,"
+        "o.waiting+' "
+        "'+o.text])r.append(e('td',c||'',o.state));t.append(r)}a.append(t)}}catch(x){}setTimeout(f,1000)}f()</script>";
 
     (void)ctx;
     send_text(req, 200, "text/html; charset=utf-8", page);
@@ -85,7 +93,8 @@ static int split(const char *address, char *host, size_t size, unsigned short *p
     const char *colon = strrchr(address, ':');
 
     if (!colon || (size_t)(colon - address) >= size)
-        return err_set(err, ERR_INPUT, 0, "status address \"%s\": write HOST:PORT, for example 127.0.0.1:8080", address);
+        return err_set(err, ERR_INPUT, 0, "status address \"%s\": write HOST:PORT, for example 127.0.0.1:8080",
+                       address);
     snprintf(host, size, "%.*s", (int)(colon - address), address);
     if (!*host)
         snprintf(host, size, "0.0.0.0");
@@ -103,7 +112,8 @@ static int write_address(struct evhttp_bound_socket *sock, const char *host, con
 
     if (getsockname(evhttp_bound_socket_get_fd(sock), (struct sockaddr *)&ss, &len) < 0)
         return err_set(err, ERR_SYS, 0, "status address: its port cannot be read");
-    port = ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port : ((struct sockaddr_in *)&ss)->sin_port);
+    port = ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
+                                          : ((struct sockaddr_in *)&ss)->sin_port);
     f = fopen(tmp, "w");
     if (!f)
         return err_set(err, ERR_SYS, 0, "%s cannot be written", tmp);
@@ -113,8 +123,8 @@ static int write_address(struct evhttp_bound_socket *sock, const char *host, con
     return 0;
 }
 
-int http_front_open(struct event_base *base, struct super *s, const char *address, const char *file, struct http_front **out,
-                    struct err *err)
+int http_front_open(struct event_base *base, struct super *s, const char *address, const char *file,
+                    struct http_front **out, struct err *err)
 {
     struct http_front *h = mem_zero(sizeof *h);
     struct evhttp_bound_socket *sock;
@@ -140,7 +150,9 @@ int http_front_open(struct event_base *base, struct super *s, const char *addres
     if (!sock) {
         evhttp_free(h->http);
         free(h);
-        return err_set(err, ERR_SYS, 0, "cannot listen on %s: is the port used by another program? Choose one with --status-address", address);
+        return err_set(err, ERR_SYS, 0,
+                       "cannot listen on %s: is the port used by another program? Choose one with --status-address",
+                       address);
     }
     if (file && write_address(sock, host, file, err) < 0) {
         http_front_close(h);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One installation: look at it, plan, write the plan down, run its tasks wave by wave, settle, look again. `Completed` is
- * said only when a fresh plan from live facts is empty.
+ * One installation: look at it, plan, write the plan down, run its tasks wave by wave, settle, look again. `Completed`
+ * is said only when a fresh plan from live facts is empty.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -237,7 +237,6 @@ void inst_owned_changed(struct inst *in, enum kube_kind kind, const cJSON *obj)
         in->kicked = true;
 }
 
-
 static void looked_again(void *ctx, int status, const cJSON *obj, const struct err *err)
 {
     struct inst *in = ctx;
@@ -314,9 +313,12 @@ static bool approved(struct inst *in, const struct fleet *f, const struct plan *
 {
     auto_free char *hash = plan_hash(p);
 
-    if (strcmp(json_str(f->chfleet, "approval", "none"), "required") != 0 || strcmp(json_str(f->chfleet, "approved", ""), hash) == 0)
+    if (strcmp(json_str(f->chfleet, "approval", "none"), "required") != 0 ||
+        strcmp(json_str(f->chfleet, "approved", ""), hash) == 0)
         return true;
-    inst_set_error(in, "WAIT_APPROVAL", "the plan waits for approval: look at it with `chfleet plan %s -n %s`, then set spec.chfleet.approved to \"%s\"",
+    inst_set_error(in, "WAIT_APPROVAL",
+                   "the plan waits for approval: look at it with `chfleet plan %s -n %s`, then set "
+                   "spec.chfleet.approved to \"%s\"",
                    in->name, in->ns, hash);
     return false;
 }
@@ -324,7 +326,8 @@ static bool approved(struct inst *in, const struct fleet *f, const struct plan *
 static void log_changes(const char *key, const char *what, const struct change *v, size_t n)
 {
     if (n)
-        log_info(key, "%s: %s: %s -> %s%s", what, v->path, v->from ? v->from : "(none)", v->to ? v->to : "(none)", n > 1 ? " and more" : "");
+        log_info(key, "%s: %s: %s -> %s%s", what, v->path, v->from ? v->from : "(none)", v->to ? v->to : "(none)",
+                 n > 1 ? " and more" : "");
 }
 
 /* Why hosts are not as they should be: for people who read the log after the fact. */
@@ -343,8 +346,8 @@ static void log_reasons(const struct facts *facts)
     }
 }
 
-/* The same plan again right after it was carried out: something undoes our writes, or we cannot do them. Trying on is right,
- * trying without a pause is not. */
+/* The same plan again right after it was carried out: something undoes our writes, or we cannot do them. Trying on is
+ * right, trying without a pause is not. */
 static bool converges(struct inst *in, const struct plan *p)
 {
     auto_free char *hash = plan_hash(p);
@@ -360,7 +363,9 @@ static bool converges(struct inst *in, const struct plan *p)
         return false;
     }
     if (++in->repeats == 3)
-        super_incident(in->s, in, NULL, "NOT_CONVERGING", "the same plan comes back after it was carried out; see the reasons in `chfleet plan %s`", in->name);
+        super_incident(in->s, in, NULL, "NOT_CONVERGING",
+                       "the same plan comes back after it was carried out; see the reasons in `chfleet plan %s`",
+                       in->name);
     in->repeat_at = now + (500ull << (in->repeats < 10 ? in->repeats : 10));
     return true;
 }
@@ -413,8 +418,8 @@ static bool takes_out(enum host_action a)
     return a == ACT_RESTART || a == ACT_SOFT_RESTART || a == ACT_RECREATE;
 }
 
-/* A planned change failed in this generation: what serves is left alone until the spec is corrected, what is out may still be
- * tried again and brought back. True: nothing is left to be done. */
+/* A planned change failed in this generation: what serves is left alone until the spec is corrected, what is out may
+ * still be tried again and brought back. True: nothing is left to be done. */
 static bool drop_planned(struct inst *in, struct plan *p)
 {
     bool any = p->n_common > 0 || p->marks;
@@ -517,7 +522,8 @@ void inst_look_for_lost(struct inst *in)
 {
     uint64_t now = world_mono(in->s->w);
 
-    if (in->state != INST_RUNNING || in->superseding || in->group != GROUP_CHI || !in->fleet || in->fleet->stop || in->fleet->deleting)
+    if (in->state != INST_RUNNING || in->superseding || in->group != GROUP_CHI || !in->fleet || in->fleet->stop ||
+        in->fleet->deleting)
         return;
     for (size_t i = 0; i < in->fleet->n_hosts; i++) {
         struct hostrec *rec = inst_host_need(in, in->fleet->hosts[i]->key);
@@ -540,7 +546,8 @@ void inst_look_for_lost(struct inst *in)
 
 static void note_failure(struct inst *in, const char *text)
 {
-    auto_free char *key = mem_printf("failed/%s", in->key), *value = text ? mem_printf("%lld %s", (long long)in->halted_generation, text) : NULL;
+    auto_free char *key = mem_printf("failed/%s", in->key),
+                   *value = text ? mem_printf("%lld %s", (long long)in->halted_generation, text) : NULL;
     struct journal_rec rec = {.type = JRN_KV, .name = key, .text = value};
 
     journal_put(in->s->j, &rec, NULL, NULL);
@@ -559,8 +566,8 @@ static void recall_failure(struct inst *in, const cJSON *res)
     if (text && strtoll(value, NULL, 10) == generation)
         said = mem_str(text + 1);
     cJSON_ArrayForEach(c, json_at(res, "status.conditions"))
-        if (!said && strcmp(json_str(c, "type", ""), "Degraded") == 0 && strcmp(json_str(c, "reason", ""), "FAILED") == 0 &&
-            json_int(c, "observedGeneration", -1) == generation)
+        if (!said && strcmp(json_str(c, "type", ""), "Degraded") == 0 &&
+            strcmp(json_str(c, "reason", ""), "FAILED") == 0 && json_int(c, "observedGeneration", -1) == generation)
             said = mem_str(json_str(c, "message", ""));
     if (!said)
         return;
@@ -678,7 +685,8 @@ static void held(void *ctx, bool changed, const struct err *err)
     run_wave(in);
 }
 
-/* Image and settings change together: each host gets a copy of today's common settings file, then the common one goes. */
+/* Image and settings change together: each host gets a copy of today's common settings file, then the common one goes.
+ */
 static void hold_settings(struct inst *in)
 {
     const cJSON *res = super_resource(in);
@@ -708,7 +716,6 @@ static void hold_settings(struct inst *in)
     in->pending++;
     apply_all(in, list, held, in);
 }
-
 
 static void plan_written(void *ctx, const struct err *err)
 {
@@ -893,8 +900,8 @@ static const char *sick_host(struct inst *in)
     return NULL;
 }
 
-/* spec.chfleet.waves: the hosts of this wave must stay healthy for a while. True when the next wave may begin. The clock is
- * monotonic and starts anew after a restart of this process: a soak never gets shorter. */
+/* spec.chfleet.waves: the hosts of this wave must stay healthy for a while. True when the next wave may begin. The
+ * clock is monotonic and starts anew after a restart of this process: a soak never gets shorter. */
 static bool soaked(struct inst *in)
 {
     uint64_t now = world_mono(in->s->w);
@@ -1031,7 +1038,8 @@ static void op_end(struct inst *in, enum outcome outcome, const char *why)
     if (outcome == OUT_FAILED && in->halted)
         note_failure(in, text);
     journal_put(in->s->j, &rec, NULL, NULL);
-    log_note(in->key, "operation %llu %s%s%s", (unsigned long long)in->op, outcome_name(outcome), *text ? ": " : "", text);
+    log_note(in->key, "operation %llu %s%s%s", (unsigned long long)in->op, outcome_name(outcome), *text ? ": " : "",
+             text);
     in->state = INST_IDLE;
     in->superseding = false;
     if (in->member_wp)
@@ -1095,8 +1103,7 @@ static int recover_task(void *ctx, const struct journal_task *row)
                        .table = mem_str(row->name),
                        .object = mem_str(row->object),
                        .state = row->outcome == OUT_NONE ? TASK_WAIT : TASK_DONE};
-    cJSON_ArrayForEach(h, json_get(body, "hosts"))
-    {
+    cJSON_ArrayForEach(h, json_get(body, "hosts")) {
         t->hosts = mem_grow(t->hosts, t->n_hosts + 1, sizeof *t->hosts);
         t->hosts[t->n_hosts++] = mem_str(h->valuestring);
     }
@@ -1124,8 +1131,7 @@ static void fence(struct inst *in)
     for (size_t i = 0; i < in->n_tasks; i++) {
         const cJSON *row;
 
-        cJSON_ArrayForEach(row, in->tasks[i].resume)
-        {
+        cJSON_ArrayForEach(row, in->tasks[i].resume) {
             cJSON *req;
             char epoch[24];
 
@@ -1149,8 +1155,7 @@ static void actions_from_plan(struct inst *in, const cJSON *plan)
 {
     const cJSON *h;
 
-    cJSON_ArrayForEach(h, json_get(plan, "hosts"))
-    {
+    cJSON_ArrayForEach(h, json_get(plan, "hosts")) {
         struct hostrec *rec = inst_host_need(in, json_str(h, "key", ""));
         const char *action = json_str(h, "action", "none");
 
@@ -1167,8 +1172,7 @@ static void soaks_from_plan(struct plan *p, const cJSON *plan)
 {
     const cJSON *s;
 
-    cJSON_ArrayForEach(s, json_get(plan, "soaks"))
-    {
+    cJSON_ArrayForEach(s, json_get(plan, "soaks")) {
         p->soaks = mem_grow(p->soaks, p->n_soaks + 1, sizeof *p->soaks);
         p->soaks[p->n_soaks++] = (struct plan_soak){(unsigned)json_int(s, "wave", 0), json_int(s, "seconds", 0)};
     }
@@ -1181,7 +1185,8 @@ int inst_recover(struct super *s, const struct journal_op *op)
     auto_free char *ns = slash ? mem_strn(op->object, (size_t)(slash - op->object)) : mem_str("");
     auto_free char *name = mem_str(slash ? slash + 1 : op->object);
     auto_json cJSON *plan = op->plan ? json_parse(op->plan, strlen(op->plan), NULL) : NULL;
-    struct journal_rec rec = {.type = JRN_OP_END, .op = op->op, .outcome = OUT_SUPERSEDED, .text = "its resource is gone"};
+    struct journal_rec rec = {
+        .type = JRN_OP_END, .op = op->op, .outcome = OUT_SUPERSEDED, .text = "its resource is gone"};
     struct facts *facts = NULL;
     struct fleet *f = NULL;
     struct err err = ERR_INIT;

@@ -30,19 +30,19 @@ enum member_state { MEMBER_OUT, MEMBER_GOING_IN, MEMBER_IN, MEMBER_GOING_OUT };
 /* What the supervisor remembers of one host between events. */
 struct hostrec {
     char *key;
-    bool want_in;             /* wanted in remote_servers and balancer */
-    bool listed;              /* is in the remote_servers that all (answering) peers have loaded */
-    bool held_turn;           /* held settings: this host has got the new ones */
-    bool disrupted;           /* a disruptive step is begun and the host has not joined since */
-    bool finished;            /* its action of this operation is done */
-    bool ordered;             /* its restart is ordered by spec.restart: its StatefulSet gets the plan's token */
-    bool objects;             /* its Service or metadata are written with the shared objects */
+    bool want_in;   /* wanted in remote_servers and balancer */
+    bool listed;    /* is in the remote_servers that all (answering) peers have loaded */
+    bool held_turn; /* held settings: this host has got the new ones */
+    bool disrupted; /* a disruptive step is begun and the host has not joined since */
+    bool finished;  /* its action of this operation is done */
+    bool ordered;   /* its restart is ordered by spec.restart: its StatefulSet gets the plan's token */
+    bool objects;   /* its Service or metadata are written with the shared objects */
     char step[48], waiting[40], text[320];
-    uint64_t out_since_ms;    /* monotonic: ready, out, and nobody's business since then; 0 = not so */
-    unsigned replans;         /* how often a new plan was made for that in this generation */
-    uint64_t since_ms;        /* wall clock: since when it waits or works on this step */
+    uint64_t out_since_ms; /* monotonic: ready, out, and nobody's business since then; 0 = not so */
+    unsigned replans;      /* how often a new plan was made for that in this generation */
+    uint64_t since_ms;     /* wall clock: since when it waits or works on this step */
     enum host_action action;
-    char *version;            /* what runs (annotation chfleet.io/loaded), "" unknown; backing of render_ctx.version */
+    char *version; /* what runs (annotation chfleet.io/loaded), "" unknown; backing of render_ctx.version */
 };
 
 enum task_state { TASK_WAIT, TASK_RUN, TASK_DONE, TASK_FAILED, TASK_SUPERSEDED };
@@ -57,26 +57,26 @@ struct task {
     enum task_state state;
     struct wproc *wp;
     struct world_timer *retry;
-    cJSON *resume;            /* rows of the journal, oldest first; NULL when none */
+    cJSON *resume; /* rows of the journal, oldest first; NULL when none */
     char *error;
 };
 
 /* A worker process and what it is at. */
 struct wproc {
     struct inst *inst;
-    struct task *task;        /* NULL: a membership worker, or an ended one */
+    struct task *task; /* NULL: a membership worker, or an ended one */
     bool membership;
-    struct world_proc *proc;  /* NULL after exit */
-    struct world_chan *chan;  /* NULL after closed */
+    struct world_proc *proc; /* NULL after exit */
+    struct world_chan *chan; /* NULL after closed */
     char *name;
-    uint64_t generation;      /* unique in this process */
-    uint64_t last_frame_ms;   /* monotonic */
+    uint64_t generation;       /* unique in this process */
+    uint64_t last_frame_ms;    /* monotonic */
     uint64_t step_deadline_ms; /* monotonic; 0 = no open step */
-    uint64_t step_limit_ms;   /* of the open step, with slack */
-    uint32_t pending;         /* requests not answered yet */
+    uint64_t step_limit_ms;    /* of the open step, with slack */
+    uint32_t pending;          /* requests not answered yet */
     bool stopping;
     struct wproc *next;
-    struct permit *permits;   /* requests that wait */
+    struct permit *permits; /* requests that wait */
 };
 
 /* A worker's wish that waits: a permit or a membership change. */
@@ -84,10 +84,10 @@ struct permit {
     struct wproc *wp;
     uint32_t seq;
     char *host, *step, *klass;
-    bool member;              /* MSG_MEMBER */
+    bool member; /* MSG_MEMBER */
     bool want_in;
     uint64_t since_wall_ms;
-    bool reading;             /* a fresh read is under way */
+    bool reading; /* a fresh read is under way */
     struct permit *next;
 };
 
@@ -96,64 +96,64 @@ enum inst_state {
     INST_WRITING,   /* the plan is on its way into the journal */
     INST_PREPARING, /* settings are being moved into the hosts' own files before the first wave */
     INST_RUNNING,
-    INST_SETTLING,  /* settings go back to the common file after the last wave */
+    INST_SETTLING, /* settings go back to the common file after the last wave */
 };
 
 struct inst {
     struct super *s;
     enum owner_group group;
     enum kube_kind kind;
-    char *ns, *name, *key;    /* key as fleet->key */
-    struct fleet *fleet;      /* of the generation that is worked on, or last planned */
+    char *ns, *name, *key; /* key as fleet->key */
+    struct fleet *fleet;   /* of the generation that is worked on, or last planned */
     struct plan *plan;
     enum inst_state state;
     uint64_t op;
-    int64_t generation;       /* of the running operation */
-    bool superseding;         /* a newer generation waits for the workers' safe points */
-    bool kicked;              /* look again when possible */
-    bool gone;                /* the resource is not there any more */
-    char *done_hash;          /* of the plan that was carried out last, and its generation */
+    int64_t generation; /* of the running operation */
+    bool superseding;   /* a newer generation waits for the workers' safe points */
+    bool kicked;        /* look again when possible */
+    bool gone;          /* the resource is not there any more */
+    char *done_hash;    /* of the plan that was carried out last, and its generation */
     int64_t done_generation;
-    unsigned repeats;         /* how often the same plan came back right after it was done */
-    uint64_t repeat_at;       /* monotonic: not before */
-    bool halted;              /* a planned change failed in this generation: no further one starts */
+    unsigned repeats;   /* how often the same plan came back right after it was done */
+    uint64_t repeat_at; /* monotonic: not before */
+    bool halted;        /* a planned change failed in this generation: no further one starts */
     int64_t halted_generation;
-    bool audited;             /* the last look at everything found live equal to desired, and no operation has begun since */
-    bool recalled;            /* what an earlier supervisor said of a failure was looked at */
+    bool audited;  /* the last look at everything found live equal to desired, and no operation has begun since */
+    bool recalled; /* what an earlier supervisor said of a failure was looked at */
     uint64_t backoff_ms;
-    struct world_timer *timer;       /* debounce and back-off */
+    struct world_timer *timer; /* debounce and back-off */
     struct task *tasks;
     size_t n_tasks;
     unsigned wave;
     unsigned soaked_wave;
-    uint64_t soak_until;      /* monotonic: the wave before is being watched; 0 = no soak */
+    uint64_t soak_until; /* monotonic: the wave before is being watched; 0 = no soak */
     struct world_timer *soak_timer;
-    int64_t restarted_generation;    /* whose spec.restart without a task ID was executed, for the status */
-    char now[32];                    /* backing of render_ctx.now */
+    int64_t restarted_generation; /* whose spec.restart without a task ID was executed, for the status */
+    char now[32];                 /* backing of render_ctx.now */
     struct hostrec *hosts;
     size_t n_hosts;
     /* membership */
     struct wproc *member_wp;
-    uint64_t member_generation;      /* of the newest published list */
-    bool member_unknown;             /* the membership worker died or failed: the list must be published again */
-    uint64_t member_running;         /* generation being published; 0 = none */
-    char **member_list;              /* keys of the list being published or last published */
+    uint64_t member_generation; /* of the newest published list */
+    bool member_unknown;        /* the membership worker died or failed: the list must be published again */
+    uint64_t member_running;    /* generation being published; 0 = none */
+    char **member_list;         /* keys of the list being published or last published */
     size_t n_member_list;
     struct world_timer *member_timer;
     bool holding;
-    char *held_old, *held_new;        /* text of the common settings file before and after this operation */
+    char *held_old, *held_new; /* text of the common settings file before and after this operation */
     /* reporting */
-    char *error;                     /* why it is blocked or failed; NULL */
+    char *error; /* why it is blocked or failed; NULL */
     char *error_code;
     int64_t error_generation; /* of the resource when that was said */
     cJSON *told;              /* warnings of the spec that people know */
-    uint64_t op_started_ms;          /* wall */
+    uint64_t op_started_ms;   /* wall */
     struct world_timer *status_timer;
-    char *status_sent;               /* canonical text of the last status written */
+    char *status_sent; /* canonical text of the last status written */
     bool status_busy;
-    cJSON *secrets;                  /* "ns/name" → Secret object read for users, or null when absent */
+    cJSON *secrets; /* "ns/name" → Secret object read for users, or null when absent */
     unsigned secrets_waiting;
-    unsigned pending;                /* callbacks that still refer to this struct */
+    unsigned pending; /* callbacks that still refer to this struct */
     struct inst *next;
 };
 
@@ -161,7 +161,7 @@ struct super {
     struct world *w;
     struct kube *kube;
     struct journal *j;
-    struct super_options opt;        /* strings owned */
+    struct super_options opt; /* strings owned */
     cJSON *config;
     bool endpoints, discovered, leading, stopping, recovered;
     struct kube_lease *lease;
@@ -171,7 +171,7 @@ struct super {
     struct wproc *wprocs;
     unsigned n_workers;
     uint64_t epoch, worker_generation;
-    cJSON *ports;                    /* "ns/service" → {"tcp":N,…}: given out and perhaps not in a Service yet */
+    cJSON *ports; /* "ns/service" → {"tcp":N,…}: given out and perhaps not in a Service yet */
     struct world_timer *tick;
     struct world_timer *stop_timer;
     void (*stop_done)(void *ctx);
@@ -182,14 +182,16 @@ struct super {
 /* ---- super.c ---- */
 extern const enum kube_kind owned_kinds[OWNED_KINDS];
 struct kube_cache *super_cache(const struct super *s, enum owner_group g, enum kube_kind kind);
-const cJSON *super_get(const struct super *s, enum owner_group g, enum kube_kind kind, const char *ns, const char *name);
+const cJSON *super_get(const struct super *s, enum owner_group g, enum kube_kind kind, const char *ns,
+                       const char *name);
 const cJSON *super_resource(const struct inst *in); /* the CR in the cache, NULL when gone */
 void super_incident(struct super *s, struct inst *in, const char *host, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 
 /* ---- inst.c ---- */
 struct inst *inst_find(struct super *s, enum owner_group g, const char *ns, const char *name);
-struct inst *inst_get(struct super *s, enum owner_group g, const char *ns, const char *name); /* makes one when needed */
+struct inst *inst_get(struct super *s, enum owner_group g, const char *ns,
+                      const char *name); /* makes one when needed */
 void inst_kick(struct inst *in, uint64_t delay_ms);
 void inst_owned_changed(struct inst *in, enum kube_kind kind, const cJSON *obj);
 /* Length of "ns/installation", which host keys begin with (the key of a Keeper installation is longer by ".keeper"). */
@@ -209,8 +211,8 @@ int inst_recover(struct super *s, const struct journal_op *op);
 void desired_ctx(struct inst *in, struct render_ctx *c);
 int desired_fleet(struct inst *in, struct fleet **out, struct err *err);
 int desired_facts(struct inst *in, const struct fleet *f, struct facts **out, struct err *err);
-const char *desired_access_ns(const struct inst *in); /* where the Secret of our login to the databases is */
-void desired_need_secrets(struct inst *in); /* starts reading; kicks the installation when all are there */
+const char *desired_access_ns(const struct inst *in);   /* where the Secret of our login to the databases is */
+void desired_need_secrets(struct inst *in);             /* starts reading; kicks the installation when all are there */
 const char *desired_owner_label(const struct inst *in); /* that every object of an installation carries */
 void desired_forget_missing(struct inst *in); /* Secrets that were not there are read again at the next look */
 void desired_addressing(struct super *s, struct addressing *a);
@@ -228,13 +230,14 @@ void apply_all(struct inst *in, cJSON *list, apply_done_fn *done, void *ctx);
 cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key); /* FACTS of protocol.h */
 bool hostfacts_serves(struct inst *in, const char *key); /* pod ready, labelled in, listed, nothing disruptive open */
 const cJSON *hostfacts_pod(struct inst *in, const char *sts);
-const char *hostfacts_sts(struct inst *in, const char *key, char *buf, size_t size); /* object name for a key, live or wanted */
+const char *hostfacts_sts(struct inst *in, const char *key, char *buf,
+                          size_t size); /* object name for a key, live or wanted */
 
 /* ---- governor.c ---- */
 void governor_ask(struct wproc *wp, uint32_t seq, const cJSON *req);
-void governor_look(struct super *s);      /* something changed: waiting permits are looked at again */
+void governor_look(struct super *s);                      /* something changed: waiting permits are looked at again */
 void governor_no_wait(struct inst *in, const char *host); /* it waits for nothing any more: nor in the journal */
-void governor_drop(struct wproc *wp);     /* the worker is gone */
+void governor_drop(struct wproc *wp);                     /* the worker is gone */
 unsigned governor_shard_slots(struct inst *in, const char *cluster); /* shard tasks that may run at once */
 
 /* ---- member.c ---- */
@@ -258,9 +261,10 @@ void link_watchdog(struct super *s);
 /* ---- http.c: /healthz, /readyz, /status, /metrics, the live page ---- */
 struct http_front;
 struct event_base;
-/* `address` "127.0.0.1:0" picks a port; the real one is written to `file` (NULL: nowhere). ERR_SYS when the port is used. */
-int http_front_open(struct event_base *base, struct super *s, const char *address, const char *file, struct http_front **out,
-                    struct err *err);
+/* `address` "127.0.0.1:0" picks a port; the real one is written to `file` (NULL: nowhere). ERR_SYS when the port is
+ * used. */
+int http_front_open(struct event_base *base, struct super *s, const char *address, const char *file,
+                    struct http_front **out, struct err *err);
 void http_front_close(struct http_front *h);
 
 /* ---- status.c ---- */

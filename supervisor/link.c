@@ -17,7 +17,7 @@ struct pending {
     struct wproc *wp;
     uint64_t generation; /* of the worker: a new one may sit at the same address */
     uint32_t seq;
-    cJSON *record;       /* MSG_RECORD: what was written */
+    cJSON *record; /* MSG_RECORD: what was written */
 };
 
 static void send_json(struct wproc *wp, uint16_t type, uint32_t seq, const cJSON *body)
@@ -25,7 +25,8 @@ static void send_json(struct wproc *wp, uint16_t type, uint32_t seq, const cJSON
     auto_free char *text = json_print(body);
 
     if (wp->chan)
-        wp->inst->s->w->ops->chan_send(wp->inst->s->w, wp->chan, type, wp->task ? wp->task->id : 0, seq, text, strlen(text));
+        wp->inst->s->w->ops->chan_send(wp->inst->s->w, wp->chan, type, wp->task ? wp->task->id : 0, seq, text,
+                                       strlen(text));
 }
 
 void link_answer(struct wproc *wp, uint32_t seq, const cJSON *data, const struct err *err)
@@ -52,7 +53,8 @@ static void add_ports(cJSON *out, const struct host *h)
 
     for (int p = 0; p < HOST_PORTS; p++)
         if (h->ports[p])
-            json_set_int(ports, strcmp(host_port_names[p], "secureclient") == 0 ? "tls" : host_port_names[p], h->ports[p]);
+            json_set_int(ports, strcmp(host_port_names[p], "secureclient") == 0 ? "tls" : host_port_names[p],
+                         h->ports[p]);
 }
 
 static void add_volumes(cJSON *out, const struct host *h)
@@ -128,8 +130,7 @@ static cJSON *live_host_json(struct inst *in, const char *key)
     json_set_str(j, "macro_replica", sts);
     auto_free char *dns = mem_printf("%s.%s.svc.cluster.local", sts, in->ns);
     json_set_str(j, "address", in->s->endpoints ? "127.0.0.1" : dns);
-    cJSON_ArrayForEach(p, json_at(svc, "spec.ports"))
-    {
+    cJSON_ArrayForEach(p, json_at(svc, "spec.ports")) {
         const char *name = json_str(p, "name", "");
 
         json_set_int(ports, strcmp(name, "secureclient") == 0 ? "tls" : name, json_int(p, "port", 0));
@@ -250,8 +251,8 @@ static bool near(const struct task *t, const struct host *h)
     return false;
 }
 
-/* All of its own shards, and of others as many as somebody is asked of: who can lend a schema, or drop what a replica left. A
- * worker is to stay small in a fleet of any size. Keepers and the membership see all. */
+/* All of its own shards, and of others as many as somebody is asked of: who can lend a schema, or drop what a replica
+ * left. A worker is to stay small in a fleet of any size. Keepers and the membership see all. */
 /* Hosts that the spec has no more and that still serve: clients reach others through them until their turn comes. */
 static void add_leaving(cJSON *out, struct inst *in)
 {
@@ -320,7 +321,9 @@ static cJSON *task_json(struct wproc *wp)
     if (c)
         add_knobs(j, in, c);
     json_set_bool(j, "deleting", in->fleet->deleting);
-    json_set_bool(j, "retains", in->fleet->deleting && json_str(in->fleet->resource, "spec.defaults.storageManagement.reclaimPolicy", NULL) != NULL);
+    json_set_bool(j, "retains",
+                  in->fleet->deleting &&
+                      json_str(in->fleet->resource, "spec.defaults.storageManagement.reclaimPolicy", NULL) != NULL);
     if (in->fleet->consent)
         json_set(j, "consent", json_copy(in->fleet->consent));
     json_set_int(j, "render_version", RENDER_VERSION);
@@ -463,7 +466,8 @@ static enum outcome outcome_parse(const char *text)
     return OUT_FAILED;
 }
 
-/* An end replaces the begun row of its step in what a next worker resumes from. Returns the row's baseline; caller owns. */
+/* An end replaces the begun row of its step in what a next worker resumes from. Returns the row's baseline; caller
+ * owns. */
 static cJSON *forget_begun(struct task *t, const char *host, const char *step)
 {
     cJSON *baseline = NULL;
@@ -647,7 +651,8 @@ static void on_frame(void *ctx, const struct frame *f)
         on_progress(wp, req);
         break;
     case MSG_INCIDENT:
-        super_incident(wp->inst->s, wp->inst, json_str(req, "host", NULL), json_str(req, "code", "INCIDENT"), "%s", json_str(req, "text", ""));
+        super_incident(wp->inst->s, wp->inst, json_str(req, "host", NULL), json_str(req, "code", "INCIDENT"), "%s",
+                       json_str(req, "text", ""));
         break;
     case MSG_DONE:
         on_done(wp, req);
@@ -684,7 +689,8 @@ static void task_lost(struct task *t, int status)
     t->state = TASK_WAIT;
     if (s->stopping)
         return;
-    super_incident(s, t->inst, NULL, "WORKER_DIED", "the worker of %s ended (status %d) and its task is taken up again", t->object, status);
+    super_incident(s, t->inst, NULL, "WORKER_DIED", "the worker of %s ended (status %d) and its task is taken up again",
+                   t->object, status);
     if (++t->tries > TASK_TRIES) {
         t->state = TASK_FAILED;
         free(t->error);
@@ -791,11 +797,13 @@ void link_watchdog(struct super *s)
         if (wp->permits && wp->step_deadline_ms) /* it waits for us: its own time begins after that */
             wp->step_deadline_ms = now + wp->step_limit_ms;
         if (wp->step_deadline_ms && now > wp->step_deadline_ms) {
-            super_incident(s, wp->inst, NULL, "WORKER_HANGS", "the worker of %s passed the deadline of its step and is killed", wp->name);
+            super_incident(s, wp->inst, NULL, "WORKER_HANGS",
+                           "the worker of %s passed the deadline of its step and is killed", wp->name);
             wp->step_deadline_ms = 0;
             link_kill(wp, "over the deadline of its step");
         } else if (wp->task && !wp->pending && now > wp->last_frame_ms + WORKER_SILENT_MS) {
-            super_incident(s, wp->inst, NULL, "WORKER_HANGS", "the worker of %s says nothing for %d s and is killed", wp->name, WORKER_SILENT_MS / 1000);
+            super_incident(s, wp->inst, NULL, "WORKER_HANGS", "the worker of %s says nothing for %d s and is killed",
+                           wp->name, WORKER_SILENT_MS / 1000);
             wp->last_frame_ms = now;
             link_kill(wp, "silent");
         }

@@ -44,11 +44,13 @@ struct daemon_state {
 
 static const char usage[] =
     "chfleetd: supervisor of ClickHouse and Keeper installations\n\n"
-    "  --kubeconfig FILE        API server and credentials (default: $KUBECONFIG, then ~/.kube/config, then the pod's account)\n"
+    "  --kubeconfig FILE        API server and credentials (default: $KUBECONFIG, then ~/.kube/config, then the pod's "
+    "account)\n"
     "  --data DIR               journal and locks; needed\n"
     "  --config FILE            operator configuration in the format of clickhouse-operator's config.yaml\n"
     "  --namespace NS           look at this namespace only; may be repeated (also: $WATCH_NAMESPACES)\n"
-    "  --status-address A       HOST:PORT of /healthz, /readyz, /status and the live page (default 127.0.0.1:0: a free port,\n"
+    "  --status-address A       HOST:PORT of /healthz, /readyz, /status and the live page (default 127.0.0.1:0: a free "
+    "port,\n"
     "                           written to DIR/status.address)\n"
     "  --metrics-address A      HOST:PORT of /metrics for Prometheus (default: with the status)\n"
     "  --port-base N            first port given to servers on one machine (default 21000)\n"
@@ -70,26 +72,54 @@ static int add_namespaces(struct daemon_options *o, const char *list)
 
 static int parse_options(int argc, char **argv, struct daemon_options *o)
 {
-    static const struct option longs[] = {
-        {"kubeconfig", 1, NULL, 'k'}, {"data", 1, NULL, 'd'},      {"config", 1, NULL, 'c'},    {"namespace", 1, NULL, 'n'},
-        {"status-address", 1, NULL, 's'}, {"metrics-address", 1, NULL, 'm'}, {"port-base", 1, NULL, 'p'},
-        {"log-level", 1, NULL, 'l'},  {"version", 0, NULL, 'v'},   {"help", 0, NULL, 'h'},      {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"kubeconfig", 1, NULL, 'k'},
+                                          {"data", 1, NULL, 'd'},
+                                          {"config", 1, NULL, 'c'},
+                                          {"namespace", 1, NULL, 'n'},
+                                          {"status-address", 1, NULL, 's'},
+                                          {"metrics-address", 1, NULL, 'm'},
+                                          {"port-base", 1, NULL, 'p'},
+                                          {"log-level", 1, NULL, 'l'},
+                                          {"version", 0, NULL, 'v'},
+                                          {"help", 0, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     char *end = NULL;
     int c;
 
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
-        case 'k': o->kubeconfig = optarg; break;
-        case 'd': o->data = optarg; break;
-        case 'c': o->config = optarg; break;
-        case 'n': add_namespaces(o, optarg); break;
-        case 's': o->status_address = optarg; break;
-        case 'm': o->metrics_address = optarg; break;
-        case 'p': o->port_base = (unsigned)strtoul(optarg, &end, 10); break;
-        case 'l': o->log_level = optarg; break;
-        case 'v': puts("chfleetd " PACKAGE_VERSION_TEXT); exit(0);
-        case 'h': fputs(usage, stdout); exit(0);
-        default: return -1;
+        case 'k':
+            o->kubeconfig = optarg;
+            break;
+        case 'd':
+            o->data = optarg;
+            break;
+        case 'c':
+            o->config = optarg;
+            break;
+        case 'n':
+            add_namespaces(o, optarg);
+            break;
+        case 's':
+            o->status_address = optarg;
+            break;
+        case 'm':
+            o->metrics_address = optarg;
+            break;
+        case 'p':
+            o->port_base = (unsigned)strtoul(optarg, &end, 10);
+            break;
+        case 'l':
+            o->log_level = optarg;
+            break;
+        case 'v':
+            puts("chfleetd " PACKAGE_VERSION_TEXT);
+            exit(0);
+        case 'h':
+            fputs(usage, stdout);
+            exit(0);
+        default:
+            return -1;
         }
     }
     if (optind < argc) {
@@ -175,7 +205,8 @@ static int start_fronts(struct daemon_state *d, struct err *err)
     auto_free char *file = mem_printf("%s/status.address", d->o.data);
     struct event_base *base = world_real_base(d->w);
 
-    if (http_front_open(base, d->super, d->o.status_address ? d->o.status_address : "127.0.0.1:0", file, &d->status, err) < 0)
+    if (http_front_open(base, d->super, d->o.status_address ? d->o.status_address : "127.0.0.1:0", file, &d->status,
+                        err) < 0)
         return -1;
     return d->o.metrics_address ? http_front_open(base, d->super, d->o.metrics_address, NULL, &d->metrics, err) : 0;
 }
@@ -194,8 +225,8 @@ static const char *identity(char *buf, size_t size)
 }
 
 /*
- * Where no Lease keeps a second supervisor away (no pod, so no namespace for it), all supervisors of an API server are on
- * this machine: the one that has a name that belongs to the API server is alone, whatever --data it has. The kernel
+ * Where no Lease keeps a second supervisor away (no pod, so no namespace for it), all supervisors of an API server are
+ * on this machine: the one that has a name that belongs to the API server is alone, whatever --data it has. The kernel
  * takes the name back when we die.
  */
 static int claim_fleet(struct daemon_state *d, const char *server, struct err *err)
@@ -213,8 +244,10 @@ static int claim_fleet(struct daemon_state *d, const char *server, struct err *e
     if (errno != EADDRINUSE)
         return err_set(err, ERR_SYS, errno, "cannot claim %s", server);
     return err_set(err, ERR_REFUSED, 0,
-                   "another chfleetd of this machine, with another --data, works on %s: stop that one first (the one of chfleet up "
-                   "by chfleet down --keep)", server);
+                   "another chfleetd of this machine, with another --data, works on %s: stop that one first (the one "
+                   "of chfleet up "
+                   "by chfleet down --keep)",
+                   server);
 }
 
 static int start(struct daemon_state *d, struct err *err)
@@ -260,7 +293,8 @@ int main(int argc, char **argv)
     mallopt(M_TRIM_THRESHOLD, 128 << 10);
     mallopt(M_TOP_PAD, 32 << 10);
     world_real_set_zk(&keeper_zk_ops);
-    if (world_real_spawner(worker_main, &spawner, &err) < 0 || world_real_new(spawner, &d.w, &err) < 0 || start(&d, &err) < 0) {
+    if (world_real_spawner(worker_main, &spawner, &err) < 0 || world_real_new(spawner, &d.w, &err) < 0 ||
+        start(&d, &err) < 0) {
         log_error(NULL, "%s", err.msg);
         code = err_exit_code(&err);
     } else {

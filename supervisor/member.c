@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is in remote_servers and behind the Services. Workers ask for their host to be in or out; changes of one moment are
- * one new list with a generation, published by the membership worker. A host is "in" when all peers that answer have
- * loaded a list that has it, and its pod carries ready=yes; "out" when none of both.
+ * Who is in remote_servers and behind the Services. Workers ask for their host to be in or out; changes of one moment
+ * are one new list with a generation, published by the membership worker. A host is "in" when all peers that answer
+ * have loaded a list that has it, and its pod carries ready=yes; "out" when none of both.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,8 @@ static bool wanted_in_list(struct inst *in, struct hostrec *h)
 {
     if (h->want_in)
         return true;
-    /* The last of its shard stays listed while it is away: clients get a clear error from it instead of silent holes. */
+    /* The last of its shard stays listed while it is away: clients get a clear error from it instead of silent holes.
+     */
     return h->listed && in->fleet && fleet_host(in->fleet, h->key) && !shard_has_member(in, h->key);
 }
 
@@ -73,7 +74,9 @@ enum member_state member_state(struct inst *in, const char *key)
     if (in->fleet && in->fleet->deleting) /* nobody is left who would need a list */
         return MEMBER_OUT;
     /* Not in the file is not out: peers may still have the list that a supervisor before us has replaced. */
-    return h->listed && wanted_in_list(in, h) ? MEMBER_OUT : h->listed || in->member_unknown ? MEMBER_GOING_OUT : MEMBER_OUT;
+    return h->listed && wanted_in_list(in, h) ? MEMBER_OUT
+           : h->listed || in->member_unknown  ? MEMBER_GOING_OUT
+                                              : MEMBER_OUT;
 }
 
 static void set_list(struct inst *in, char **list, size_t n)
@@ -257,8 +260,8 @@ void member_done(struct inst *in, bool ok, const cJSON *late)
     in->member_running = 0;
     in->member_unknown = false;
     cJSON_ArrayForEach(l, late)
-        super_incident(in->s, in, l->valuestring, "WAIT_PROPAGATION", "has not loaded list %llu in time; it blocks nobody",
-                       (unsigned long long)in->member_generation);
+        super_incident(in->s, in, l->valuestring, "WAIT_PROPAGATION",
+                       "has not loaded list %llu in time; it blocks nobody", (unsigned long long)in->member_generation);
     for (size_t i = 0; i < in->n_hosts; i++)
         if (in->hosts[i].want_in && in->hosts[i].listed)
             set_ready(in, in->hosts[i].key, true);
@@ -278,7 +281,8 @@ static bool labelled_as(struct inst *in, const char *host, bool yes)
 
     if (!hostfacts_sts(in, host, sts, sizeof sts) || !(pod = hostfacts_pod(in, sts)))
         return !yes;
-    label = json_label(pod, in->group == GROUP_CHI ? "clickhouse.altinity.com/ready" : "clickhouse-keeper.altinity.com/ready");
+    label = json_label(pod, in->group == GROUP_CHI ? "clickhouse.altinity.com/ready"
+                                                   : "clickhouse-keeper.altinity.com/ready");
     return label && (strcmp(label, "yes") == 0) == yes;
 }
 
@@ -332,6 +336,7 @@ void member_look(struct inst *in)
                 answer(in, p);
         }
     }
-    if (in->state == INST_RUNNING && !in->member_running && !in->member_timer && !in->fleet->deleting && !list_is_current(in))
+    if (in->state == INST_RUNNING && !in->member_running && !in->member_timer && !in->fleet->deleting &&
+        !list_is_current(in))
         in->member_timer = world_timer(in->s->w, COALESCE_MS, publish, in);
 }

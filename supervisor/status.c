@@ -17,7 +17,8 @@ const char *status_word(const struct inst *in)
 
     if (json_at(res, "metadata.deletionTimestamp"))
         return "Terminating";
-    if (in->error_code && (strcmp(in->error_code, "FAILED") == 0 || strcmp(in->error_code, "REFUSED") == 0 || strcmp(in->error_code, "BAD_SPEC") == 0))
+    if (in->error_code && (strcmp(in->error_code, "FAILED") == 0 || strcmp(in->error_code, "REFUSED") == 0 ||
+                           strcmp(in->error_code, "BAD_SPEC") == 0))
         return "Aborted";
     if (!res || !in->fleet)
         return "";
@@ -60,7 +61,8 @@ static void add_lists(const struct inst *in, cJSON *st)
         json_add_str(pods, in->fleet->hosts[i]->pod);
         json_add_str(fqdns, in->fleet->hosts[i]->fqdn);
     }
-    auto_free char *endpoint = mem_printf("%s-%s.%s.svc.cluster.local", in->group == GROUP_CHI ? "clickhouse" : "keeper", in->name, in->ns);
+    auto_free char *endpoint =
+        mem_printf("%s-%s.%s.svc.cluster.local", in->group == GROUP_CHI ? "clickhouse" : "keeper", in->name, in->ns);
     json_set_str(st, "endpoint", endpoint);
     json_add_str(json_set_arr(st, "endpoints"), endpoint);
 }
@@ -78,7 +80,8 @@ static void push_id(cJSON *st, const cJSON *old, const char *field, const char *
             json_add_str(list, o->valuestring);
 }
 
-static void add_condition(cJSON *list, const cJSON *old, const char *type, bool on, const char *reason, const char *message, int64_t generation, uint64_t wall)
+static void add_condition(cJSON *list, const cJSON *old, const char *type, bool on, const char *reason,
+                          const char *message, int64_t generation, uint64_t wall)
 {
     cJSON *c = cJSON_CreateObject();
     const cJSON *o;
@@ -119,7 +122,8 @@ static void add_conditions(const struct inst *in, cJSON *st, const cJSON *old)
 
     add_condition(list, was, "Ready", strcmp(word, "Completed") == 0, *word ? word : "Unknown", why, g, wall);
     add_condition(list, was, "Progressing", inst_busy(in), inst_busy(in) ? "Reconciling" : "Idle", "", g, wall);
-    add_condition(list, was, "Degraded", in->error_code != NULL, in->error_code ? in->error_code : "AsExpected", why, g, wall);
+    add_condition(list, was, "Degraded", in->error_code != NULL, in->error_code ? in->error_code : "AsExpected", why, g,
+                  wall);
 }
 
 static const char *current_task_id(const struct inst *in)
@@ -173,7 +177,8 @@ static cJSON *make_status(const struct inst *in, const cJSON *old)
 /* A merge patch that also takes away what is not said any more. */
 static cJSON *status_patch(const cJSON *old, const cJSON *now)
 {
-    static const char *const ours[] = {"hostsAdded", "hostsUpdated", "hostsUnchanged", "hostsDelete", "taskID", "action"};
+    static const char *const ours[] = {"hostsAdded",  "hostsUpdated", "hostsUnchanged",
+                                       "hostsDelete", "taskID",       "action"};
     cJSON *diff = json_diff_patch(old ? old : NULL, now);
     const cJSON *c;
     cJSON *patch = cJSON_CreateObject();
@@ -182,8 +187,7 @@ static cJSON *status_patch(const cJSON *old, const cJSON *now)
         cJSON_Delete(diff);
         diff = json_copy(now);
     }
-    cJSON_ArrayForEach(c, diff)
-    {
+    cJSON_ArrayForEach(c, diff) {
         bool mine = json_get(now, c->string) != NULL;
 
         for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
@@ -269,7 +273,12 @@ static cJSON *host_status(struct inst *in, const struct hostrec *h)
     }
     json_set_str(j, "action", host_action_name(h->action));
     json_set_str(j, "step", h->step);
-    json_set_str(j, "state", !inst_busy(in) || h->action == ACT_NONE ? "idle" : h->finished ? "done" : h->waiting[0] ? "waiting" : h->step[0] ? "working" : "queued");
+    json_set_str(j, "state",
+                 !inst_busy(in) || h->action == ACT_NONE ? "idle"
+                 : h->finished                           ? "done"
+                 : h->waiting[0]                         ? "waiting"
+                 : h->step[0]                            ? "working"
+                                                         : "queued");
     json_set_str(j, "waiting", h->waiting);
     json_set_str(j, "text", h->text);
     json_set_int(j, "since_ms", (int64_t)h->since_ms);
@@ -343,14 +352,22 @@ void super_metrics(struct super *s, struct str *out)
     str_addf(out, "# TYPE chfleet_installations_busy gauge\nchfleet_installations_busy %u\n", busy);
     str_addf(out, "# TYPE chfleet_installations_blocked gauge\nchfleet_installations_blocked %u\n", failed);
     str_addf(out, "# TYPE chfleet_workers gauge\nchfleet_workers %u\n", s->n_workers);
-    str_addf(out, "# TYPE chfleet_operations_total counter\nchfleet_operations_total %llu\n", (unsigned long long)s->n_ops);
-    str_addf(out, "# TYPE chfleet_permits_total counter\nchfleet_permits_total %llu\n", (unsigned long long)s->n_permits);
+    str_addf(out, "# TYPE chfleet_operations_total counter\nchfleet_operations_total %llu\n",
+             (unsigned long long)s->n_ops);
+    str_addf(out, "# TYPE chfleet_permits_total counter\nchfleet_permits_total %llu\n",
+             (unsigned long long)s->n_permits);
     str_addf(out, "# TYPE chfleet_waits_total counter\nchfleet_waits_total %llu\n", (unsigned long long)s->n_refused);
-    str_addf(out, "# TYPE chfleet_incidents_total counter\nchfleet_incidents_total %llu\n", (unsigned long long)s->n_incidents);
-    str_addf(out, "# TYPE chfleet_workers_killed_total counter\nchfleet_workers_killed_total %llu\n", (unsigned long long)s->n_worker_kills);
-    str_addf(out, "# TYPE chfleet_api_requests_total counter\nchfleet_api_requests_total %llu\n", (unsigned long long)requests);
-    str_addf(out, "# TYPE chfleet_api_writes_total counter\nchfleet_api_writes_total %llu\n", (unsigned long long)writes);
-    str_addf(out, "# TYPE chfleet_journal_commits_total counter\nchfleet_journal_commits_total %llu\n", (unsigned long long)commits);
-    str_addf(out, "# TYPE chfleet_journal_records_total counter\nchfleet_journal_records_total %llu\n", (unsigned long long)records);
+    str_addf(out, "# TYPE chfleet_incidents_total counter\nchfleet_incidents_total %llu\n",
+             (unsigned long long)s->n_incidents);
+    str_addf(out, "# TYPE chfleet_workers_killed_total counter\nchfleet_workers_killed_total %llu\n",
+             (unsigned long long)s->n_worker_kills);
+    str_addf(out, "# TYPE chfleet_api_requests_total counter\nchfleet_api_requests_total %llu\n",
+             (unsigned long long)requests);
+    str_addf(out, "# TYPE chfleet_api_writes_total counter\nchfleet_api_writes_total %llu\n",
+             (unsigned long long)writes);
+    str_addf(out, "# TYPE chfleet_journal_commits_total counter\nchfleet_journal_commits_total %llu\n",
+             (unsigned long long)commits);
+    str_addf(out, "# TYPE chfleet_journal_records_total counter\nchfleet_journal_records_total %llu\n",
+             (unsigned long long)records);
     str_addf(out, "# TYPE chfleet_journal_waiting gauge\nchfleet_journal_waiting %llu\n", (unsigned long long)waiting);
 }

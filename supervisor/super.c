@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "model/config.h"
 
-const enum kube_kind owned_kinds[OWNED_KINDS] = {KUBE_STS, KUBE_POD, KUBE_SVC,     KUBE_CM, KUBE_PVC,
+const enum kube_kind owned_kinds[OWNED_KINDS] = {KUBE_STS, KUBE_POD,    KUBE_SVC,     KUBE_CM,   KUBE_PVC,
                                                  KUBE_PDB, KUBE_SECRET, KUBE_EPSLICE, KUBE_LEASE};
 
 static const char *const group_label[GROUPS] = {"clickhouse.altinity.com", "clickhouse-keeper.altinity.com"};
@@ -98,7 +98,8 @@ static void resource_changed(void *ctx, enum kube_change what, const cJSON *old,
     if (in->gone && !inst_busy(in))
         inst_forget(in);
     /* Our own status writes come back here: only what we do not write is news. */
-    if (what == KUBE_CHANGED && old && json_int(old, "metadata.generation", 0) == json_int(obj, "metadata.generation", -1) &&
+    if (what == KUBE_CHANGED && old &&
+        json_int(old, "metadata.generation", 0) == json_int(obj, "metadata.generation", -1) &&
         json_same(json_at(old, "metadata.annotations"), json_at(obj, "metadata.annotations")) &&
         json_same(json_at(old, "metadata.labels"), json_at(obj, "metadata.labels")) &&
         json_same(json_at(old, "metadata.finalizers"), json_at(obj, "metadata.finalizers")) &&
@@ -206,8 +207,8 @@ static void start_watches(struct super *s)
                 if (owned_kinds[i] == KUBE_LEASE)
                     continue;
                 snprintf(selector, sizeof selector, "%s/app=chop", group_label[g]);
-                s->owned[i][g] = watch(s, owned_kinds[i], g, selector,
-                                       owned_kinds[i] == KUBE_POD ? compact_pod : NULL, owned_changed);
+                s->owned[i][g] = watch(s, owned_kinds[i], g, selector, owned_kinds[i] == KUBE_POD ? compact_pod : NULL,
+                                       owned_changed);
             }
     }
     if (!s->recovered && s->leading && all_synced(s))
@@ -313,10 +314,11 @@ int super_new(struct world *w, struct kube *k, struct journal *j, const struct s
     s->opt.config_text = NULL;
     if (!s->opt.port_base)
         s->opt.port_base = 21000;
-    /* Two fleets on one machine begin at different places: a port that is free only while its server restarts must not be
-     * given to the other fleet. */
+    /* Two fleets on one machine begin at different places: a port that is free only while its server restarts must not
+     * be given to the other fleet. */
     if (opt->data_dir && *opt->data_dir)
-        json_set_int(s->ports, "next", s->opt.port_base + (int64_t)(hash_fnv64(opt->data_dir, strlen(opt->data_dir)) % 100) * 100);
+        json_set_int(s->ports, "next",
+                     s->opt.port_base + (int64_t)(hash_fnv64(opt->data_dir, strlen(opt->data_dir)) % 100) * 100);
     if (!s->opt.max_workers)
         s->opt.max_workers = 150;
     s->leading = !opt->lease_ns;
@@ -402,6 +404,8 @@ bool super_synced(const struct super *s)
 
 bool super_healthy(const struct super *s, const char **why)
 {
-    *why = !s->discovered ? "the API server has not answered yet" : !all_synced(s) ? "watches are not complete yet" : "ok";
+    *why = !s->discovered   ? "the API server has not answered yet"
+           : !all_synced(s) ? "watches are not complete yet"
+                            : "ok";
     return s->discovered;
 }

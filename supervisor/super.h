@@ -19,15 +19,15 @@
 struct super;
 
 struct super_options {
-    const char *data_dir;              /* journal, locks; "" in the simulation */
-    const char *config_text;           /* the peer's config.yaml as a tree (JSON text), NULL = built-in defaults */
-    const char *const *namespaces;     /* ends with NULL; NULL = all namespaces */
-    const char *identity;              /* for the Lease: pod name or host name and pid */
-    const char *lease_ns;              /* NULL: no leader election (embedded) */
-    const char *operator_ip;           /* OPERATOR_POD_IP */
-    const char *build;                 /* version text */
-    unsigned port_base;                /* endpoints addressing: first port to give out; 0 = 21000 */
-    unsigned max_workers;              /* 0 = 150 */
+    const char *data_dir;          /* journal, locks; "" in the simulation */
+    const char *config_text;       /* the peer's config.yaml as a tree (JSON text), NULL = built-in defaults */
+    const char *const *namespaces; /* ends with NULL; NULL = all namespaces */
+    const char *identity;          /* for the Lease: pod name or host name and pid */
+    const char *lease_ns;          /* NULL: no leader election (embedded) */
+    const char *operator_ip;       /* OPERATOR_POD_IP */
+    const char *build;             /* version text */
+    unsigned port_base;            /* endpoints addressing: first port to give out; 0 = 21000 */
+    unsigned max_workers;          /* 0 = 150 */
 };
 
 /* Takes neither world, kube nor journal: they outlive the supervisor. Work begins on the loop; it acts only while it
@@ -43,7 +43,7 @@ int super_reload(struct super *s, const char *config_text, struct err *err);
 
 bool super_healthy(const struct super *s, const char **why);
 bool super_synced(const struct super *s);
-cJSON *super_status(struct super *s);              /* body of GET /status; caller owns */
+cJSON *super_status(struct super *s);                 /* body of GET /status; caller owns */
 void super_metrics(struct super *s, struct str *out); /* Prometheus text */
 
 #endif

@@ -60,7 +60,8 @@ int window_offset(const char *tzif, size_t len, int64_t utc_s, int64_t *offset, 
     return 0;
 }
 
-/* Debian's "fat" files have all rules in the first block; "slim" ones keep it empty and must be read from the second. */
+/* Debian's "fat" files have all rules in the first block; "slim" ones keep it empty and must be read from the second.
+ */
 static int zone_offset(struct world *w, const char *zone, int64_t utc_s, int64_t *offset, struct err *err)
 {
     auto_free char *path = mem_printf("/usr/share/zoneinfo/%s", zone), *text = NULL;
@@ -71,7 +72,8 @@ static int zone_offset(struct world *w, const char *zone, int64_t utc_s, int64_t
         return 0;
     }
     if (strstr(zone, "..") || zone[0] == '/' || w->ops->read_file(w, path, &text, &len, NULL) < 0)
-        return err_set(err, ERR_INPUT, 0, "spec.chfleet.windows: this machine knows no time zone \"%s\" (package tzdata has them)", zone);
+        return err_set(err, ERR_INPUT, 0,
+                       "spec.chfleet.windows: this machine knows no time zone \"%s\" (package tzdata has them)", zone);
     return window_offset(text, len, utc_s, offset, err);
 }
 

@@ -14,8 +14,8 @@
 /* "30s", "10m", "4h", "1d" in seconds; -1 when it is none of these. */
 int64_t window_seconds(const char *text);
 
-/* Seconds to add to UTC at this moment in a zone, from the text of its compiled file (TZif, RFC 8536; the 32-bit block is
- * read, whose rules end in 2037: after that the last one stays). ERR_INPUT when it is no such file. */
+/* Seconds to add to UTC at this moment in a zone, from the text of its compiled file (TZif, RFC 8536; the 32-bit block
+ * is read, whose rules end in 2037: after that the last one stays). ERR_INPUT when it is no such file. */
 int window_offset(const char *tzif, size_t len, int64_t utc_s, int64_t *offset, struct err *err);
 
 /* Is one of the windows open at this moment? An empty or absent list is always open; an unknown zone is closed (unknown

@@ -76,9 +76,9 @@ static struct ask *move_here(struct task *t, size_t from)
     return t->asks[t->ask_at++] = a;
 }
 
-/* The same question at this place or later in this round; else a new one (*fresh) that the caller starts. Later, because
- * many hosts are asked at once, and the answer of one brings its next question in front of what the others were asked.
- * Takes key. */
+/* The same question at this place or later in this round; else a new one (*fresh) that the caller starts. Later,
+ * because many hosts are asked at once, and the answer of one brings its next question in front of what the others were
+ * asked. Takes key. */
 static struct ask *ask_here(struct task *t, char *key, bool *fresh)
 {
     struct ask *a;

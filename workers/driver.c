@@ -363,8 +363,8 @@ static bool needs_permit(const struct step *s)
     return s->klass != CLASS_NONE && s->klass != CLASS_RECOVER;
 }
 
-/* A host that serves waits behind those of the task that do not: taken out first, it would wait for one of them, and that
- * one for its turn. */
+/* A host that serves waits behind those of the task that do not: taken out first, it would wait for one of them, and
+ * that one for its turn. */
 static bool others_first(struct task *t)
 {
     if (!t->host || t->step->klass != CLASS_PLANNED || t->n_asks || !host_serves(t, t->host))

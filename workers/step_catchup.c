@@ -198,8 +198,8 @@ static enum step_rc own_replicas(struct task *t, struct err *err)
                         : not_yet(t, "WAIT_CATCHUP", "%lld parts are still to be fetched", (long long)fetches);
 }
 
-/* The first host of a new shard is missed by nobody: it joins when it can take rows. One that comes back to a dark shard
- * joins at once: reads are better than nothing. */
+/* The first host of a new shard is missed by nobody: it joins when it can take rows. One that comes back to a dark
+ * shard joins at once: reads are better than nothing. */
 static enum step_rc first_takes_rows(struct task *t, struct err *err)
 {
     static const struct sql_arg args[] = {{"limit", "4000000000"}, {NULL, NULL}};

@@ -109,7 +109,8 @@ static void tell_late(struct task *t)
                       (long long)wanted_generation(t), t->step->limit_s);
 }
 
-/* Many peers are asked at the same time, each with a connection of its own; the late ones are named when the time is over. */
+/* Many peers are asked at the same time, each with a connection of its own; the late ones are named when the time is
+ * over. */
 enum { PEERS_AT_ONCE = 16 };
 
 static enum step_rc confirm_probe(struct task *t, struct err *err)

@@ -178,8 +178,8 @@ void asks_clear(struct task *t);
 void asks_restart(struct task *t); /* next call begins at the first ask again */
 struct ask *asks_pending_msg(struct task *t, uint32_t seq);
 void ask_answered(struct ask *a, const cJSON *answer);
-/* The row that is begun, for an annotation of the StatefulSet that is written before or with the act, so that a lost journal is
- * not a lost fleet. Caller owns. */
+/* The row that is begun, for an annotation of the StatefulSet that is written before or with the act, so that a lost
+ * journal is not a lost fleet. Caller owns. */
 cJSON *act_note(const struct task *t);
 /* "chfleet-<op>-<task>-": all queries of this task begin with it. */
 void query_prefix(const struct task *t, char *buf, size_t size);

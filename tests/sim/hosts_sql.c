@@ -276,8 +276,9 @@ static int answer_replicas(struct call *c)
         pointer = table_pointer(c->h, t);
         total = replicas_of(c->h->hs, t->path, false);
         str_addf(c->out, "%s\t%s\t%d\t%d\t%lld\t%zu\t%" PRId64 "\t%zu\t%u\t%u\t%s\t%s\n", t->db, t->name, readonly,
-                 readonly, t->log->n ? (long long)t->log->n - 1 : 0, pointer, table_delay_s(c->h, t), lies ? 0 : t->log->n - t->have,
-                 total, lies ? total : replicas_of(c->h->hs, t->path, true), t->path, t->replica);
+                 readonly, t->log->n ? (long long)t->log->n - 1 : 0, pointer, table_delay_s(c->h, t),
+                 lies ? 0 : t->log->n - t->have, total, lies ? total : replicas_of(c->h->hs, t->path, true), t->path,
+                 t->replica);
     }
     return 0;
 }

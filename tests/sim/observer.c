@@ -381,7 +381,9 @@ static void check_claim(void *ctx)
 {
     struct claim *cl = ctx;
     const cJSON *c = chi(cl->o, cl->name);
-    auto_free char *bad = done(c) && json_int(c, "metadata.generation", 0) == cl->generation ? observer_audit(cl->o, cl->name, false) : NULL;
+    auto_free char *bad = done(c) && json_int(c, "metadata.generation", 0) == cl->generation
+                              ? observer_audit(cl->o, cl->name, false)
+                              : NULL;
 
     if (bad)
         observer_violation(cl->o, "[5] %s is said to be Completed, but %s", cl->name, bad);

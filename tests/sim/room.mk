@@ -18,6 +18,20 @@ libsim_a_SOURCES = \
 SIM_LIBS = libsim.a libsupervisor.a libworkers.a librender.a libplanenode.a libplane.a libmodel.a libschema.a libkube.a libjournal.a libsql.a libkeeper.a \
 	$(LIBS_BASE) $(SQLITE_LIBS) $(YAML_LIBS) $(XML_LIBS) $(ZK_LIBS) $(EVENTSSL_LIBS) $(ZLIB_LIBS) $(SSL_LIBS) $(CMOCKA_LIBS) -lpthread
 
-EXTRA_PROGRAMS += test-sim-scenarios
+check_PROGRAMS += test-sim-models test-sim-observer test-sim-scenarios test-sim-crash
+NO_VALGRIND += test-sim-models test-sim-observer test-sim-scenarios test-sim-crash
+test_sim_models_SOURCES = tests/sim/test_models.c
+test_sim_models_LDADD = $(SIM_LIBS)
+test_sim_observer_SOURCES = tests/sim/test_observer.c
+test_sim_observer_LDADD = $(SIM_LIBS)
 test_sim_scenarios_SOURCES = tests/sim/test_scenarios.c
 test_sim_scenarios_LDADD = $(SIM_LIBS)
+test_sim_crash_SOURCES = tests/sim/test_crash.c
+test_sim_crash_LDADD = $(SIM_LIBS)
+
+# For tests/mutants/run.sh: the tests with one file of the product in another version.
+sim-mutant: test-sim-scenarios test-sim-crash
+	@$(COMPILE) -Wno-error -w -c $(MUTANT_SOURCE) -o $(MUTANT_DIR)/mutant.o
+	@$(LINK) -o $(MUTANT_DIR)/scenarios tests/sim/test_scenarios.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(SIM_LIBS) >/dev/null
+	@$(LINK) -o $(MUTANT_DIR)/crash tests/sim/test_crash.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(SIM_LIBS) >/dev/null
+.PHONY: sim-mutant

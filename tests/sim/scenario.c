@@ -154,8 +154,8 @@ static void does_not_end(struct lab *l)
 
     observer_violation(l->obs, "it does not end: %s", json_str(lab_chi(l, "demo"), "status.error", "no error is said"));
     cJSON_ArrayForEach(h, json_at(status, "installations.0.hosts"))
-        log_warn(json_str(h, "key", ""), "%s %s: %s %s %s", json_str(h, "action", ""), json_str(h, "state", ""), json_str(h, "step", ""),
-                 json_str(h, "waiting", ""), json_str(h, "text", ""));
+        log_warn(json_str(h, "key", ""), "%s %s: %s %s %s", json_str(h, "action", ""), json_str(h, "state", ""),
+                 json_str(h, "step", ""), json_str(h, "waiting", ""), json_str(h, "text", ""));
 }
 
 void run_finish(struct run *r, unsigned chaos)

@@ -158,7 +158,8 @@ static void judge_in(struct run *r)
         if (observer_place(chost_pod(h), n, sizeof n, &s, &rep)) {
             auto_free char *claim = mem_printf("data-%s", strchr(chost_pod(h), '/') + 1);
 
-            if (rep >= 2 && claim_there(r, claim) && !(r->chaos & (CHAOS_EMPTY | CHAOS_LOST))) /* nobody can prove any more that it may go */
+            if (rep >= 2 && claim_there(r, claim) &&
+                !(r->chaos & (CHAOS_EMPTY | CHAOS_LOST))) /* nobody can prove any more that it may go */
                 observer_violation(r->l->obs, "claim %s is still there", claim);
         }
     for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
@@ -278,7 +279,8 @@ static void judge_deleted(struct run *r)
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         store_each(r->l->plane.store, kinds[i], NULL, NULL, count_object, r);
-    if (!(r->chaos & (CHAOS_EMPTY | CHAOS_LOST)) && /* who lost the journal after the servers were gone cannot know them */
+    if (!(r->chaos &
+          (CHAOS_EMPTY | CHAOS_LOST)) && /* who lost the journal after the servers were gone cannot know them */
         (hosts_znode(r->l->hosts, "/clickhouse/tables/0/app/ev") ||
          hosts_znode(r->l->hosts, "/clickhouse/tables/1/app/ev")))
         violation(r, "Keeper still has entries of the tables");

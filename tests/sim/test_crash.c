@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The crash matrix: test-sim-crash [--scenario NAME] [--every N] [--first N] [--record N --point P --victim V] [--trace]
- * A scenario runs once to count the records of its steps. Then it runs again for each record, each named point around it
- * and each victim, which dies there; the end must be the same fleet, each process started as often as without a death, and no
- * invariant broken on the way. All runs of a scenario begin from one prepared fleet, by fork. Output is TAP.
+ * The crash matrix: test-sim-crash [--scenario NAME] [--every N] [--first N] [--record N --point P --victim V]
+ * [--trace] A scenario runs once to count the records of its steps. Then it runs again for each record, each named
+ * point around it and each victim, which dies there; the end must be the same fleet, each process started as often as
+ * without a death, and no invariant broken on the way. All runs of a scenario begin from one prepared fleet, by fork.
+ * Output is TAP.
  */
 #include <dirent.h>
 #include <getopt.h>
@@ -17,12 +18,13 @@
 #include "tests/sim/scenario.h"
 #include "workers/protocol.h"
 
-enum { EVERY = 7, FAILURES_SHOWN = 3 };
+enum { EVERY = 13, FAILURES_SHOWN = 3 };
 
 /* Around the n-th record that a worker sends to the supervisor. */
 enum point { BEFORE_RECORD, AFTER_COMMIT, BEFORE_ACK, AFTER_ACK, AFTER_EFFECT, POINTS };
-static const char *const point_names[] = {"before its record", "after its record, before the ack", "the ack is on its way",
-                                          "after the ack, before the act", "after the act's first effect"};
+static const char *const point_names[] = {"before its record", "after its record, before the ack",
+                                          "the ack is on its way", "after the ack, before the act",
+                                          "after the act's first effect"};
 enum victim { WORKER, SUPERVISOR, BOTH, SUPERVISOR_AND_JOURNAL, VICTIMS };
 static const char *const victim_names[] = {"the worker", "the supervisor", "the worker and then the supervisor",
                                            "the supervisor and its journal"};
@@ -74,7 +76,8 @@ static void on_record(struct cut *c, const struct sim_frame *f)
         snprintf(c->what, sizeof c->what, "%s: %.*s", sim_name(f->from), (int)f->len, f->body);
         if (c->point == BEFORE_RECORD)
             strike(c);
-    } else if (f->after && c->seen == c->record && f->from == c->worker && f->seq == c->seq && c->point == AFTER_COMMIT) {
+    } else if (f->after && c->seen == c->record && f->from == c->worker && f->seq == c->seq &&
+               c->point == AFTER_COMMIT) {
         strike(c);
     }
 }
@@ -139,7 +142,8 @@ static void own_journal(struct lab *l)
 
     mkdir(mine, 0700);
     while (d && (e = readdir(d))) {
-        auto_free char *from = mem_printf("%s/%s", l->journal_dir, e->d_name), *to = mem_printf("%s/%s", mine, e->d_name);
+        auto_free char *from = mem_printf("%s/%s", l->journal_dir, e->d_name),
+                       *to = mem_printf("%s/%s", mine, e->d_name);
 
         if (*e->d_name != '.')
             copy_file(from, to);
@@ -179,7 +183,8 @@ struct matrix {
     unsigned records;
 };
 
-static const char *const in_matrix[] = {"create", "upgrade", "settings", "both", "reload", "task-id", "stop", "scale-out", "scale-in", "shard-away", "delete"};
+static const char *const in_matrix[] = {"create", "upgrade",   "settings", "both",       "reload", "task-id",
+                                        "stop",   "scale-out", "scale-in", "shard-away", "delete"};
 enum { N_IN_MATRIX = sizeof in_matrix / sizeof *in_matrix };
 
 static bool prepare(struct matrix *m, const char *name)
@@ -209,8 +214,10 @@ static bool one(struct matrix *m, unsigned record, enum point point, enum victim
     if (rc == 0)
         return true;
     if (show)
-        printf("# %s, %s dies %s (record %u):\n%s#   again: test-sim-crash --scenario %s --record %u --point %d --victim %d --trace\n", m->sc.name,
-               victim_names[victim], point_names[point], record, why ? why : "", m->sc.name, record, (int)point, (int)victim);
+        printf("# %s, %s dies %s (record %u):\n%s#   again: test-sim-crash --scenario %s --record %u --point %d "
+               "--victim %d --trace\n",
+               m->sc.name, victim_names[victim], point_names[point], record, why ? why : "", m->sc.name, record,
+               (int)point, (int)victim);
     return false;
 }
 
@@ -259,14 +266,29 @@ int main(int argc, char **argv)
 
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
-        case 'n': name = optarg; break;
-        case 'e': every = (unsigned)atoi(optarg); break;
-        case 'f': first = (unsigned)atoi(optarg); break;
-        case 'r': record = (unsigned)atoi(optarg); break;
-        case 'p': point = atoi(optarg); break;
-        case 'v': victim = atoi(optarg); break;
-        case 't': trace = true; break;
-        default: return 2;
+        case 'n':
+            name = optarg;
+            break;
+        case 'e':
+            every = (unsigned)atoi(optarg);
+            break;
+        case 'f':
+            first = (unsigned)atoi(optarg);
+            break;
+        case 'r':
+            record = (unsigned)atoi(optarg);
+            break;
+        case 'p':
+            point = atoi(optarg);
+            break;
+        case 'v':
+            victim = atoi(optarg);
+            break;
+        case 't':
+            trace = true;
+            break;
+        default:
+            return 2;
         }
     }
     if (!every || (name && !scenario_named(name)))

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "tests/sim/scenario.h"
 
-enum { RUNS = 16, FAILURES_SHOWN = 2 };
+enum { RUNS = 12, FAILURES_SHOWN = 2 };
 
 static const unsigned levels[] = {
     0, CHAOS_NETWORK, CHAOS_DEATH, CHAOS_NETWORK | CHAOS_DEATH, CHAOS_DEATH | CHAOS_EMPTY, CHAOS_ALL};
