@@ -213,6 +213,15 @@ static enum step_rc first_takes_rows(struct task *t, struct err *err)
     return rc != STEP_YES || n == 0 ? rc : not_yet(t, "WAIT_CATCHUP", "%lld tables are still read-only", (long long)n);
 }
 
+/* A shard that is made now: its first host has nobody to catch up with, and nothing to miss. */
+static bool shard_is_new(struct task *t)
+{
+    for (size_t i = 0; i < t->n_hosts; i++)
+        if (same_shard(&t->hosts[i], t->host) && strcmp(host_str(&t->hosts[i], "action"), "create") != 0)
+            return false;
+    return true;
+}
+
 static enum step_rc probe(struct task *t, struct err *err)
 {
     unsigned all, serving;
@@ -223,7 +232,7 @@ static enum step_rc probe(struct task *t, struct err *err)
 
         if (rc != STEP_YES)
             return rc;
-        if (all > 0 && !t->alone_told)
+        if (all > 0 && !t->alone_told && !shard_is_new(t))
             task_incident(t, t->host->key, "JOINED_ALONE",
                           "no other replica of its shard serves: it joins without having caught up");
         t->alone_told = all > 0;
