@@ -99,6 +99,7 @@ api_patch() { # BODY: prints the moment of the answer
 
 end() {
     trap - EXIT
+    [ -z "${sampler-}" ] || kill "$sampler" 2>/dev/null
     [ -z "$OPERATOR" ] || kill -TERM "$OPERATOR" 2>/dev/null
     wait "$OPERATOR" 2>/dev/null
     [ -z "$PLANE" ] || kill -TERM "$PLANE" 2>/dev/null
