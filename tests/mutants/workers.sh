@@ -62,7 +62,6 @@ mutant "acts before the record is durable" $driver 's/if \(rc == ASK_WAIT\)\n   
 mutant "acts although the journal failed" $driver 's/if \(rc == ASK_BAD\) \{ \/\* a full disk/if (0) { \/* a full disk/'
 mutant "asks for no permit" $driver 's/return s->klass != CLASS_NONE && s->klass != CLASS_RECOVER;/return false;/'
 mutant "a refused permit is a granted one" $driver 's/attempt_failed\(t, &err\);\n        return true;\n    \}\n    t->permit_ms/}\n    t->permit_ms/'
-mutant "a resumed row loses its baseline" $driver 's/t->baseline = json_copy\(json_get\(last, "baseline"\)\);/t->baseline = NULL;/'
 mutant "a resumed row is begun again" $driver 's/t->begun = t->acted = true; /t->begun = t->acted = false; /'
 mutant "a finished host is done again" $driver 's/t->step_at = at \+ 1;/t->step_at = 0;/'
 mutant "attempts are not numbered through" $driver 's/t->attempt = row \? [^;]*;/t->attempt = 1;/'
