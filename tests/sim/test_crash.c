@@ -259,7 +259,7 @@ int main(int argc, char **argv)
     static const struct option longs[] = {{"scenario", 1, NULL, 'n'}, {"every", 1, NULL, 'e'}, {"first", 1, NULL, 'f'},
                                           {"record", 1, NULL, 'r'},   {"point", 1, NULL, 'p'}, {"victim", 1, NULL, 'v'},
                                           {"trace", 0, NULL, 't'},    {NULL, 0, NULL, 0}};
-    const char *name = NULL, *seed = getenv("SEED");
+    const char *name = NULL, *seed = getenv("CHFLEET_LONG") ? getenv("SEED") : NULL;
     unsigned every = EVERY, first = seed ? (unsigned)(strtoull(seed, NULL, 10) % EVERY) : 0, record = 0;
     int point = 0, victim = 0, c;
     bool trace = false, good = true;
