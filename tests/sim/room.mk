@@ -18,11 +18,9 @@ libsim_a_SOURCES = \
 SIM_LIBS = libsim.a libsupervisor.a libworkers.a librender.a libplanenode.a libplane.a libmodel.a libschema.a libkube.a libjournal.a libsql.a libkeeper.a \
 	$(LIBS_BASE) $(SQLITE_LIBS) $(YAML_LIBS) $(XML_LIBS) $(ZK_LIBS) $(EVENTSSL_LIBS) $(ZLIB_LIBS) $(SSL_LIBS) $(CMOCKA_LIBS) -lpthread
 
-check_PROGRAMS += test-sim-models test-sim-observer
-NO_VALGRIND += test-sim-models test-sim-observer
-# Minutes of one core: once in ./check, without sanitizers.
-EXTRA_PROGRAMS += test-sim-scenarios test-sim-crash
-SLOW_TESTS += test-sim-scenarios test-sim-crash
+# Minutes of one core, and processes that die with their memory: once in ./check, without sanitizers.
+EXTRA_PROGRAMS += test-sim-models test-sim-observer test-sim-scenarios test-sim-crash
+SLOW_TESTS += test-sim-models test-sim-observer test-sim-scenarios test-sim-crash
 test_sim_models_SOURCES = tests/sim/test_models.c
 test_sim_models_LDADD = $(SIM_LIBS)
 test_sim_observer_SOURCES = tests/sim/test_observer.c
