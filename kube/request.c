@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "kube/impl.h"
 
 enum {
@@ -165,9 +166,22 @@ static enum err_kind kind_of_status(int status)
     }
 }
 
+/* A merge patch with the UID of an object that is gone meanwhile comes back as "metadata.uid: field is immutable" (422)
+   and not as a conflict: ours is a precondition, so a conflict is what it is. */
+static bool is_another_object(const cJSON *obj)
+{
+    const cJSON *cause;
+
+    cJSON_ArrayForEach(cause, json_at(obj, "details.causes"))
+        if (str_eq(json_str(cause, "field", ""), "metadata.uid"))
+            return true;
+    return false;
+}
+
 static void explain(const struct kube_call *c, const struct http_response *res, const cJSON *obj, struct err *err)
 {
     const char *text = json_str(obj, "message", "");
+    enum err_kind kind = kind_of_status(res->status);
 
     if (res->status == 0) {
         *err = res->why;
@@ -176,7 +190,9 @@ static void explain(const struct kube_call *c, const struct http_response *res, 
     }
     if (!*text)
         text = *res->body && strlen(res->body) < 200 && !obj ? res->body : json_str(obj, "reason", "no reason given");
-    err_set(err, kind_of_status(res->status), res->status, "%s %s: %s (HTTP %d)%s", c->method, c->what, text,
+    if (res->status == 422 && is_another_object(obj))
+        kind = ERR_CONFLICT;
+    err_set(err, kind, res->status, "%s %s: %s (HTTP %d)%s", c->method, c->what, text,
             res->status,
             res->status == 401   ? "; the server does not know us: check the credentials of the kubeconfig"
             : res->status == 403 ? "; grant it by a Role or ClusterRole"

@@ -97,6 +97,26 @@ static void statuses_become_kinds_with_the_servers_words(void **state)
     }
 }
 
+static void a_patch_of_an_object_that_was_made_anew_is_a_conflict(void **state)
+{
+    struct plan p = {.failures = 9,
+                     .status = 422,
+                     .body = "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"message\":\"metadata.uid: field is "
+                             "immutable\",\"details\":{\"causes\":[{\"field\":\"metadata.uid\"}]},\"code\":422}"};
+    struct heard h = {0};
+    struct script *s;
+    struct kube *k = client(&s, &p);
+    auto_json cJSON *patch = cJSON_CreateObject();
+
+    (void)state;
+    json_set_str(json_set_obj(patch, "metadata"), "uid", "of-the-old-one");
+    kube_patch(k, KUBE_POD, "ns", "x", NULL, patch, heard_done, &h);
+    script_run(s, 60000);
+    assert_int_equal(h.n, 1);
+    assert_int_equal(h.err.kind, ERR_CONFLICT);
+    done(s, k, &h);
+}
+
 static void passing_failures_are_retried_with_back_off(void **state)
 {
     static const int statuses[] = {0, 429, 500, 503, 504};
@@ -342,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_read_gets_the_object),
         cmocka_unit_test(statuses_become_kinds_with_the_servers_words),
+        cmocka_unit_test(a_patch_of_an_object_that_was_made_anew_is_a_conflict),
         cmocka_unit_test(passing_failures_are_retried_with_back_off),
         cmocka_unit_test(a_post_without_a_known_answer_is_not_repeated),
         cmocka_unit_test(the_server_says_when_to_come_back),
