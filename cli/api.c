@@ -110,6 +110,8 @@ int api_open(struct fleet_api *a, const struct cli *c, struct err *err)
     auto_free char *plane_config = NULL;
 
     memset(a, 0, sizeof *a);
+    a->program = c->program;
+    a->data_given = cli_text(c, "data", NULL);
     a->data_dir = api_data_dir(c, err);
     if (!a->data_dir)
         return -1;
@@ -117,8 +119,8 @@ int api_open(struct fleet_api *a, const struct cli *c, struct err *err)
     a->kubeconfig = choose_kubeconfig(c, plane_config);
     a->local = is_local(a, plane_config);
     if (a->local && access(plane_config, F_OK) < 0)
-        return err_set(err, ERR_AGAIN, 0, "nothing was started in %s yet: chfleet up%s%s", a->data_dir,
-                       cli_text(c, "data", NULL) ? " --data " : "", cli_text(c, "data", ""));
+        return err_set(err, ERR_AGAIN, 0, "nothing was started in %s yet: %s up%s%s", a->data_dir, a->program,
+                       a->data_given ? " --data " : "", a->data_given ? a->data_given : "");
     if (connect_to(a, cli_text(c, "namespace", NULL), err) < 0)
         return -1;
     a->all = cli_flag(c, "all-namespaces");

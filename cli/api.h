@@ -22,6 +22,8 @@ struct fleet_api {
     char *kubeconfig;       /* the file used; NULL = kube's own search */
     char *server;           /* its URL */
     char *ns;               /* of -n, else the kubeconfig's */
+    const char *program;    /* as the user calls it, for lines to copy */
+    const char *data_given; /* --data as it was given; NULL */
     bool all;               /* --all-namespaces */
     bool local;             /* the API server is that of data_dir */
 };

@@ -46,7 +46,8 @@ struct cli_value {
 /* What was asked for. Texts are borrowed from argv. */
 struct cli {
     const struct cli_command *command;
-    bool help, plugin; /* plugin: called as kubectl-chfleet */
+    bool help, plugin;   /* plugin: called as kubectl-chfleet */
+    const char *program; /* how the user calls us: "chfleet", "kubectl chfleet", or the path typed */
     const char **args;
     int n_args;
     struct cli_value *values;

@@ -69,7 +69,8 @@ void connect_print(struct fleet_api *a, const char *ns, const char *name)
         print_lines(has_tcp ? &tcp : NULL, has_http ? &http : NULL);
     else
         printf("  kubectl port-forward -n %s service/%s 8123 9000\n", ns, service);
-    printf("  chfleet status %s --watch%s%s\n", name, *in_ns ? " -n " : "", in_ns);
+    printf("  %s status %s --watch%s%s%s%s\n", a->program, name, *in_ns ? " -n " : "", in_ns,
+           a->data_given ? " --data " : "", a->data_given ? a->data_given : "");
     if (a->local)
         printf("  export KUBECONFIG=%s; kubectl get chi,pods%s%s\n", a->kubeconfig ? a->kubeconfig : "$KUBECONFIG",
                *in_ns ? " -n " : "", in_ns);

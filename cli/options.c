@@ -181,6 +181,7 @@ int cli_parse(int argc, char **argv, struct cli *out, struct err *err)
     bool words = false; /* after "--", or after the first argument of a command that runs another one */
 
     out->plugin = str_starts(slash ? slash + 1 : argv[0], "kubectl");
+    out->program = out->plugin ? "kubectl chfleet" : slash ? argv[0] : "chfleet";
     out->args = mem_array((size_t)argc + 1, sizeof *out->args);
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;

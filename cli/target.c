@@ -79,7 +79,8 @@ int target_find(struct fleet_api *a, const char *what, const char *container, cJ
     if (n > 1)
         return err_set(err, ERR_INPUT, 0, "%s fits several pods:%s; say installation/cluster/shard/replica or the pod", what, str_text(&fit));
     if (!found)
-        return err_set(err, ERR_MISSING, 0, "there is no host or pod %s in namespace %s; chfleet status -o wide shows them", what, a->ns);
+        return err_set(err, ERR_MISSING, 0, "there is no host or pod %s in namespace %s; chfleet status -o wide shows them "
+                       "(a host is written main/0/1 or demo/main/0/1)", what, a->ns);
     if (choose_container(found, container, name, err) < 0)
         return -1;
     *pod = cJSON_DetachItemViaPointer(json_get(pods, "items"), found);
