@@ -30,6 +30,10 @@ struct observer {
     struct str text;
     struct seen *seen;
     size_t n_seen;
+    struct pair {
+        const char *image, *tag, *value;
+    } pairs[4];
+    size_t n_pairs;
     bool served[MAX_SHARDS], dark[MAX_SHARDS];
 };
 
@@ -184,8 +188,27 @@ static void tick(void *ctx)
     sim_after(o->s, o->calm ? CALM_MS : LOOK_MS, tick, o);
 }
 
+void observer_pair(struct observer *o, const char *image, const char *tag, const char *value)
+{
+    if (o->n_pairs < sizeof o->pairs / sizeof *o->pairs)
+        o->pairs[o->n_pairs++] = (struct pair){image, tag, value};
+}
+
+/* No server ever reads settings meant for another version. */
+static void look_at_start(struct observer *o, struct chost *h)
+{
+    char value[128];
+
+    for (size_t i = 0; i < o->n_pairs; i++)
+        if (strcmp(chost_image(h), o->pairs[i].image) == 0 &&
+            strcmp(chost_setting(h, o->pairs[i].tag, true, value, sizeof value), o->pairs[i].value) != 0)
+            observer_violation(o, "%s starts %s with %s = %s", chost_pod(h), o->pairs[i].image, o->pairs[i].tag, value);
+}
+
 void observer_host(struct observer *o, struct chost *h, enum chost_state was)
 {
+    if (chost_state(h) == CHOST_STARTING)
+        look_at_start(o, h);
     if (o->guard && was == CHOST_UP && chost_state(h) == CHOST_STOPPING && chost_queries(h) &&
         kubelet_balanced(o->kubelet, chost_pod(h)))
         observer_violation(o, "[2] %s is stopped behind the balancer with %u queries running", chost_pod(h),

@@ -24,6 +24,9 @@ void observer_guard(struct observer *o, bool on);
 
 void observer_calm(struct observer *o, bool on); /* little is expected to happen: it looks seldom */
 
+/* From now on a process whose image is this may start only with this value of the setting. Texts are borrowed. */
+void observer_pair(struct observer *o, const char *image, const char *tag, const char *value);
+
 /* What is told to it. */
 void observer_host(struct observer *o, struct chost *h, enum chost_state was);
 void observer_query_failed(struct observer *o, const char *pod, const char *why);

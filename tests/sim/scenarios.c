@@ -52,10 +52,55 @@ static void change_setting(struct run *r)
     run_apply(r);
 }
 
+#define LAST_POD "default/chi-demo-main-0-1-0"
+
+/* By itself: nobody is to blame for the queries that it takes along. */
+static void crash_last(void *ctx)
+{
+    kubelet_crash(((struct run *)ctx)->l->kubelet, LAST_POD);
+}
+
 static void change_both(struct run *r)
 {
+    observer_pair(r->l->obs, LAB_IMAGE, "keep_alive_timeout", "100");
+    observer_pair(r->l->obs, NEW_IMAGE, "keep_alive_timeout", "200");
     r->shape.settings = SETTING("200");
     change_image(r);
+}
+
+/* A server that dies by itself in the middle must not find what is not meant for it either. */
+static void change_both_and_crash(struct run *r)
+{
+    change_both(r);
+    sim_after(r->l->s, 2000 + sim_random(r->l->s) % 8000, crash_last, r);
+}
+
+static void judge_crashed(struct run *r)
+{
+    struct chost *h;
+
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++) {
+        unsigned n = chost_starts(h) - 1;
+
+        if (n != 1 && (n != 2 || strcmp(chost_pod(h), LAST_POD) != 0))
+            observer_violation(r->l->obs, "[4] %s was started %u times for one change", chost_pod(h), n);
+    }
+}
+
+/* Pods that are taken away by others in the middle come back and are taken in. */
+static void evict_one(void *ctx)
+{
+    struct run *r = ctx;
+    auto_free char *pod = mem_printf("chi-demo-main-%u-%u-0", (unsigned)(sim_random(r->l->s) & 1), (unsigned)(sim_random(r->l->s) & 1));
+
+    store_delete(r->l->plane.store, PK_POD, "default", pod, NULL, NULL, NULL, NULL);
+}
+
+static void change_and_evict(struct run *r)
+{
+    change_image(r);
+    for (int i = 0; i < 3; i++)
+        sim_after(r->l->s, 1000 + sim_random(r->l->s) % (r->l->dns ? 500000 : 60000), evict_one, r);
 }
 
 static void change_reloadable(struct run *r)
@@ -304,6 +349,21 @@ const struct scenario scenarios[] = {
      .change = change_setting,
      .starts = 1},
     {.name = "both", .what = "image and setting in one edit", .from = TWO_TWO, .change = change_both, .starts = 1},
+    {.name = "both-crash",
+     .what = "the same, while a server crashes",
+     .from = TWO_TWO,
+     .change = change_both_and_crash,
+     .judge = judge_crashed,
+     .starts = -1,
+     .unguarded = true,
+     .no_load = true},
+    {.name = "evict",
+     .what = "an upgrade while pods are evicted",
+     .from = TWO_TWO,
+     .change = change_and_evict,
+     .starts = -1,
+     .unguarded = true,
+     .no_load = true},
     {.name = "reload",
      .what = "a setting that needs none",
      .from = TWO_TWO,
