@@ -247,7 +247,9 @@ static void plan_changes(struct planner *m, const struct host_facts *live, struc
                    mem_str(live->listed ? "it runs, but is out of the balancer"
                                         : "it runs, but its peers do not list it"));
         else if (!quiet) /* watched until it runs: if it never does, that is a failure to be told */
-            decide(h, ACT_JOIN, mem_printf("it is out, and its server does not answer%s%s", *live->waiting ? ": " : "", live->waiting));
+            decide(
+                h, ACT_JOIN,
+                mem_printf("it is out, and its server does not answer%s%s", *live->waiting ? ": " : "", live->waiting));
     } else if (live->n_reload && *live->identity && !quiet)
         decide(h, ACT_RELOAD, reason_of(live->reload_changes, live->n_reload));
     h->ordered = (h->action == ACT_RESTART || h->action == ACT_SOFT_RESTART || h->action == ACT_RECREATE) &&

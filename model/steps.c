@@ -52,11 +52,13 @@ enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT
 static const struct step create_steps[] = {OBJECTS, STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
 static const struct step reload_steps[] = {
     CONFIG, STEP("reload", "the running server has loaded the new files", NONE, 0, 300, 2, WAITS)};
-static const struct step soft_restart_steps[] = {CONFIG,  SEEN,   LEAVE,     DRAIN, SHUTDOWN,
-                                                 STARTED, LOADED, FORGET,    SCHEMA, CAUGHT_UP, JOIN};
-static const struct step restart_steps[] = {CONFIG, LEAVE,  DRAIN,  REPLACE,   STARTED,
+static const struct step soft_restart_steps[] = {CONFIG, SEEN,   LEAVE,  DRAIN,     SHUTDOWN, STARTED,
+                                                 LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
+/* The configuration comes when the host is out: a server that dies before must not start with settings of the next
+ * version. */
+static const struct step restart_steps[] = {LEAVE,  DRAIN,  CONFIG, REPLACE,   STARTED,
                                             LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
-static const struct step recreate_steps[] = {CONFIG, LEAVE,  DRAIN,  ORPHAN,    REPLACE, STARTED,
+static const struct step recreate_steps[] = {LEAVE,  DRAIN,  CONFIG, ORPHAN,    REPLACE, STARTED,
                                              LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
 static const struct step remove_steps[] = {LEAVE_FOR_GOOD, DRAIN,      FLUSH,   HALT_FOR_GOOD,
                                            DROP_REPLICA,   DELETE_STS, VOLUMES, DELETE_OBJECTS};

@@ -26,8 +26,8 @@ static const cJSON *server_of(const cJSON *list)
     return cJSON_GetArrayItem(list, 0);
 }
 
-/* The act that was begun last has happened, whoever knows of it: another process runs than before it. Then the note's text
- * under `field`, else dflt. Caller frees. */
+/* The act that was begun last has happened, whoever knows of it: another process runs than before it. Then the note's
+ * text under `field`, else dflt. Caller frees. */
 static char *act_took_effect(const cJSON *sts, const char *identity, const char *field, const char *dflt)
 {
     const char *text = sts ? json_annotation(sts, RENDER_STEP) : NULL;
@@ -180,7 +180,9 @@ static void files(const struct gather *g, const struct host *h, const cJSON *sts
     if (is_held && g->settings.n == 0 && !json_get(json_get(desired, "data"), "chop-generated-settings_common.xml"))
         compare_add(&out->object_changes, &out->n_object, "ConfigMap data.chop-generated-settings_common.xml", "(text)",
                     NULL);
-    if (live && !json_same(json_get(json_get(live, "data"), RENDER_CONFIG_FILE), json_get(json_get(desired, "data"), RENDER_CONFIG_FILE)) &&
+    if (live &&
+        !json_same(json_get(json_get(live, "data"), RENDER_CONFIG_FILE),
+                   json_get(json_get(desired, "data"), RENDER_CONFIG_FILE)) &&
         out->n_restart == 0 && out->n_reload == 0)
         compare_add(&out->object_changes, &out->n_object, "ConfigMap data." RENDER_CONFIG_FILE, NULL, "(text)");
     file_lines_free(&own);

@@ -77,6 +77,7 @@ void inst_free(struct inst *in)
     world_timer_stop(in->s->w, &in->status_timer);
     world_timer_stop(in->s->w, &in->member_timer);
     world_timer_stop(in->s->w, &in->soak_timer);
+    world_timer_stop(in->s->w, &in->hold_timer);
     fleet_free(in->fleet);
     plan_free(in->plan);
     for (size_t i = 0; i < in->n_hosts; i++) {
@@ -594,6 +595,11 @@ static void look(struct inst *in)
         }
         return;
     }
+    if (in->hold_timer && (!res || json_int(res, "metadata.generation", 0) != in->generation)) {
+        world_timer_stop(in->s->w, &in->hold_timer);
+        op_end(in, OUT_SUPERSEDED, "a newer generation");
+        return;
+    }
     if (inst_busy(in) || in->pending) {
         in->kicked = true;
         return;
@@ -672,6 +678,34 @@ static void run_wave(struct inst *in)
     inst_run_ready_tasks(in);
 }
 
+/* How long a kubelet takes to show a changed ConfigMap in a running pod. */
+enum { COPIES_MS = 100000 };
+
+static bool common_has_settings(struct inst *in)
+{
+    auto_free char *name = mem_printf("chi-%s-common-configd", in->name);
+
+    return json_get(json_get(super_get(in->s, in->group, KUBE_CM, in->ns, name), "data"),
+                    "chop-generated-settings.xml") != NULL;
+}
+
+static void tell_hold(struct inst *in, const char *code)
+{
+    struct journal_rec rec = {.type = JRN_DECISION, .op = in->op, .object = in->key, .name = code};
+
+    rec.text = "each host's own copy of today's settings is on its way into its pod, before the common file goes";
+    journal_put(in->s->j, &rec, NULL, NULL);
+}
+
+static void copies_are_there(void *ctx)
+{
+    struct inst *in = ctx;
+
+    in->hold_timer = NULL;
+    tell_hold(in, NULL);
+    run_wave(in);
+}
+
 static void held(void *ctx, bool changed, const struct err *err)
 {
     struct inst *in = ctx;
@@ -680,6 +714,12 @@ static void held(void *ctx, bool changed, const struct err *err)
     in->pending--;
     if (err) {
         op_end(in, OUT_FAILED, err->msg);
+        return;
+    }
+    /* A server that starts between the two would find neither. */
+    if (in->holding && !in->s->endpoints && common_has_settings(in)) {
+        tell_hold(in, "WAIT_PROPAGATION");
+        in->hold_timer = world_timer(in->s->w, COPIES_MS, copies_are_there, in);
         return;
     }
     run_wave(in);
@@ -864,7 +904,40 @@ static void settled(void *ctx, bool changed, const struct err *err)
     op_end(in, err ? OUT_FAILED : OUT_DONE, err ? err->msg : "");
 }
 
-/* All hosts have their settings: the common file gets them again, then the copies go (by the next plan's apply). */
+/* The copies go. */
+static void settle_hosts(void *ctx)
+{
+    struct inst *in = ctx;
+    cJSON *list = cJSON_CreateArray();
+
+    in->hold_timer = NULL;
+    for (size_t i = 0; i < in->fleet->n_hosts; i++) {
+        cJSON *req = cJSON_CreateObject();
+
+        json_set_str(req, "what", "configmap");
+        json_set_str(req, "host", in->fleet->hosts[i]->key);
+        cJSON_AddItemToArray(list, req);
+    }
+    in->pending++;
+    apply_all(in, list, settled, in);
+}
+
+static void common_settled(void *ctx, bool changed, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    if (err) {
+        settled(in, changed, err);
+        return;
+    }
+    in->pending--;
+    if (in->s->endpoints)
+        settle_hosts(in);
+    else /* a server that starts before it sees the common file still finds its copy */
+        in->hold_timer = world_timer(in->s->w, COPIES_MS, settle_hosts, in);
+}
+
+/* All hosts have their settings: the common file gets them again, then the copies go. */
 static void settle(struct inst *in)
 {
     cJSON *list = cJSON_CreateArray(), *req = cJSON_CreateObject();
@@ -873,14 +946,8 @@ static void settle(struct inst *in)
     in->holding = false;
     json_set_str(req, "what", "common");
     cJSON_AddItemToArray(list, req);
-    for (size_t i = 0; i < in->fleet->n_hosts; i++) {
-        req = cJSON_CreateObject();
-        json_set_str(req, "what", "configmap");
-        json_set_str(req, "host", in->fleet->hosts[i]->key);
-        cJSON_AddItemToArray(list, req);
-    }
     in->pending++;
-    apply_all(in, list, settled, in);
+    apply_all(in, list, common_settled, in);
 }
 
 static void soak_over(void *ctx)

@@ -141,6 +141,7 @@ struct inst {
     size_t n_member_list;
     struct world_timer *member_timer;
     bool holding;
+    struct world_timer *hold_timer;   /* until the copies of held settings have reached the pods */
     char *held_old, *held_new; /* text of the common settings file before and after this operation */
     /* reporting */
     char *error; /* why it is blocked or failed; NULL */

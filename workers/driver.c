@@ -21,6 +21,7 @@ enum {
     BACK_OFF_MAX_MS = 2000,
     PERMIT_GOOD_MS = 10000,
     UNDO_LIMIT_S = 600,
+    PEERLESS_MS = 15000,
     MAX_BACKS = 3,
     FENCE_TRIES = 3
 };
@@ -162,6 +163,7 @@ static void begin_attempt(struct task *t, unsigned tried)
     t->attempt = row ? (unsigned)json_int(row, "attempt", 0) + 1 : 1;
     t->tried = tried;
     t->guard_wait_ms = BACK_OFF_MIN_MS;
+    t->peerless_ms = 0;
     t->begun = t->acted = false;
     t->permit_ms = t->settled_ms = 0;
     t->progress_mark = 0;
@@ -391,6 +393,8 @@ static bool in_permit(struct task *t)
     }
     if (others_first(t))
         return defer_host(t);
+    if (!t->n_asks)
+        t->asked_ms = world_mono(t->w);
     body = cJSON_CreateObject();
     json_set_str(body, "host", row_host(t));
     json_set_str(body, "step", t->step->name);
@@ -410,7 +414,7 @@ static bool in_permit(struct task *t)
         return true;
     }
     t->permit_ms = world_mono(t->w);
-    new_deadline(t); /* waiting for the permit was not this step's time */
+    t->deadline_ms += t->permit_ms - t->asked_ms; /* waiting for the permit was not this step's time */
     enter(t, PHASE_GUARD);
     return true;
 }
@@ -450,6 +454,45 @@ static bool defer_host(struct task *t)
     return true;
 }
 
+static const struct step *leave_of(const struct task *t)
+{
+    size_t at;
+
+    return t->host ? step_named(t->table, "leave", &at) : NULL;
+}
+
+/* It is out and was not stopped yet, and the others of its shard have failed meanwhile. */
+static bool peerless(struct task *t)
+{
+    const struct step *leave = leave_of(t);
+    uint64_t now = world_mono(t->w);
+
+    if (strcmp(t->waiting, "WAIT_PEER") != 0 || !t->left || !leave || !leave->has_undo) {
+        t->peerless_ms = 0;
+        return false;
+    }
+    if (!t->peerless_ms)
+        t->peerless_ms = now;
+    return now - t->peerless_ms >= PEERLESS_MS;
+}
+
+/* Clients need it more than it needs its change: back in, and then from the beginning. */
+static bool rejoin(struct task *t)
+{
+    size_t at = 0;
+
+    close_undone(t, "no other replica serves: it joins again first");
+    snprintf(t->undo_outcome, sizeof t->undo_outcome, "%s", "again");
+    err_set(&t->fail, ERR_NONE, 0, "%s", "no other replica of its shard serves");
+    t->step = step_named(t->table, "leave", &at);
+    t->step_at = at;
+    t->fns = step_fns_find("leave", t->kind);
+    t->deadline_ms = world_mono(t->w) + UNDO_LIMIT_S * UINT64_C(1000);
+    t->stopped_server = false;
+    enter(t, PHASE_UNDO);
+    return true;
+}
+
 static bool in_guard(struct task *t)
 {
     struct err err = ERR_INIT;
@@ -465,6 +508,8 @@ static bool in_guard(struct task *t)
         enter(t, PHASE_ACT);
         return true;
     case STEP_NO: /* the world moved: look again whether it is done already, then ask again */
+        if (peerless(t))
+            return rejoin(t);
         round_over(t);
         t->phase = PHASE_PROBE;
         t->next_poll_ms = world_mono(t->w) + t->guard_wait_ms;
@@ -521,6 +566,11 @@ static bool in_check(struct task *t)
     return true;
 }
 
+static const char *undo_says(const struct task *t)
+{
+    return strcmp(t->undo_outcome, "again") == 0 ? "failed" : t->undo_outcome;
+}
+
 static bool in_undo(struct task *t)
 {
     struct err err = ERR_INIT;
@@ -533,11 +583,16 @@ static bool in_undo(struct task *t)
         return false;
     }
     if (rc == STEP_FAIL) {
-        finish(t, t->undo_outcome, "%s; and joining again failed: %s", t->fail.msg, err.msg);
+        finish(t, undo_says(t), "%s; and joining again failed: %s", t->fail.msg, err.msg);
         return true;
     }
     t->left = false;
     record_end(t, "undone", t->fail.msg);
+    if (strcmp(t->undo_outcome, "again") == 0) {
+        t->peerless_ms = 0;
+        start_step(t);
+        return true;
+    }
     finish(t, t->undo_outcome, "%s", t->fail.msg);
     return true;
 }
@@ -762,7 +817,7 @@ static bool one_move(struct task *t)
         return true;
     if (t->phase != PHASE_PERMIT && !(t->phase == PHASE_FENCE && t->fence_all) && world_mono(t->w) >= t->deadline_ms) {
         if (t->phase == PHASE_UNDO)
-            finish(t, t->undo_outcome, "%s; and joining again was not done in %d s", t->fail.msg, UNDO_LIMIT_S);
+            finish(t, undo_says(t), "%s; and joining again was not done in %d s", t->fail.msg, UNDO_LIMIT_S);
         else
             too_late(t);
         return true;

@@ -100,6 +100,8 @@ struct task {
     bool polled;      /* this round asked somebody else than the facts */
     unsigned quiet;   /* for steps that want an answer twice in a row */
     uint32_t queries; /* counter for query ids */
+    uint64_t peerless_ms; /* out, and nobody else of the shard serves, since then; 0 = not so */
+    uint64_t asked_ms;    /* when the permit was asked for */
     uint32_t back_off_ms, guard_wait_ms;
     struct world_timer *wake;
     uint64_t next_poll_ms; /* 0 = only an event or the deadline goes on */

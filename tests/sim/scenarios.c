@@ -72,7 +72,7 @@ static void change_both(struct run *r)
 static void change_both_and_crash(struct run *r)
 {
     change_both(r);
-    sim_after(r->l->s, 2000 + sim_random(r->l->s) % 8000, crash_last, r);
+    sim_after(r->l->s, 2000 + sim_random(r->l->s) % (r->l->dns ? 1200000 : 30000), crash_last, r);
 }
 
 static void judge_crashed(struct run *r)
@@ -91,7 +91,8 @@ static void judge_crashed(struct run *r)
 static void evict_one(void *ctx)
 {
     struct run *r = ctx;
-    auto_free char *pod = mem_printf("chi-demo-main-%u-%u-0", (unsigned)(sim_random(r->l->s) & 1), (unsigned)(sim_random(r->l->s) & 1));
+    auto_free char *pod =
+        mem_printf("chi-demo-main-%u-%u-0", (unsigned)(sim_random(r->l->s) & 1), (unsigned)(sim_random(r->l->s) & 1));
 
     store_delete(r->l->plane.store, PK_POD, "default", pod, NULL, NULL, NULL, NULL);
 }
