@@ -513,7 +513,7 @@ static bool is_lost(struct inst *in, const struct host *h, const struct hostrec 
 {
     const cJSON *pod = hostfacts_pod(in, h->sts);
     const char *label = json_label(pod, "clickhouse.altinity.com/ready");
-    bool at_work = rec->step[0] && !rec->finished && rec->action != ACT_NONE;
+    bool at_work = rec->step[0] && !rec->finished && !rec->joined && rec->action != ACT_NONE;
 
     return !at_work && compare_pod_ready(pod) && !str_eq(label, "yes");
 }
@@ -659,6 +659,7 @@ static void take_tasks(struct inst *in, const struct plan *p)
         if (h->action != p->hosts[i].action || p->generation != in->generation)
             h->replans = 0;
         h->step[0] = '\0';
+        h->joined = false;
         h->out_since_ms = 0;
         h->action = p->hosts[i].action;
         h->finished = h->action == ACT_NONE;
@@ -888,6 +889,8 @@ static void start_task(struct task *t)
 
     if (link_start(t->inst, t, false, &err) == 0) {
         t->state = TASK_RUN;
+        if (t->resume && cJSON_GetArraySize(t->resume) > 0)
+            member_resume(t->inst);
         return;
     }
     log_warn(t->object, "worker does not start: %s; trying again", err.msg);
@@ -1141,6 +1144,7 @@ static int recover_step(void *ctx, const struct journal_step *row)
     else
         inst_host_need(t->inst, row->object)->disrupted = is_shard_task(t);
     snprintf(inst_host_need(t->inst, row->object)->step, sizeof t->inst->hosts->step, "%s", row->name);
+    inst_host_need(t->inst, row->object)->joined = link_has_joined(row->name, row->outcome);
     if (row->baseline && *row->baseline) {
         cJSON *b = json_parse(row->baseline, strlen(row->baseline), NULL);
 

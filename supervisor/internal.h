@@ -35,6 +35,7 @@ struct hostrec {
     bool held_turn; /* held settings: this host has got the new ones */
     bool disrupted; /* a disruptive step is begun and the host has not joined since */
     bool finished;  /* its action of this operation is done */
+    bool joined;    /* its task has put it back in; other hosts of that task may still be at work */
     bool ordered;   /* its restart is ordered by spec.restart: its StatefulSet gets the plan's token */
     bool objects;   /* its Service or metadata are written with the shared objects */
     char step[48], waiting[40], text[320];
@@ -244,6 +245,7 @@ unsigned governor_shard_slots(struct inst *in, const char *cluster); /* shard ta
 /* ---- member.c ---- */
 void member_ask(struct wproc *wp, uint32_t seq, const cJSON *req);
 void member_look(struct inst *in);
+void member_resume(struct inst *in);
 void member_done(struct inst *in, bool ok, const cJSON *late);
 void member_worker_gone(struct inst *in);
 void member_init(struct inst *in, const struct facts *facts);
@@ -258,6 +260,7 @@ void link_facts(struct inst *in, const char *host_key); /* to every worker that 
 void link_stop(struct wproc *wp, const char *why, bool now);
 void link_kill(struct wproc *wp, const char *why);
 void link_watchdog(struct super *s);
+bool link_has_joined(const char *step, enum outcome outcome); /* this end of a row put its host back in */
 
 /* ---- http.c: /healthz, /readyz, /status, /metrics, the live page ---- */
 struct http_front;

@@ -484,6 +484,11 @@ static cJSON *forget_begun(struct task *t, const char *host, const char *step)
     return baseline;
 }
 
+bool link_has_joined(const char *step, enum outcome outcome)
+{
+    return strcmp(step, "join") == 0 && (outcome == OUT_DONE || outcome == OUT_ALREADY);
+}
+
 static void on_record(struct wproc *wp, uint32_t seq, const cJSON *req)
 {
     struct super *s = wp->inst->s;
@@ -524,7 +529,8 @@ static void on_record(struct wproc *wp, uint32_t seq, const cJSON *req)
         governor_no_wait(wp->inst, h->key);
         h->text[0] = '\0';
         h->since_ms = world_wall(s->w);
-        if (!begin && strcmp(step, "join") == 0 && (rec.outcome == OUT_DONE || rec.outcome == OUT_ALREADY))
+        h->joined = !begin && link_has_joined(step, rec.outcome);
+        if (h->joined)
             h->disrupted = false; /* also when it was in already, and nobody had to ask for it */
     }
     journal_put(s->j, &rec, record_durable, p);

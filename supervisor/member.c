@@ -235,6 +235,14 @@ static void publish(void *ctx)
     }
 }
 
+/* A task goes on whose host may have left before we came: nobody asks for that again, and its list may not be
+ * everywhere yet. */
+void member_resume(struct inst *in)
+{
+    if (in->member_unknown && !in->member_running && !in->member_timer)
+        in->member_timer = world_timer(in->s->w, RETRY_MS, publish, in);
+}
+
 void member_worker_gone(struct inst *in)
 {
     in->member_wp = NULL;

@@ -346,7 +346,9 @@ static void poll_files(void *ctx)
 {
     struct later *l = ctx;
 
-    if (l->h->serial == l->serial && l->h->state == CHOST_UP)
+    if (l->h->serial == l->serial && l->h->state == CHOST_STARTING) /* it looks when it has come up */
+        after(l->h, POLL_MS, poll_files, *l);
+    else if (l->h->serial == l->serial && l->h->state == CHOST_UP)
         config_load(l->h, false);
     free(l);
 }
@@ -369,7 +371,8 @@ void chost_mount(struct chost *h, const char *configmap, cJSON *data)
     cJSON_Delete(m->data);
     m->data = data ? data : cJSON_CreateObject();
     m->written_ms = now;
-    if (h->state == CHOST_UP && !same_second) /* times are compared in whole seconds: else it is never noticed */
+    if ((h->state == CHOST_UP || h->state == CHOST_STARTING) &&
+        !same_second) /* times are compared in whole seconds: else it is never noticed */
         after(h, upto(h->hs, POLL_MS), poll_files, (struct later){0});
 }
 

@@ -24,6 +24,9 @@ void observer_guard(struct observer *o, bool on);
 
 void observer_calm(struct observer *o, bool on); /* little is expected to happen: it looks seldom */
 
+/* Somebody else takes a server away now: what is said in the next minute may not know it yet. */
+void observer_outside(struct observer *o);
+
 /* From now on a process whose image is this may start only with this value of the setting. Texts are borrowed. */
 void observer_pair(struct observer *o, const char *image, const char *tag, const char *value);
 

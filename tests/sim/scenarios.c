@@ -57,7 +57,10 @@ static void change_setting(struct run *r)
 /* By itself: nobody is to blame for the queries that it takes along. */
 static void crash_last(void *ctx)
 {
-    kubelet_crash(((struct run *)ctx)->l->kubelet, LAST_POD);
+    struct run *r = ctx;
+
+    observer_outside(r->l->obs);
+    kubelet_crash(r->l->kubelet, LAST_POD);
 }
 
 static void change_both(struct run *r)
@@ -94,6 +97,7 @@ static void evict_one(void *ctx)
     auto_free char *pod =
         mem_printf("chi-demo-main-%u-%u-0", (unsigned)(sim_random(r->l->s) & 1), (unsigned)(sim_random(r->l->s) & 1));
 
+    observer_outside(r->l->obs);
     store_delete(r->l->plane.store, PK_POD, "default", pod, NULL, NULL, NULL, NULL);
 }
 
