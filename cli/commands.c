@@ -70,6 +70,11 @@ static const struct cli_option why_options[] = {
     {'A', "all-namespaces", NULL, NULL, "in all namespaces"},
     END_OF_OPTIONS,
 };
+static const struct cli_option no_options[] = {END_OF_OPTIONS};
+static const struct cli_option hold_options[] = {
+    {0, "reason", "TEXT", NULL, "why; status and chfleet why show it"},
+    END_OF_OPTIONS,
+};
 static const struct cli_option logs_options[] = {
     {'f', "follow", NULL, NULL, "go on printing as lines come"},
     {'c', "container", "NAME", NULL, "which container (default: the database)"},
@@ -169,6 +174,23 @@ const struct cli_command cli_commands[] = {
      "  chfleet why demo\n"
      "  chfleet why demo/main/0            only this shard",
      why_options, 0, 1, false, cmd_why},
+    {"hold", "NAME [HOST]", "Take nothing out for now",
+     "Until chfleet release, nothing of the installation (or of this host) that serves is taken out for a change; what is\n"
+     "out already comes back. A running upgrade stands still between two hosts. Stop, removal and deletion are your own\n"
+     "word and are not held. It is the annotation chfleet.io/hold, so it outlives the operator.\n\n"
+     "  chfleet hold demo --reason INC-1234\n"
+     "  chfleet hold demo main/0/1 --reason backup",
+     hold_options, 1, 2, false, cmd_hold},
+    {"release", "NAME [HOST]", "Let changes go on",
+     "Changes of the installation (or of this host) go on.\n\n"
+     "  chfleet release demo",
+     no_options, 1, 2, false, cmd_release},
+    {"retry", "NAME", "Try again what failed",
+     "After a failed change nothing else that serves is taken out until the spec changes. When not the spec was wrong but\n"
+     "the world around it (a registry, a disk, a quota), put that right, then say so with this. It is the annotation\n"
+     "chfleet.io/command: retry.\n\n"
+     "  chfleet retry demo",
+     no_options, 1, 1, false, cmd_retry},
     {"logs", "HOST", "Print a server's log",
      "HOST is a pod, or a host as chfleet status shows it (main/0/1, or demo/main/0/1 when several fit).\n\n"
      "  chfleet logs main/0/1 -f\n"

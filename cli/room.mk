@@ -14,6 +14,7 @@ libcli_a_SOURCES = \
 	cli/cmd_explain.c \
 	cli/cmd_get.c \
 	cli/cmd_history.c \
+	cli/cmd_hold.c \
 	cli/cmd_kubeconfig.c \
 	cli/cmd_plan.c \
 	cli/cmd_status.c \

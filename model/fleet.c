@@ -52,6 +52,14 @@ static int domain(struct build *b, struct err *err)
     return 0;
 }
 
+static void hold(struct fleet *f)
+{
+    const cJSON *reason = json_get(f->annotations, FLEET_HOLD);
+
+    if (cJSON_IsString(reason) && *reason->valuestring && str_bool(reason->valuestring) != 0)
+        fleet_warn(f, "held by annotation " FLEET_HOLD ": %s: nothing that serves is taken out", reason->valuestring);
+}
+
 static void switches(struct build *b)
 {
     struct fleet *f = b->f;
@@ -68,6 +76,7 @@ static void switches(struct build *b)
     f->ddl_profile = *profile ? mem_str(profile) : NULL;
     f->labels = json_at(f->resource, "metadata.labels");
     f->annotations = json_at(f->resource, "metadata.annotations");
+    hold(f);
     f->chfleet = json_get(b->spec, "chfleet");
     f->consent = json_at(f->chfleet, "consent");
     f->propagation_timeout_s = json_int(b->spec, "reconcile.configMapPropagationTimeout", 0);

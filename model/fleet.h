@@ -121,6 +121,9 @@ struct cluster {
     } rec;
 };
 
+/* Annotation of a resource or of a host's StatefulSet: a reason why nothing that serves may be taken out. */
+#define FLEET_HOLD "chfleet.io/hold"
+
 struct fleet {
     enum fleet_kind kind;
     char *ns, *name, *uid, *key; /* key = "ns/name" (CHI) or "ns/name.keeper" (CHK) */

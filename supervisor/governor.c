@@ -146,16 +146,22 @@ static struct shard_view view_shard(struct inst *in, const char *key)
     return v;
 }
 
-static unsigned unavailable(struct inst *in)
+static unsigned others_unavailable(struct inst *in, const char *but)
 {
     unsigned n = 0;
 
-    for (size_t i = 0; i < in->fleet->n_hosts; i++) {
-        struct hostrec *rec = inst_host(in, in->fleet->hosts[i]->key);
-
-        n += (rec && rec->disrupted) || !hostfacts_serves(in, in->fleet->hosts[i]->key);
-    }
+    for (size_t i = 0; i < in->fleet->n_hosts; i++)
+        n += strcmp(in->fleet->hosts[i]->key, but) != 0 && !hostfacts_serves(in, in->fleet->hosts[i]->key);
     return n;
+}
+
+static bool held(struct inst *in, struct permit *p)
+{
+    const char *reason = command_hold(in, p->host);
+
+    if (reason)
+        waits(in, p, "WAIT_HOLD", "held by annotation " FLEET_HOLD ": %s", reason);
+    return reason != NULL;
 }
 
 /* NULL: may go. Else the reason code; text is said through waits(). */
@@ -163,16 +169,21 @@ static bool planned_may(struct inst *in, struct permit *p)
 {
     struct shard_view v = view_shard(in, p->host);
     int64_t budget = json_int(in->fleet->chfleet, "budgets.maxUnavailableHosts", 0);
+    unsigned out = others_unavailable(in, p->host);
     struct err err = ERR_INIT;
 
-    if (!hostfacts_serves(in, p->host))
-        return true; /* a host that does not serve can lose nothing */
+    /* A host that takes no queries can lose nothing. What the journal says is begun is not asked: the step may have
+       died before it had its permit. */
+    if (!hostfacts_takes_queries(in, p->host))
+        return true;
     if (in->halted && in->halted_generation == in->generation) {
         waits(in, p, "HALTED",
               "a change failed in this generation: %s. Correct the spec; nothing else is taken out until then",
               in->error ? in->error : "see the incidents");
         return false;
     }
+    if (held(in, p))
+        return false;
     if (!window_open(in->s->w, json_get(in->fleet->chfleet, "windows"), world_wall(in->s->w), &err)) {
         waits(in, p, "WAIT_WINDOW", "%s",
               err.msg[0] ? err.msg : "outside the maintenance windows of spec.chfleet.windows");
@@ -186,9 +197,9 @@ static bool planned_may(struct inst *in, struct permit *p)
         waits(in, p, "WAIT_PEER", "no other replica of the shard serves: this one stays until one does");
         return false;
     }
-    if (budget > 0 && unavailable(in) >= (unsigned)budget) {
-        waits(in, p, "WAIT_BUDGET", "%u hosts are out, spec.chfleet.budgets.maxUnavailableHosts allows %lld",
-              unavailable(in), (long long)budget);
+    if (budget > 0 && out >= (unsigned)budget) {
+        waits(in, p, "WAIT_BUDGET", "%u hosts are out, spec.chfleet.budgets.maxUnavailableHosts allows %lld", out,
+              (long long)budget);
         return false;
     }
     return true;
@@ -209,7 +220,11 @@ static bool keeper_may(struct inst *in, struct permit *p)
     size_t all = in->fleet->n_hosts;
     unsigned others = keepers_serving(in, p->host);
 
-    if (all <= 1 || !hostfacts_serves(in, p->host))
+    if (!hostfacts_serves(in, p->host))
+        return true;
+    if (held(in, p))
+        return false;
+    if (all <= 1)
         return true;
     if (others < all / 2 + 1 && all > 2) {
         waits(in, p, "WAIT_QUORUM", "%u of the other %zu Keeper members serve, a quorum of %zu must stay", others,

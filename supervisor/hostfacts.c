@@ -305,7 +305,7 @@ cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key)
     return out;
 }
 
-bool hostfacts_serves(struct inst *in, const char *key)
+bool hostfacts_takes_queries(struct inst *in, const char *key)
 {
     struct hostrec *rec = inst_host(in, key);
     char sts[300];
@@ -320,5 +320,12 @@ bool hostfacts_serves(struct inst *in, const char *key)
         return false;
     if (in->group == GROUP_CHK)
         return true;
-    return label && strcmp(label, "yes") == 0 && rec && rec->want_in && rec->listed && !rec->disrupted;
+    return label && strcmp(label, "yes") == 0 && rec && rec->want_in && rec->listed;
+}
+
+bool hostfacts_serves(struct inst *in, const char *key)
+{
+    const struct hostrec *rec = inst_host(in, key);
+
+    return hostfacts_takes_queries(in, key) && (in->group == GROUP_CHK || !rec->disrupted);
 }

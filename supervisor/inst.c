@@ -578,6 +578,17 @@ static void recall_failure(struct inst *in, const cJSON *res)
     inst_set_error(in, "FAILED", "%s", said);
 }
 
+void inst_retry(struct inst *in)
+{
+    if (in->halted)
+        note_failure(in, NULL);
+    in->halted = false;
+    in->backoff_ms = in->repeat_at = 0;
+    in->repeats = 0;
+    inst_set_error(in, NULL, NULL);
+    status_write_now(in); /* the status must not say any more what a successor would believe */
+}
+
 static void look(struct inst *in)
 {
     const cJSON *res = super_resource(in);
@@ -618,6 +629,8 @@ static void look(struct inst *in)
         return;
     }
     recall_failure(in, res);
+    if (!deleting && command_look(in, res))
+        return;
     desired_need_secrets(in);
     if (!in->secrets_waiting)
         plan_now(in, res);

@@ -209,6 +209,12 @@ void inst_run_ready_tasks(struct inst *in);
 void inst_look_for_lost(struct inst *in); /* on each tick */
 int inst_recover(struct super *s, const struct journal_op *op);
 
+void inst_retry(struct inst *in); /* forgets that a change failed in this generation, and when to try again */
+
+/* ---- command.c: annotations chfleet.io/hold and chfleet.io/command ---- */
+const char *command_hold(struct inst *in, const char *host); /* why this host may not be taken out; NULL. Borrowed. */
+bool command_look(struct inst *in, const cJSON *res); /* true: a command is being taken; a look follows by itself */
+
 /* ---- desired.c ---- */
 void desired_ctx(struct inst *in, struct render_ctx *c);
 int desired_fleet(struct inst *in, struct fleet **out, struct err *err);
@@ -230,7 +236,8 @@ void apply_all(struct inst *in, cJSON *list, apply_done_fn *done, void *ctx);
 
 /* ---- hostfacts.c ---- */
 cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key); /* FACTS of protocol.h */
-bool hostfacts_serves(struct inst *in, const char *key); /* pod ready, labelled in, listed, nothing disruptive open */
+bool hostfacts_takes_queries(struct inst *in, const char *key); /* pod ready, labelled in, listed */
+bool hostfacts_serves(struct inst *in, const char *key);        /* and nothing disruptive is begun on it */
 const cJSON *hostfacts_pod(struct inst *in, const char *sts);
 const char *hostfacts_sts(struct inst *in, const char *key, char *buf,
                           size_t size); /* object name for a key, live or wanted */

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libsupervisor.a
 libsupervisor_a_SOURCES = \
 	supervisor/apply.c \
+	supervisor/command.c \
 	supervisor/desired.c \
 	supervisor/governor.c \
 	supervisor/hostfacts.c \

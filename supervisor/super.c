@@ -108,6 +108,7 @@ static void resource_changed(void *ctx, enum kube_change what, const cJSON *old,
     if (what != KUBE_GONE && is_suspended(obj))
         log_note(in->key, "spec.suspend is set: nothing is done");
     inst_kick(in, 0);
+    governor_look(s); /* a hold may be over */
 }
 
 static void owned_changed(void *ctx, enum kube_change what, const cJSON *old, const cJSON *obj)

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Words to a running operator are annotations, so that they are in the API server's audit log, need no more rights than
+ * the resource itself, and wait for an operator that is not there.
+ *
+ *   chfleet.io/hold: REASON      on an installation, or on the StatefulSet of one host: nothing that serves is taken out
+ *                                while it stands. What is out already comes back.
+ *   chfleet.io/command: retry    what failed in this generation is tried again. Taken away when it is done.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "supervisor/internal.h"
+
+#define COMMAND "chfleet.io/command"
+
+static const char *hold_of(const cJSON *obj)
+{
+    const char *reason = json_annotation(obj, FLEET_HOLD);
+
+    return reason && *reason && str_bool(reason) != 0 ? reason : NULL;
+}
+
+const char *command_hold(struct inst *in, const char *host)
+{
+    const char *reason = hold_of(super_resource(in));
+    char sts[310];
+
+    if (reason)
+        return reason;
+    return hold_of(super_get(in->s, in->group, KUBE_STS, in->ns, hostfacts_sts(in, host, sts, sizeof sts)));
+}
+
+static void taken(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    (void)status;
+    in->pending--;
+    if (err && err->kind != ERR_CONFLICT && err->kind != ERR_MISSING)
+        log_warn(in->key, "%s; trying again", err->msg);
+    if (obj && !err)
+        kube_cache_put(in->group == GROUP_CHI ? in->s->chi : in->s->chk, obj);
+    inst_kick(in, err ? 1000 : 0);
+}
+
+/* With the resourceVersion it was read at: a newer word is not taken away unread. */
+static void take_away(struct inst *in, const cJSON *res)
+{
+    auto_json cJSON *patch = cJSON_CreateObject();
+    cJSON *meta = json_set_obj(patch, "metadata");
+
+    json_set(json_set_obj(meta, "annotations"), COMMAND, cJSON_CreateNull());
+    json_set_str(meta, "resourceVersion", json_rv(res));
+    in->pending++;
+    kube_patch(in->s->kube, in->kind, in->ns, in->name, NULL, patch, taken, in);
+}
+
+bool command_look(struct inst *in, const cJSON *res)
+{
+    const char *word = json_annotation(res, COMMAND);
+
+    if (!word)
+        return false;
+    if (strcmp(word, "retry") == 0) {
+        log_note(in->key, "%s: retry: what failed is tried again", COMMAND);
+        inst_retry(in);
+    } else {
+        super_incident(in->s, in, NULL, "BAD_COMMAND", "annotation %s: \"%.80s\" is no command; there is: retry", COMMAND,
+                       word);
+    }
+    take_away(in, res);
+    return true;
+}
