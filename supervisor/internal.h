@@ -142,8 +142,8 @@ struct inst {
     size_t n_member_list;
     struct world_timer *member_timer;
     bool holding;
-    struct world_timer *hold_timer;   /* until the copies of held settings have reached the pods */
-    char *held_old, *held_new; /* text of the common settings file before and after this operation */
+    struct world_timer *hold_timer; /* until the copies of held settings have reached the pods */
+    char *held_old, *held_new;      /* text of the common settings file before and after this operation */
     /* reporting */
     char *error; /* why it is blocked or failed; NULL */
     char *error_code;
@@ -198,18 +198,37 @@ void inst_kick(struct inst *in, uint64_t delay_ms);
 void inst_owned_changed(struct inst *in, enum kube_kind kind, const cJSON *obj);
 /* Length of "ns/installation", which host keys begin with (the key of a Keeper installation is longer by ".keeper"). */
 size_t inst_prefix(const struct inst *in);
-void inst_task_over(struct inst *in, struct task *t);
 void inst_free(struct inst *in);
+void inst_free_tasks(struct inst *in);
 void inst_forget(struct inst *in); /* the resource is gone: another of the same name starts from nothing */
 struct hostrec *inst_host(struct inst *in, const char *key); /* NULL */
 struct hostrec *inst_host_need(struct inst *in, const char *key);
 bool inst_busy(const struct inst *in);
 void inst_set_error(struct inst *in, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void inst_run_ready_tasks(struct inst *in);
-void inst_look_for_lost(struct inst *in); /* on each tick */
-int inst_recover(struct super *s, const struct journal_op *op);
-
+/* A failure outlives the supervisor that saw it; text NULL: it is over. */
+void inst_note_failure(struct inst *in, const char *text);
+void inst_recall_failure(struct inst *in, const cJSON *res);
 void inst_retry(struct inst *in); /* forgets that a change failed in this generation, and when to try again */
+
+/* ---- look.c ---- */
+void inst_look(struct inst *in);          /* plans when nothing is under way; else supersedes what is out of date */
+void inst_look_for_lost(struct inst *in); /* on each tick */
+
+/* ---- op.c ---- */
+void op_begin(struct inst *in, struct fleet *f, struct plan *p); /* in->fleet is f; p is taken */
+void op_end(struct inst *in, enum outcome outcome, const char *why);
+void op_run_wave(struct inst *in); /* the first that has tasks left */
+void op_run_ready_tasks(struct inst *in);
+void op_task_over(struct inst *in, struct task *t);
+bool op_is_shard_task(const struct task *t);
+
+/* ---- settings.c: held settings ---- */
+void settings_hold(struct inst *in);                                /* then op_run_wave() */
+void settings_held(void *ctx, bool changed, const struct err *err); /* an apply_done_fn: the copies are written */
+void settings_settle(struct inst *in);                              /* then op_end() */
+
+/* ---- recover.c ---- */
+int inst_recover(struct super *s, const struct journal_op *op);
 
 /* ---- command.c: annotations chfleet.io/hold and chfleet.io/command ---- */
 const char *command_hold(struct inst *in, const char *host); /* why this host may not be taken out; NULL. Borrowed. */
@@ -236,8 +255,8 @@ void apply_all(struct inst *in, cJSON *list, apply_done_fn *done, void *ctx);
 
 /* ---- hostfacts.c ---- */
 cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key); /* FACTS of protocol.h */
-bool hostfacts_takes_queries(struct inst *in, const char *key); /* pod ready, labelled in, listed */
-bool hostfacts_serves(struct inst *in, const char *key);        /* and nothing disruptive is begun on it */
+bool hostfacts_takes_queries(struct inst *in, const char *key);                 /* pod ready, labelled in, listed */
+bool hostfacts_serves(struct inst *in, const char *key); /* and nothing disruptive is begun on it */
 const cJSON *hostfacts_pod(struct inst *in, const char *sts);
 const char *hostfacts_sts(struct inst *in, const char *key, char *buf,
                           size_t size); /* object name for a key, live or wanted */

@@ -618,7 +618,7 @@ static void on_done(struct wproc *wp, const cJSON *req)
         wp->inst->s->w->ops->kill(wp->inst->s->w, wp->proc);
     if (t->inst->s->stopping && t->state == TASK_SUPERSEDED) /* goes on after the next start, from the journal */
         return;
-    inst_task_over(t->inst, t);
+    op_task_over(t->inst, t);
 }
 
 static void on_frame(void *ctx, const struct frame *f)
@@ -684,7 +684,7 @@ static void retry(void *ctx)
     struct task *t = ctx;
 
     t->retry = NULL;
-    inst_run_ready_tasks(t->inst);
+    op_run_ready_tasks(t->inst);
 }
 
 static void task_lost(struct task *t, int status)
@@ -701,7 +701,7 @@ static void task_lost(struct task *t, int status)
         t->state = TASK_FAILED;
         free(t->error);
         t->error = mem_printf("%s: its worker died %u times", t->object, t->tries);
-        inst_task_over(t->inst, t);
+        op_task_over(t->inst, t);
         return;
     }
     t->retry = world_timer(s->w, t->tries < 2 ? 0 : 100ull << t->tries, retry, t);
@@ -731,7 +731,7 @@ static void on_exit_status(void *ctx, int status)
     free(wp);
     if (t)
         task_lost(t, status);
-    inst_run_ready_tasks(in);
+    op_run_ready_tasks(in);
     if (!inst_busy(in) && in->kicked)
         inst_kick(in, 0);
 }

@@ -10,7 +10,11 @@ libsupervisor_a_SOURCES = \
 	supervisor/inst.c \
 	supervisor/internal.h \
 	supervisor/link.c \
+	supervisor/look.c \
 	supervisor/member.c \
+	supervisor/op.c \
+	supervisor/recover.c \
+	supervisor/settings.c \
 	supervisor/status.c \
 	supervisor/super.c supervisor/super.h \
 	supervisor/window.c supervisor/window.h
