@@ -72,6 +72,12 @@ static void add_volumes(cJSON *out, const struct host *h)
     }
 }
 
+/* Where a worker reaches a host: lists of peers hold the name alone, but the operator lives in a namespace of its own. */
+static const char *reached_at(const struct inst *in, const struct host *h)
+{
+    return in->s->endpoints ? h->address : h->fqdn;
+}
+
 static cJSON *wanted_host_json(struct inst *in, const struct host *h)
 {
     cJSON *j = cJSON_CreateObject(), *want = json_set_obj(j, "want");
@@ -88,7 +94,7 @@ static cJSON *wanted_host_json(struct inst *in, const struct host *h)
     json_set_str(j, "sts", h->sts);
     json_set_str(j, "service", h->service);
     json_set_str(j, "configmap", h->configmap);
-    json_set_str(j, "address", h->address);
+    json_set_str(j, "address", reached_at(in, h));
     json_set_str(j, "macro_replica", h->service);
     json_set_bool(j, "secure", h->secure && !h->ports[PORT_HTTP]);
     json_set_bool(j, "ephemeral", h->ephemeral);
@@ -128,7 +134,7 @@ static cJSON *live_host_json(struct inst *in, const char *key)
     json_set_str(j, "sts", sts);
     json_set_str(j, "service", sts);
     json_set_str(j, "macro_replica", sts);
-    auto_free char *dns = mem_printf("%s.%s.svc.cluster.local", sts, in->ns);
+    auto_free char *dns = in->fleet ? fleet_fqdn(in->fleet, sts) : mem_printf("%s.%s.svc.cluster.local", sts, in->ns);
     json_set_str(j, "address", in->s->endpoints ? "127.0.0.1" : dns);
     cJSON_ArrayForEach(p, json_at(svc, "spec.ports")) {
         const char *name = json_str(p, "name", "");
@@ -161,7 +167,7 @@ static cJSON *peer_json(struct inst *in, const struct host *h)
     json_set_str(j, "shard", h->shard->name);
     json_set_str(j, "replica", h->replica_name);
     json_set_str(j, "sts", h->sts);
-    json_set_str(j, "address", h->address);
+    json_set_str(j, "address", reached_at(in, h));
     json_set_str(j, "macro_replica", h->service);
     json_set_bool(j, "secure", h->secure && !h->ports[PORT_HTTP]);
     json_set_int(j, "member_index", h->replica_index);

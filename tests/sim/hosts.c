@@ -53,8 +53,14 @@ struct hosts *hosts_new(struct sim *s, const struct hosts_hooks *hooks)
     hs->s = s;
     hs->hooks = hooks ? *hooks : (struct hosts_hooks){0};
     hs->knobs =
-        (struct hosts_knobs){.mount_max_ms = 90000, .start_max_ms = 1500, .catchup_max_ms = 60000, .lie_ms = 20000};
+        (struct hosts_knobs){.mount_max_ms = 90000, .start_max_ms = 1500, .catchup_max_ms = 60000, .lie_ms = 20000,
+                               .epoch_s = 1800000000};
     return hs;
+}
+
+void hosts_resolver(struct hosts *hs, hosts_resolve_fn *fn)
+{
+    hs->resolve = fn;
 }
 
 struct hosts_knobs *hosts_knobs(struct hosts *hs)
@@ -492,11 +498,19 @@ static int run(struct chost *h, const struct http_request *req, struct str *body
 bool hosts_http(struct hosts *hs, struct sim_http *http, const struct http_request *req, int *status, struct str *body,
                 struct chost **asked)
 {
-    struct chost *h = at_url(hs, req->url);
+    *asked = at_url(hs, req->url);
+    if (*asked)
+        return chost_http(*asked, http, req, status, body);
+    *status = SIM_REFUSED;
+    return true;
+}
+
+bool chost_http(struct chost *h, struct sim_http *http, const struct http_request *req, int *status, struct str *body)
+{
+    struct hosts *hs = h->hs;
     bool ended = false;
 
-    *asked = h;
-    if (!h || h->state == CHOST_DOWN) {
+    if (h->state == CHOST_DOWN) {
         *status = SIM_REFUSED;
         return true;
     }

@@ -28,6 +28,7 @@ struct hosts_knobs {
     unsigned hang_permille;  /* never answered */
     unsigned error_permille; /* code 210 or an HTTP 500 without one */
     bool version_by_tag;     /* "24.8" answers 24.8.1.1; else every server is 18.16.1 */
+    uint64_t epoch_s;        /* seconds since 1970 at time 0 */
 };
 
 /* What happens to servers; all may be NULL. */
@@ -39,6 +40,9 @@ struct hosts_hooks {
 };
 
 struct hosts *hosts_new(struct sim *s, const struct hosts_hooks *hooks);
+/* Whose name this is, as a pod of namespace ns resolves it. Without: "SERVICE[.ns…]" is pod SERVICE-0. ctx is the hooks'. */
+typedef struct chost *hosts_resolve_fn(void *ctx, const char *ns, const char *name);
+void hosts_resolver(struct hosts *hs, hosts_resolve_fn *fn);
 void hosts_free(struct hosts *hs);
 struct hosts_knobs *hosts_knobs(struct hosts *hs);
 
@@ -65,6 +69,8 @@ void hosts_disk_gone(struct hosts *hs, const char *disk);
 /* *asked: whose answer it is, or NULL. */
 bool hosts_http(struct hosts *hs, struct sim_http *h, const struct http_request *req, int *status, struct str *body,
                 struct chost **asked);
+/* The same for a server that is already known. */
+bool chost_http(struct chost *h, struct sim_http *http, const struct http_request *req, int *status, struct str *body);
 int hosts_zk(struct hosts *hs, enum zk_op op, const char *path, struct str *value, struct err *err);
 
 /* ---- clients ---- */

@@ -15,6 +15,7 @@ void loaded_free(struct loaded *l)
     }
     for (size_t i = 0; i < l->n_members; i++)
         free(l->members[i].host);
+    free(l->members);
     free(l->settings);
     free(l->users);
     memset(l, 0, sizeof *l);
@@ -84,7 +85,9 @@ static void read_members(struct loaded *l, const char *text, const char *cluster
         while ((r = element(p, stop, "replica", &m))) {
             const char *port = element(r, stop, "port", &n), *host = element(r, stop, "host", &len);
 
-            if (port && host && l->n_members < sizeof l->members / sizeof *l->members) {
+            if (port && host) {
+                if (l->n_members % 64 == 0)
+                    l->members = mem_grow(l->members, l->n_members + 64, sizeof *l->members);
                 l->members[l->n_members].shard = (unsigned)l->n_shards;
                 l->members[l->n_members].host = mem_strn(host, len);
                 l->members[l->n_members++].port = (unsigned)atoi(port);
@@ -211,6 +214,18 @@ const char *chost_setting(const struct chost *h, const char *tag, bool at_start,
     return buf;
 }
 
+static struct chost *member(const struct chost *h, const char *host, unsigned port)
+{
+    struct hosts *hs = h->hs;
+    auto_free char *ns = mem_strn(h->pod, strcspn(h->pod, "/"));
+    struct chost *other;
+
+    if (!hs->resolve)
+        return hosts_listening(hs, host, port, true);
+    other = hs->resolve(hs->hooks.ctx, ns, host);
+    return other && chost_port(other, true) == port ? other : NULL;
+}
+
 int chost_members(const struct chost *h, unsigned shard, struct chost **replicas, int max)
 {
     int n = 0;
@@ -219,6 +234,6 @@ int chost_members(const struct chost *h, unsigned shard, struct chost **replicas
         return -1;
     for (size_t i = 0; i < h->now.n_members; i++)
         if (h->now.members[i].shard == shard && n < max)
-            replicas[n++] = hosts_listening(h->hs, h->now.members[i].host, h->now.members[i].port, true);
+            replicas[n++] = member(h, h->now.members[i].host, h->now.members[i].port);
     return n;
 }

@@ -54,7 +54,7 @@ struct loaded {
     struct {
         unsigned shard, port;
         char *host;
-    } members[64];
+    } * members;
     size_t n_members;
     int n_shards;
     char *settings; /* text of the settings files, host's first */
@@ -100,6 +100,7 @@ struct chost {
 struct hosts {
     struct sim *s;
     struct hosts_hooks hooks;
+    hosts_resolve_fn *resolve;
     struct hosts_knobs knobs;
     struct chost *list;
     struct disk *disks;

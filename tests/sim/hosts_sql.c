@@ -155,7 +155,7 @@ static int answer_identity(struct call *c)
 {
     struct sql_version v = chost_version(c->h);
     /* now() and uptime() are cut to seconds at different moments */
-    uint64_t s = 1800000000 + c->h->started_ms / 1000 + (sim_random(c->h->hs->s) & 1);
+    uint64_t s = c->h->hs->knobs.epoch_s + c->h->started_ms / 1000 + (sim_random(c->h->hs->s) & 1);
 
     str_addf(c->out, "%u.%u.%u\t%" PRIu64 "\n", v.major, v.minor, v.patch, s);
     return 0;
@@ -291,7 +291,7 @@ static int answer_old_fetches(struct call *c)
     tables_sync(c->h);
     for (struct dtable *t = c->h->disk->tables; t; t = t->next)
         for (size_t i = t->have; t->log && c->h->queue_style && !chost_lies(c->h) && i < t->log->n; i++)
-            n += !disk_has(t, i) && 1800000000 + t->log->at[i] / 1000 <= before;
+            n += !disk_has(t, i) && c->h->hs->knobs.epoch_s + t->log->at[i] / 1000 <= before;
     return number(c, n);
 }
 

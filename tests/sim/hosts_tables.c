@@ -309,7 +309,7 @@ int64_t table_delay_s(struct chost *h, const struct dtable *t)
     uint64_t now = sim_now(h->hs->s);
 
     if (chost_lies(h))
-        return 1800000000 + (int64_t)(now / 1000);
+        return (int64_t)(h->hs->knobs.epoch_s + now / 1000);
     return t->have < t->log->n && t->log->at[t->have] + ZK_LAG_MS < now ? (int64_t)((now - t->log->at[t->have]) / 1000)
                                                                         : 0;
 }
