@@ -10,7 +10,7 @@
 #include "cli/manifest.h"
 #include "cli/merge.h"
 #include "cli/out.h"
-#include "schema/check.h"
+#include "schema/config_file.h"
 
 struct planning {
     struct cli *c;
@@ -59,26 +59,6 @@ static cJSON *as_applied(const cJSON *live, const struct manifest *m)
     return out;
 }
 
-static int plan_files(struct planning *p, struct err *err)
-{
-    auto_manifests struct manifests m = {0};
-
-    if (manifests_load(p->c, p->api.ns, cli_text(p->c, "namespace", NULL), &m, err) < 0)
-        return -1;
-    for (size_t i = 0; i < m.n; i++) {
-        auto_json cJSON *after = as_applied(live_resource(p->live, m.v[i].kind, json_name(m.v[i].obj)), &m.v[i]);
-
-        if (kube_kind_info(m.v[i].kind)->namespaced && !str_eq(json_ns(after), p->api.ns))
-            return err_set(err, ERR_INPUT, 0, "%s is of namespace %s: plan one namespace at a time (-n %s)", m.v[i].file, json_ns(after),
-                           json_ns(after));
-        live_replace(p->live, m.v[i].kind, after);
-    }
-    for (size_t i = 0; i < m.n; i++)
-        if ((m.v[i].kind == KUBE_CHI || m.v[i].kind == KUBE_CHK) && one_plan(p, m.v[i].kind, json_name(m.v[i].obj), err) < 0)
-            return err_ctx(err, "%s:%u", m.v[i].file, m.v[i].pos.line);
-    return 0;
-}
-
 static int plan_all_of(struct planning *p, enum kube_kind kind, struct err *err)
 {
     const cJSON *res;
@@ -86,6 +66,31 @@ static int plan_all_of(struct planning *p, enum kube_kind kind, struct err *err)
     cJSON_ArrayForEach(res, live_list(p->live, kind))
         if (one_plan(p, kind, json_name(res), err) < 0)
             return -1;
+    return 0;
+}
+
+static int plan_files(struct planning *p, struct err *err)
+{
+    auto_manifests struct manifests m = {0};
+    bool all = false; /* a template or a configuration may change each installation */
+
+    if (manifests_load(p->c, p->api.ns, NULL, &m, err) < 0)
+        return -1;
+    for (size_t i = 0; i < m.n; i++) {
+        auto_json cJSON *after = as_applied(live_object(p->live, m.v[i].kind, json_ns(m.v[i].obj), json_name(m.v[i].obj)), &m.v[i]);
+
+        all |= m.v[i].kind == KUBE_CHIT || m.v[i].kind == KUBE_CHOPCONF;
+        if (m.v[i].kind != KUBE_CHIT && m.v[i].kind != KUBE_CHOPCONF && kube_kind_info(m.v[i].kind)->namespaced &&
+            !str_eq(json_ns(after), p->api.ns))
+            return err_set(err, ERR_INPUT, 0, "%s is of namespace %s: plan one namespace at a time (-n %s)", m.v[i].file, json_ns(after),
+                           json_ns(after));
+        live_replace(p->live, m.v[i].kind, after);
+    }
+    if (all)
+        return plan_all_of(p, KUBE_CHK, err) < 0 ? -1 : plan_all_of(p, KUBE_CHI, err);
+    for (size_t i = 0; i < m.n; i++)
+        if ((m.v[i].kind == KUBE_CHI || m.v[i].kind == KUBE_CHK) && one_plan(p, m.v[i].kind, json_name(m.v[i].obj), err) < 0)
+            return err_ctx(err, "%s:%u", m.v[i].file, m.v[i].pos.line);
     return 0;
 }
 
@@ -105,24 +110,14 @@ static int plan_names(struct planning *p, struct err *err)
     return 0;
 }
 
-/* The operator's configuration file, when the user names it. */
+/* The operator's configuration file and its folders, when the user names it. */
 static int read_config(struct cli *c, cJSON **out, struct err *err)
 {
     const char *path = cli_text(c, "config", NULL);
-    auto_yaml struct schema_yaml *y = NULL;
-    auto_problems struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
 
     if (!path)
         return 0;
-    if (schema_yaml_load(path, &y, err) < 0)
-        return -1;
-    if (y->n != 1)
-        return err_set(err, ERR_INPUT, 0, "%s: one YAML document is expected, it has %zu", path, y->n);
-    schema_check_config(y->roots[0], y, &problems);
-    if (schema_problems_err(&problems, path, err) < 0)
-        return -1;
-    *out = schema_yaml_take(y, 0);
-    return 0;
+    return schema_config_load(path, out, NULL, err) < 0 ? -1 : render_check_config(*out, err);
 }
 
 static void print_document(const struct planning *p)
@@ -143,7 +138,7 @@ int cmd_plan(struct cli *c)
     if (cli_nth(c, "filename", 0) && c->n_args > 0)
         err_set(&err, ERR_INPUT, 0, "either -f or names, not both");
     else if (read_config(c, &config, &err) == 0 && api_open(&p.api, c, &err) == 0 &&
-             live_read(&p.api, p.api.ns, config, &p.live, &err) == 0) {
+             live_read(&p.api, p.api.ns, cli_text(c, "operator-namespace", NULL), config, &p.live, &err) == 0) {
         if (!str_eq(p.form, "table"))
             p.plans = cJSON_CreateArray();
         rc = cli_nth(c, "filename", 0) ? plan_files(&p, &err) : plan_names(&p, &err);

@@ -57,6 +57,7 @@ static const struct cli_option plan_options[] = {
     {'f', "filename", "FILE", NULL, "plan what this file, folder or - describes, as if it were applied"},
     {'o', "output", "FORM", "|table|json|yaml", "table, json or yaml"},
     {0, "config", "FILE", NULL, "the operator's configuration file, when it runs with one (chfleetd --config)"},
+    {0, "operator-namespace", "NS", NULL, "where ClickHouseOperatorConfigurations count (default: what the status of an installation says)"},
     END_OF_OPTIONS,
 };
 static const struct cli_option history_options[] = {

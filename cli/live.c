@@ -12,7 +12,7 @@
 
 enum { PORT_FIRST = 21000 }; /* for hosts that do not exist yet; the operator gives them their real ones */
 
-static const enum kube_kind read_kinds[] = {KUBE_CHI, KUBE_CHK, KUBE_CHIT, KUBE_CHOPCONF, KUBE_STS, KUBE_POD, KUBE_SVC, KUBE_CM,
+static const enum kube_kind read_kinds[] = {KUBE_CHI, KUBE_CHK, KUBE_STS, KUBE_POD, KUBE_SVC, KUBE_CM,
                                             KUBE_PVC, KUBE_EPSLICE, KUBE_PDB};
 
 struct live {
@@ -22,7 +22,7 @@ struct live {
     cJSON *lists[KUBE_KINDS]; /* arrays of items */
     cJSON *secrets;           /* "ns/name" → Secret, null when there is none */
     cJSON *ports;             /* "service/proto" → port, for what is not there yet */
-    cJSON *config;
+    cJSON *config, *file;     /* in force; of the file */
     struct {                  /* of the installation being planned */
         const struct fleet *fleet;
         const char *label, *name;
@@ -45,9 +45,9 @@ static void name_items(enum kube_kind kind, cJSON *items)
     }
 }
 
-static int read_list(struct live *l, enum kube_kind kind, struct err *err)
+static int read_list(struct live *l, enum kube_kind kind, const char *ns, struct err *err)
 {
-    auto_json cJSON *list = api_list(l->a, kind, l->ns, NULL, err);
+    auto_json cJSON *list = api_list(l->a, kind, ns, NULL, err);
 
     if (!list)
         return -1;
@@ -85,25 +85,65 @@ static void read_login(struct live *l)
     json_set_str(access, "password", password);
 }
 
-static int read_all(struct live *l, const cJSON *config, struct err *err)
+static int by_name(const void *a, const void *b)
 {
-    auto_json cJSON *version = api_raw(l->a, "/version", err);
+    return strcmp(json_name(*(const cJSON *const *)a), json_name(*(const cJSON *const *)b));
+}
+
+/* As the operator does it. */
+static void make_config(struct live *l)
+{
     auto_free const cJSON **resources = NULL;
     size_t n;
+
+    collect(l->lists[KUBE_CHOPCONF], &resources, &n);
+    qsort(resources, n, sizeof *resources, by_name);
+    cJSON_Delete(l->config);
+    l->config = config_effective(l->file, resources, n);
+    read_login(l);
+}
+
+static const char *operator_of(const struct live *l)
+{
+    static const enum kube_kind kinds[] = {KUBE_CHI, KUBE_CHK};
+    const cJSON *item;
+
+    for (size_t i = 0; i < 2; i++)
+        cJSON_ArrayForEach(item, l->lists[kinds[i]])
+            if (json_str(item, "status.chfleet.operator", NULL))
+                return json_str(item, "status.chfleet.operator", NULL);
+    return NULL;
+}
+
+/* Templates count in all namespaces; who may read only this one plans with those of this one. */
+static int read_templates(struct live *l, struct err *err)
+{
+    struct err ignored = ERR_INIT;
+
+    return read_list(l, KUBE_CHIT, NULL, &ignored) == 0 ? 0 : read_list(l, KUBE_CHIT, l->ns, err);
+}
+
+static int read_all(struct live *l, const char *operator_ns, const cJSON *config, struct err *err)
+{
+    auto_json cJSON *version = api_raw(l->a, "/version", err);
 
     if (!version)
         return -1;
     l->endpoints = str_eq(json_str(version, "platform", ""), "chfleet-plane");
     for (size_t i = 0; i < sizeof read_kinds / sizeof *read_kinds; i++)
-        if (read_list(l, read_kinds[i], err) < 0)
+        if (read_list(l, read_kinds[i], l->ns, err) < 0)
             return -1;
-    collect(l->lists[KUBE_CHOPCONF], &resources, &n);
-    l->config = config_effective(config, resources, n);
-    read_login(l);
+    if (!operator_ns)
+        operator_ns = operator_of(l);
+    if (read_templates(l, err) < 0 || (operator_ns && read_list(l, KUBE_CHOPCONF, operator_ns, err) < 0))
+        return -1;
+    l->file = json_copy(config);
+    make_config(l);
     return 0;
 }
 
-int live_read(struct fleet_api *a, const char *ns, const cJSON *config, struct live **out, struct err *err)
+int live_read(struct fleet_api *a, const char *ns, const char *operator_ns, const cJSON *config, struct live **out,
+              struct err *err)
 {
     struct live *l = mem_zero(sizeof *l);
 
@@ -111,7 +151,7 @@ int live_read(struct fleet_api *a, const char *ns, const cJSON *config, struct l
     l->ns = mem_str(ns);
     l->secrets = cJSON_CreateObject();
     l->ports = cJSON_CreateObject();
-    if (read_all(l, config, err) < 0) {
+    if (read_all(l, operator_ns, config, err) < 0) {
         live_free(l);
         return -1;
     }
@@ -128,6 +168,7 @@ void live_free(struct live *l)
     cJSON_Delete(l->secrets);
     cJSON_Delete(l->ports);
     cJSON_Delete(l->config);
+    cJSON_Delete(l->file);
     free(l->ns);
     free(l);
 }
@@ -147,6 +188,16 @@ const cJSON *live_resource(const struct live *l, enum kube_kind kind, const char
     return find(l, kind, name);
 }
 
+const cJSON *live_object(const struct live *l, enum kube_kind kind, const char *ns, const char *name)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, l->lists[kind])
+        if (str_eq(json_name(item), name) && str_eq(json_ns(item), ns))
+            return item;
+    return NULL;
+}
+
 const cJSON *live_list(const struct live *l, enum kube_kind kind)
 {
     return l->lists[kind];
@@ -154,12 +205,16 @@ const cJSON *live_list(const struct live *l, enum kube_kind kind)
 
 void live_replace(struct live *l, enum kube_kind kind, const cJSON *resource)
 {
-    cJSON *old = l->lists[kind] ? find(l, kind, json_name(resource)) : NULL;
+    cJSON *old = (cJSON *)live_object(l, kind, json_ns(resource), json_name(resource));
 
+    if (!l->lists[kind] && kind == KUBE_CHOPCONF)
+        l->lists[kind] = cJSON_CreateArray();
     if (old)
         cJSON_Delete(cJSON_DetachItemViaPointer(l->lists[kind], old));
     if (l->lists[kind])
         cJSON_AddItemToArray(l->lists[kind], json_copy(resource));
+    if (kind == KUBE_CHOPCONF)
+        make_config(l);
 }
 
 /* ---- addresses ---- */

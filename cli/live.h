@@ -13,13 +13,17 @@
 
 struct live;
 
-/* Reads namespace `ns`: templates, keepers, operator configurations, and the objects of all installations in it. `config` is
+/* Reads namespace `ns`: templates (of all namespaces, where that is allowed), keepers, and the objects of all installations in
+ * it; operator configurations of `operator_ns` (NULL: where the installations' status says that the operator is). `config` is
  * the tree of the operator's configuration file, or NULL. */
-int live_read(struct fleet_api *a, const char *ns, const cJSON *config, struct live **out, struct err *err);
+int live_read(struct fleet_api *a, const char *ns, const char *operator_ns, const cJSON *config, struct live **out,
+              struct err *err);
 void live_free(struct live *l);
 
 /* The resource as it is, or NULL. Borrowed. */
 const cJSON *live_resource(const struct live *l, enum kube_kind kind, const char *name);
+/* The same of any namespace that was read. */
+const cJSON *live_object(const struct live *l, enum kube_kind kind, const char *ns, const char *name);
 /* From here on this resource counts instead of the one that is live (chfleet plan -f). Copies. */
 void live_replace(struct live *l, enum kube_kind kind, const cJSON *resource);
 /* Names of all installations of a kind. */

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 
 static const char builtin[] =
-    "{\"watch\":{\"namespaces\":[]},"
+    "{\"watch\":{\"namespaces\":{\"include\":[],\"exclude\":[]}},"
     "\"clickhouse\":{\"configuration\":{"
     "\"user\":{\"default\":{\"profile\":\"default\",\"quota\":\"default\",\"networksIP\":[\"::1\",\"127.0.0.1\"],"
     "\"password\":\"default\"}},"
@@ -101,7 +101,7 @@ static void put_over(cJSON *to, const cJSON *from, bool append)
 static const struct {
     const char *old, *path;
 } flat_keys[] = {
-    {"watchNamespaces", "watch.namespaces"},
+    {"watchNamespaces", "watch.namespaces.include"},
     {"chCommonConfigsPath", "clickhouse.configuration.file.path.common"},
     {"chHostConfigsPath", "clickhouse.configuration.file.path.host"},
     {"chUsersConfigsPath", "clickhouse.configuration.file.path.user"},
@@ -130,6 +130,7 @@ static const struct {
     {"appendScopeLabels", "label.appendScope"},
     {"terminationGracePeriod", "pod.terminationGracePeriod"},
     {"revisionHistoryLimit", "statefulSet.revisionHistoryLimit"},
+    {"v", "logger.v"},
 };
 
 static void put_at(cJSON *root, const char *path, cJSON *value)
@@ -155,6 +156,12 @@ static cJSON *without_flat_keys(const cJSON *tree)
             put_at(copy, flat_keys[i].path, v);
         else
             cJSON_Delete(v);
+    }
+    /* the file may have a plain list, which is what is included */
+    if (cJSON_IsArray(json_at(copy, "watch.namespaces"))) {
+        cJSON *list = cJSON_DetachItemFromObjectCaseSensitive(json_get(copy, "watch"), "namespaces");
+
+        put_at(copy, "watch.namespaces.include", list);
     }
     return copy;
 }

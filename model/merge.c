@@ -283,8 +283,22 @@ static int by_ns_and_name(const void *a, const void *b)
 struct layers {
     const cJSON **v;
     size_t n;
+    const cJSON **all; /* templates of the cluster and of the operator's folder, which have no namespace; sorted */
+    size_t n_all;
     cJSON *used, *warnings;
 };
+
+static void gather(struct layers *l, const struct fleet_input *in, const cJSON *config)
+{
+    const cJSON *of_folder = json_at(config, "template.chi.content"), *v;
+
+    l->all = mem_array(in->n_templates + (size_t)cJSON_GetArraySize(of_folder) + 1, sizeof *l->all);
+    for (size_t i = 0; i < in->n_templates; i++)
+        l->all[l->n_all++] = in->templates[i];
+    cJSON_ArrayForEach(v, of_folder)
+        l->all[l->n_all++] = v;
+    qsort(l->all, l->n_all, sizeof *l->all, by_ns_and_name);
+}
 
 static void add_layer(struct layers *l, const cJSON *chit, const char *ns)
 {
@@ -306,21 +320,21 @@ static void warn(struct layers *l, const char *what, const char *name, const cha
     json_add_str(l->warnings, text);
 }
 
-static const cJSON *find_template(const struct fleet_input *in, const char *ns, const char *name)
+static const cJSON *find_template(const struct layers *l, const char *ns, const char *name)
 {
-    for (size_t i = 0; i < in->n_templates; i++)
-        if (strcmp(json_name(in->templates[i]), name) == 0 && strcmp(json_ns(in->templates[i]), ns) == 0)
-            return in->templates[i];
+    for (size_t i = 0; i < l->n_all; i++)
+        if (strcmp(json_name(l->all[i]), name) == 0 && strcmp(json_ns(l->all[i]), ns) == 0)
+            return l->all[i];
     return NULL;
 }
 
 static void add_named(struct layers *l, const struct fleet_input *in, const cJSON *use)
 {
     const char *name = json_str(use, "name", ""), *ns = json_str(use, "namespace", "");
-    const cJSON *chit = find_template(in, ns, name);
+    const cJSON *chit = find_template(l, ns, name);
 
     if (!chit && !*ns)
-        chit = find_template(in, json_ns(in->resource), name);
+        chit = find_template(l, json_ns(in->resource), name);
     if (!chit) {
         warn(l, "template", name, "does not exist and is skipped");
         return;
@@ -335,17 +349,14 @@ static void add_named(struct layers *l, const struct fleet_input *in, const cJSO
     add_layer(l, chit, ns);
 }
 
-static void collect(struct layers *l, const struct fleet_input *in)
+static void collect(struct layers *l, const struct fleet_input *in, const cJSON *config)
 {
-    const cJSON **sorted = mem_array(in->n_templates, sizeof *sorted), *use;
+    const cJSON *use;
 
-    for (size_t i = 0; i < in->n_templates; i++)
-        sorted[i] = in->templates[i];
-    qsort(sorted, in->n_templates, sizeof *sorted, by_ns_and_name);
-    for (size_t i = 0; i < in->n_templates; i++)
-        if (str_eq(json_str(sorted[i], "spec.templating.policy", NULL), "auto") && selects(sorted[i], in->resource))
-            add_layer(l, sorted[i], json_ns(sorted[i]));
-    free(sorted);
+    gather(l, in, config);
+    for (size_t i = 0; i < l->n_all; i++)
+        if (str_eq(json_str(l->all[i], "spec.templating.policy", NULL), "auto") && selects(l->all[i], in->resource))
+            add_layer(l, l->all[i], json_ns(l->all[i]));
     cJSON_ArrayForEach(use, json_at(in->resource, "spec.useTemplates"))
         add_named(l, in, use);
 }
@@ -357,7 +368,7 @@ cJSON *merge_resource(const struct fleet_input *in, const cJSON *config, cJSON *
     const cJSON *v;
 
     if (str_eq(json_str(in->resource, "kind", NULL), "ClickHouseInstallation"))
-        collect(&l, in);
+        collect(&l, in, config);
     for (size_t i = 0; i < l.n; i++) {
         merge_metadata(meta, json_get(l.v[i], "metadata"), config, false);
         merge_spec(spec, json_get(l.v[i], "spec"), false);
@@ -372,6 +383,7 @@ cJSON *merge_resource(const struct fleet_input *in, const cJSON *config, cJSON *
             strcmp(v->string, "managedFields") != 0)
             json_set(meta, v->string, json_copy(v));
     free(l.v);
+    free(l.all);
     *used = l.used;
     return out;
 }

@@ -12,6 +12,7 @@
 #include "model/version.h"
 #include "render/internal.h"
 #include "render/xml.h"
+#include "render/xmldiff.h"
 
 static const char listen_xml[] = "<clickhouse>\n"
                                  "    <listen_host>::</listen_host>\n"
@@ -156,6 +157,76 @@ static void clickhouse_files(enum file_place where, const char *version, cJSON *
     }
 }
 
+static void keeper_files(enum file_place where, cJSON *data)
+{
+    if (where != FILE_COMMON)
+        return;
+    json_set_str(data, "01-keeper-01-default-config.xml", keeper_main_xml);
+    json_set_str(data, "01-keeper-02-readiness.xml", keeper_ready_xml);
+    json_set_str(data, "01-keeper-03-enable-reconfig.xml", keeper_reconfig_xml);
+}
+
+/* ---- files of the operator's configuration ---- */
+
+static void count_difference(void *ctx, const char *path, const char *from, const char *to)
+{
+    (void)path;
+    (void)from;
+    (void)to;
+    ++*(size_t *)ctx;
+}
+
+/* Those that the peer ships are what is generated anyway, without what an older server does not know. */
+static bool is_shipped(const cJSON *shipped, const char *name, const char *text)
+{
+    const char *ours = cJSON_GetStringValue(json_get(shipped, name));
+    size_t n = 0;
+
+    if (!ours)
+        return false;
+    xmldiff(ours, text, NULL, count_difference, &n);
+    return n == 0;
+}
+
+static int check_folder(cJSON *files, const cJSON *shipped, const char *what, struct err *err)
+{
+    for (cJSON *v = files->child, *next; v; v = next) {
+        auto_free char *wrong = xmldiff_complaint(v->valuestring);
+
+        next = v->next;
+        if (wrong)
+            return err_set(err, ERR_INPUT, 0, "operator configuration: file %s of the folder %s is not well-formed XML: %s",
+                           v->string, what, wrong);
+        if (is_shipped(shipped, v->string, v->valuestring))
+            cJSON_Delete(cJSON_DetachItemViaPointer(files, v));
+    }
+    return 0;
+}
+
+int render_check_config(cJSON *config, struct err *err)
+{
+    static const char *const roots[] = {"clickhouse", "keeper"}, *const names[] = {"common", "user", "host"};
+    static const enum file_place where[] = {FILE_COMMON, FILE_USERS, FILE_HOST};
+
+    for (size_t r = 0; r < 2; r++)
+        for (size_t i = 0; i < 3; i++) {
+            auto_free char *what = mem_printf("%s.configuration.file.path.%s", roots[r], names[i]),
+                           *path = mem_printf("%s.configuration.file.content.%s", roots[r], names[i]);
+            auto_json cJSON *shipped = cJSON_CreateObject();
+            cJSON *files = json_at(config, path);
+
+            if (!files)
+                continue;
+            if (r == 0)
+                clickhouse_files(where[i], "99.99.99", shipped);
+            else
+                keeper_files(where[i], shipped);
+            if (check_folder(files, shipped, what, err) < 0)
+                return -1;
+        }
+    return 0;
+}
+
 void defaults_add(const struct fleet *f, enum file_place where, const char *version, cJSON *data)
 {
     static const char *const places[] = {"common", "user", "host"};
@@ -166,11 +237,8 @@ void defaults_add(const struct fleet *f, enum file_place where, const char *vers
 
     if (!keeper)
         clickhouse_files(where, version, data);
-    if (keeper && where == FILE_COMMON) {
-        json_set_str(data, "01-keeper-01-default-config.xml", keeper_main_xml);
-        json_set_str(data, "01-keeper-02-readiness.xml", keeper_ready_xml);
-        json_set_str(data, "01-keeper-03-enable-reconfig.xml", keeper_reconfig_xml);
-    }
+    if (keeper)
+        keeper_files(where, data);
     cJSON_ArrayForEach(v, json_get(own, places[where]))
         if (cJSON_IsString(v))
             json_set_str(data, v->string, v->valuestring);

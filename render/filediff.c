@@ -149,6 +149,19 @@ static bool is_own(const char *name)
     return str_starts(name, "01-clickhouse-") || str_starts(name, "02-clickhouse-") || str_starts(name, "01-keeper-");
 }
 
+/* Does a folder of the operator's configuration have it? */
+static bool of_operator(const struct fleet *f, const char *name)
+{
+    const cJSON *content =
+                    json_at(f->config, f->kind == FLEET_KEEPER ? "keeper.configuration.file.content" : "clickhouse.configuration.file.content"),
+                *folder;
+
+    cJSON_ArrayForEach(folder, content)
+        if (json_get(folder, name))
+            return true;
+    return false;
+}
+
 /* A file of the user: its key in the resource, or what it must have been called there. */
 static void name_file(struct walk *w, const char *name, bool host)
 {
@@ -163,7 +176,8 @@ static void name_file(struct walk *w, const char *name, bool host)
         w->file_path = mem_printf("operator file %s", name);
         return;
     }
-    w->file_path = mem_printf("%s.files[%s]", w->scope, s ? s->path : name);
+    w->file_path = of_operator(w->f, name) ? mem_printf("operator configuration: file %s", name)
+                                           : mem_printf("%s.files[%s]", w->scope, s ? s->path : name);
     w->file_rule = s ? mem_printf("files/%s", s->path) : mem_printf("files/%s%s", host ? "" : "config.d/", name);
 }
 

@@ -23,7 +23,7 @@ static const struct field watch_fields[] = {
     FE("namespaces", namespaces,
        "Which namespaces are watched: {include: [...], exclude: [...]}; in the file a plain list is include. Each "
        "entry is a name or a regular expression that is found anywhere in the name; exclude wins.",
-       "the operator's own; all of them when it runs in kube-system", "{include: [], exclude: []}"),
+       "all", "{include: [], exclude: []}"),
     FIELD_END,
 };
 OBJECT(watch);
@@ -32,10 +32,10 @@ OBJECT(watch);
 
 static const struct field file_path_fields[] = {
     FE("common", schema_text,
-       "Folder whose *.xml files every host gets in config.d. Relative to the configuration file.", "config.d",
+       "Folder whose *.xml files every host gets in config.d. Relative to the configuration file.", "chi/config.d",
        "chi/config.d"),
-    FE("host", schema_text, "Folder whose *.xml files every host gets in conf.d.", "conf.d", "chi/conf.d"),
-    FE("user", schema_text, "Folder whose *.xml files every host gets in users.d.", "users.d", "chi/users.d"),
+    FE("host", schema_text, "Folder whose *.xml files every host gets in conf.d.", "chi/conf.d", "chi/conf.d"),
+    FE("user", schema_text, "Folder whose *.xml files every host gets in users.d.", "chi/users.d", "chi/users.d"),
     FIELD_END,
 };
 OBJECT(file_path);
@@ -185,10 +185,10 @@ OBJECT(clickhouse);
 
 static const struct field keeper_path_fields[] = {
     FX("common", schema_text, FIELD_FILE, "Folder whose *.xml files every member gets in keeper_config.d.",
-       "keeper_config.d", "chk/keeper_config.d"),
-    FX("host", schema_text, FIELD_FILE, "Folder whose *.xml files every member gets in conf.d.", "conf.d",
+       "chk/keeper_config.d", "chk/keeper_config.d"),
+    FX("host", schema_text, FIELD_FILE, "Folder whose *.xml files every member gets in conf.d.", "chk/conf.d",
        "chk/conf.d"),
-    FX("user", schema_text, FIELD_FILE, "Folder whose *.xml files every member gets in users.d.", "users.d",
+    FX("user", schema_text, FIELD_FILE, "Folder whose *.xml files every member gets in users.d.", "chk/users.d",
        "chk/users.d"),
     FIELD_END,
 };
@@ -221,7 +221,7 @@ static const struct field template_chi_fields[] = {
        "of an installation.",
        "ApplyOnNextReconcile", "ApplyOnNextReconcile"),
     FE("path", schema_text, "Folder with templates as *.yaml and *.json files. Relative to the configuration file.",
-       "templates.d", "chi/templates.d"),
+       "chi/templates.d", "chi/templates.d"),
     FIELD_END,
 };
 OBJECT(template_chi);
@@ -350,10 +350,13 @@ static const struct field pod_fields[] = {
 OBJECT(pod);
 
 static const struct field logger_fields[] = {
-    FE("logtostderr", schema_text, "\"true\": the log goes to standard error.", "true", "\"true\""),
-    FE("alsologtostderr", schema_text, "\"true\": the log goes to standard error too.", "false", "\"false\""),
-    FE("v", schema_text, "How much is logged, from 0 to 9.", "1", "\"1\""),
-    FE("stderrthreshold", schema_text, "Lines of this severity and above go to standard error.", "empty", "\"\""),
+    FX("logtostderr", schema_text, FIELD_NO_EFFECT, "The log always goes to standard error.", "true", "\"true\""),
+    FX("alsologtostderr", schema_text, FIELD_NO_EFFECT, "The log always goes to standard error.", "false",
+       "\"false\""),
+    FE("v", schema_text, "How much is logged: from 2 on all (debug), below that what chfleetd --log-level says.", "1",
+       "\"1\""),
+    FX("stderrthreshold", schema_text, FIELD_NO_EFFECT, "chfleetd --log-level says how much is logged.", "empty",
+       "\"\""),
     FX("vmodule", schema_text, FIELD_NO_EFFECT, "Levels for single source files.", NULL, "\"\""),
     FX("log_backtrace_at", schema_text, FIELD_NO_EFFECT, "Traces at single source lines.", NULL, "\"\""),
     FIELD_END,
@@ -395,10 +398,10 @@ static const struct field schema_chopconf_spec_fields[] = {
     OLD("chCredentialsSecretNamespace", schema_text, "Write clickhouse.access.secret.namespace."),
     OLD("chCredentialsSecretName", schema_text, "Write clickhouse.access.secret.name."),
     OLD("chPort", schema_integer, "Write clickhouse.access.port."),
-    OLD("logtostderr", schema_text, "Write logger.logtostderr."),
-    OLD("alsologtostderr", schema_text, "Write logger.alsologtostderr."),
+    IDLE("logtostderr", schema_text, "The log always goes to standard error."),
+    IDLE("alsologtostderr", schema_text, "The log always goes to standard error."),
     OLD("v", schema_text, "Write logger.v."),
-    OLD("stderrthreshold", schema_text, "Write logger.stderrthreshold."),
+    IDLE("stderrthreshold", schema_text, "chfleetd --log-level says how much is logged."),
     IDLE("vmodule", schema_text, "Old place of logger.vmodule."),
     IDLE("log_backtrace_at", schema_text, "Old place of logger.log_backtrace_at."),
     IDLE("reconcileThreadsNumber", schema_integer, "It never did anything; see reconcile.runtime."),

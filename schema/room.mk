@@ -3,6 +3,7 @@ noinst_LIBRARIES += libschema.a
 libschema_a_SOURCES = \
 	schema/check.c schema/check.h schema/check_internal.h \
 	schema/check_free.c \
+	schema/config_file.c schema/config_file.h \
 	schema/crd.c schema/crd.h \
 	schema/emit.c schema/emit.h \
 	schema/example.c \

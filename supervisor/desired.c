@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "base/hash.h"
@@ -171,11 +172,15 @@ void desired_addressing(struct super *s, struct addressing *a)
 struct collect {
     const cJSON **v;
     size_t n;
+    const struct super *s;
 };
 
 static int collect(void *ctx, const cJSON *obj)
 {
     struct collect *c = ctx;
+
+    if (c->s && !super_watches(c->s, json_ns(obj)))
+        return 0;
 
     c->v = mem_grow(c->v, c->n + 1, sizeof *c->v);
     c->v[c->n++] = obj;
@@ -209,16 +214,29 @@ static cJSON *config_with_login(struct inst *in)
     return config;
 }
 
+/* All that count now: those of the start where the configuration says ReadOnStart. */
+static void each_template(const struct super *s, int (*fn)(void *ctx, const cJSON *obj), void *ctx)
+{
+    const cJSON *t;
+
+    if (strcasecmp(json_str(s->config, "template.chi.policy", ""), "ReadOnStart") != 0) {
+        kube_cache_each(s->chit, fn, ctx);
+        return;
+    }
+    cJSON_ArrayForEach(t, s->first_templates)
+        fn(ctx, t);
+}
+
 static int make_fleet(struct inst *in, const cJSON *resource, struct fleet **out, struct err *err)
 {
-    struct collect templates = {NULL, 0}, keepers = {NULL, 0};
+    struct collect templates = {NULL, 0, in->s}, keepers = {NULL, 0, NULL};
     struct addressing a;
     auto_json cJSON *config = config_with_login(in);
     struct fleet_input input = {.resource = resource, .config = config, .addressing = &a};
     int rc;
 
     desired_addressing(in->s, &a);
-    kube_cache_each(in->s->chit, collect, &templates);
+    each_template(in->s, collect, &templates);
     kube_cache_each(in->s->chk, collect, &keepers);
     input.templates = templates.v;
     input.n_templates = templates.n;
@@ -562,10 +580,14 @@ void desired_forget_missing(struct inst *in)
 void desired_need_secrets(struct inst *in)
 {
     const char *access = json_str(in->s->config, "clickhouse.access.secret.name", NULL);
+    const cJSON *t;
 
     walk_users(in, json_at(super_resource(in), "spec.configuration.users"));
     if (in->group == GROUP_CHI)
-        kube_cache_each(in->s->chit, walk_template, in);
+        each_template(in->s, walk_template, in);
+    cJSON_ArrayForEach(t, json_at(in->s->config, "template.chi.content"))
+        if (in->group == GROUP_CHI)
+            walk_template(in, t);
     if (access && *access)
         need_secret(in, desired_access_ns(in), access);
 }

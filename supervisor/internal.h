@@ -8,6 +8,7 @@
 #include "model/steps.h"
 #include "render/compare.h"
 #include "render/render.h"
+#include "supervisor/spaces.h"
 #include "supervisor/super.h"
 #include "workers/protocol.h"
 
@@ -164,7 +165,15 @@ struct super {
     struct kube *kube;
     struct journal *j;
     struct super_options opt; /* strings owned */
-    cJSON *config;
+    cJSON *config;      /* in force: file and resources over what is built in */
+    cJSON *config_file; /* tree of the file, NULL = none */
+    cJSON *accepted;    /* name → ClickHouseOperatorConfiguration in force */
+    cJSON *refused;     /* source → why it is not */
+    struct spaces *spaces;
+    bool verbose; /* by logger.v */
+    bool narrow;  /* watches stand in single namespaces */
+    uint64_t n_reloads, n_config_refused;
+    cJSON *first_templates; /* as they were at the start, for template.chi.policy ReadOnStart */
     bool endpoints, discovered, leading, stopping, recovered;
     struct kube_lease *lease;
     struct kube_cache *chi, *chk, *chit, *chopconf;
@@ -189,6 +198,16 @@ const cJSON *super_get(const struct super *s, enum owner_group g, enum kube_kind
 const cJSON *super_resource(const struct inst *in); /* the CR in the cache, NULL when gone */
 void super_incident(struct super *s, struct inst *in, const char *host, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+
+bool super_watches(const struct super *s, const char *ns);
+
+/* ---- config.c ---- */
+int config_set_file(struct super *s, const char *text, struct err *err); /* NULL text: no file */
+void config_file_failed(struct super *s, const char *why);
+void config_resources_changed(struct super *s);
+void config_resource_gone(struct super *s, const cJSON *obj);
+void config_status(const struct super *s, cJSON *to);
+void config_free(struct super *s);
 
 /* ---- inst.c ---- */
 struct inst *inst_find(struct super *s, enum owner_group g, const char *ns, const char *name);

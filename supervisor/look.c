@@ -320,12 +320,12 @@ void inst_look_for_lost(struct inst *in)
 void inst_look(struct inst *in)
 {
     const cJSON *res = super_resource(in);
-    bool deleting = res && json_at(res, "metadata.deletionTimestamp");
+    bool deleting = res && json_at(res, "metadata.deletionTimestamp"), watched = super_watches(in->s, in->ns);
 
     if (!in->s->recovered || !in->s->leading || in->s->stopping)
         return;
     if (in->state == INST_RUNNING) {
-        bool newer = !res || json_int(res, "metadata.generation", 0) != in->generation ||
+        bool newer = !res || !watched || json_int(res, "metadata.generation", 0) != in->generation ||
                      deleting != (in->fleet && in->fleet->deleting);
 
         if (newer && !in->superseding) {
@@ -343,7 +343,7 @@ void inst_look(struct inst *in)
         in->kicked = true;
         return;
     }
-    if (!res)
+    if (!res || !watched)
         return;
     if (in->halted && in->halted_generation != json_int(res, "metadata.generation", 0)) {
         in->halted = false;

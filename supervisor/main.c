@@ -18,15 +18,17 @@
 #include "base/mem.h"
 #include "base/world_real.h"
 #include "keeper/keeper.h"
-#include "schema/check.h"
-#include "schema/yaml.h"
+#include "render/render.h"
+#include "schema/config_file.h"
 #include "supervisor/internal.h"
 #include "workers/worker.h"
 
 struct daemon_options {
     const char *kubeconfig, *data, *config, *status_address, *metrics_address, *log_level;
-    const char **namespaces;
-    size_t n_namespaces;
+    struct names {
+        const char **v;
+        size_t n;
+    } namespaces, exclude;
     unsigned port_base;
 };
 
@@ -39,7 +41,10 @@ struct daemon_state {
     struct journal *journal;
     struct super *super;
     struct http_front *status, *metrics;
-    int claim; /* see claim_fleet(); -1 */
+    int claim;    /* see claim_fleet(); -1 */
+    char *stamp;  /* of the configuration file and its folders, when they were read last */
+    cJSON *config; /* what was read last, for its folders */
+    struct world_timer *look;
 };
 
 static const char usage[] =
@@ -48,7 +53,11 @@ static const char usage[] =
     "account)\n"
     "  --data DIR               journal and locks; needed\n"
     "  --config FILE            operator configuration in the format of clickhouse-operator's config.yaml\n"
-    "  --namespace NS           look at this namespace only; may be repeated (also: $WATCH_NAMESPACES)\n"
+    "  --namespace NS           look at this namespace only; may be repeated (also: $WATCH_NAMESPACES). A name, or a "
+    "regular\n"
+    "                           expression that is found anywhere in it; instead of the configuration's "
+    "watch.namespaces\n"
+    "  --exclude-namespace NS   leave these alone (also: $WATCH_NAMESPACES_EXCLUDE)\n"
     "  --status-address A       HOST:PORT of /healthz, /readyz, /status and the live page (default 127.0.0.1:0: a free "
     "port,\n"
     "                           written to DIR/status.address)\n"
@@ -56,18 +65,25 @@ static const char usage[] =
     "  --port-base N            first port given to servers on one machine (default 21000)\n"
     "  --log-level L            error, warning, notice, info (default) or debug\n"
     "  --version, --help\n\n"
-    "SIGTERM ends it within 2 s at a safe point; databases go on. SIGHUP reads the configuration again.\n";
+    "SIGTERM ends it within 2 s at a safe point; databases go on. SIGHUP reads the configuration again;\n"
+    "so does a change of the file or in its folders.\n";
 
-static int add_namespaces(struct daemon_options *o, const char *list)
+static void add_names(struct names *l, const char *list)
 {
     auto_free char *copy = mem_str(list);
 
     for (char *save = NULL, *ns = strtok_r(copy, ",:", &save); ns; ns = strtok_r(NULL, ",:", &save)) {
-        o->namespaces = mem_grow(o->namespaces, o->n_namespaces + 2, sizeof *o->namespaces);
-        o->namespaces[o->n_namespaces++] = mem_str(ns);
-        o->namespaces[o->n_namespaces] = NULL;
+        l->v = mem_grow(l->v, l->n + 2, sizeof *l->v);
+        l->v[l->n++] = mem_str(ns);
+        l->v[l->n] = NULL;
     }
-    return 0;
+}
+
+static void free_names(struct names *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free((void *)l->v[i]);
+    free(l->v);
 }
 
 static int parse_options(int argc, char **argv, struct daemon_options *o)
@@ -76,6 +92,7 @@ static int parse_options(int argc, char **argv, struct daemon_options *o)
                                           {"data", 1, NULL, 'd'},
                                           {"config", 1, NULL, 'c'},
                                           {"namespace", 1, NULL, 'n'},
+                                          {"exclude-namespace", 1, NULL, 'x'},
                                           {"status-address", 1, NULL, 's'},
                                           {"metrics-address", 1, NULL, 'm'},
                                           {"port-base", 1, NULL, 'p'},
@@ -98,7 +115,10 @@ static int parse_options(int argc, char **argv, struct daemon_options *o)
             o->config = optarg;
             break;
         case 'n':
-            add_namespaces(o, optarg);
+            add_names(&o->namespaces, optarg);
+            break;
+        case 'x':
+            add_names(&o->exclude, optarg);
             break;
         case 's':
             o->status_address = optarg;
@@ -138,8 +158,11 @@ static int parse_options(int argc, char **argv, struct daemon_options *o)
         fprintf(stderr, "chfleetd: --log-level %s: write error, warning, notice, info or debug\n", o->log_level);
         return -1;
     }
-    if (!o->n_namespaces && getenv("WATCH_NAMESPACES"))
-        add_namespaces(o, getenv("WATCH_NAMESPACES"));
+    for (size_t i = 0; i < 2 && !o->namespaces.n; i++)
+        if (getenv(i ? "WATCH_NAMESPACE" : "WATCH_NAMESPACES"))
+            add_names(&o->namespaces, getenv(i ? "WATCH_NAMESPACE" : "WATCH_NAMESPACES"));
+    if (!o->exclude.n && getenv("WATCH_NAMESPACES_EXCLUDE"))
+        add_names(&o->exclude, getenv("WATCH_NAMESPACES_EXCLUDE"));
     return 0;
 }
 
@@ -150,31 +173,33 @@ static int make_dir(const char *path, struct err *err)
     return 0;
 }
 
-/* The peer's config.yaml as JSON text; checked. NULL path: NULL text. */
-static int read_config(struct world *w, const char *path, char **out, struct err *err)
+/* Configuration file and folders as JSON text; checked. Without a file NULL. */
+static int read_config(struct daemon_state *d, char **out, struct err *err)
 {
-    auto_yaml struct schema_yaml *docs = NULL;
     auto_problems struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
+    cJSON *config = NULL;
 
-    (void)w;
     *out = NULL;
-    if (!path)
+    if (!d->o.config)
         return 0;
-    if (schema_yaml_load(path, &docs, err) < 0)
+    free(d->stamp);
+    d->stamp = schema_config_stamp(d->o.config, d->config); /* before reading: what changes meanwhile is read again */
+    if (schema_config_load(d->o.config, &config, &problems, err) < 0)
         return -1;
-    if (docs->n != 1)
-        return err_set(err, ERR_INPUT, 0, "%s: one YAML document is expected, it has %zu", path, docs->n);
-    schema_check_config(docs->roots[0], docs, &problems);
-    if (schema_problems_err(&problems, path, err) < 0)
+    if (render_check_config(config, err) < 0) {
+        cJSON_Delete(config);
         return -1;
+    }
     if (problems.n) { /* only notes are left */
         auto_str struct str text = STR_INIT;
 
-        schema_problems_print(&problems, path, &text);
-        text.s[strcspn(text.s, "\n")] = '\0';
-        log_warn(NULL, "%s%s", text.s, problems.n > 1 ? " (and more)" : "");
+        schema_problems_print(&problems, d->o.config, &text);
+        for (char *save = NULL, *line = strtok_r(text.s, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+            log_warn(NULL, "%s", line);
     }
-    *out = json_print(docs->roots[0]);
+    cJSON_Delete(d->config);
+    d->config = config;
+    *out = json_print(config);
     return 0;
 }
 
@@ -185,19 +210,42 @@ static void stopped(void *ctx)
     d->w->ops->quit(d->w, 0);
 }
 
+static void reload(struct daemon_state *d)
+{
+    auto_free char *text = NULL;
+    struct err err = ERR_INIT;
+
+    if (read_config(d, &text, &err) < 0)
+        super_reload_failed(d->super, err.msg);
+    else if (text)
+        super_reload(d->super, text, &err); /* it says itself what is wrong */
+}
+
+/* A mounted ConfigMap changes without a word; looking at a few files costs nothing. */
+enum { LOOK_MS = 2000 };
+
+static void look(void *ctx)
+{
+    struct daemon_state *d = ctx;
+    auto_free char *now = schema_config_stamp(d->o.config, d->config);
+
+    d->look = world_timer(d->w, LOOK_MS, look, d);
+    if (str_eq(now, d->stamp))
+        return;
+    reload(d);
+}
+
 static void on_signal(void *ctx, int signo)
 {
     struct daemon_state *d = ctx;
-    struct err err = ERR_INIT;
 
     if (signo != SIGHUP) {
         log_note(NULL, "ending at a safe point");
         super_stop(d->super, stopped, d);
         return;
     }
-    auto_free char *text = NULL;
-    if (read_config(d->w, d->o.config, &text, &err) < 0 || super_reload(d->super, text ? text : "{}", &err) < 0)
-        log_error(NULL, "%s; the configuration in force stays", err.msg);
+    log_note(NULL, "SIGHUP: reading the configuration");
+    reload(d);
 }
 
 static int start_fronts(struct daemon_state *d, struct err *err)
@@ -232,7 +280,7 @@ static const char *identity(char *buf, size_t size)
 static int claim_fleet(struct daemon_state *d, const char *server, struct err *err)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    const char *ns = d->o.n_namespaces == 1 ? d->o.namespaces[0] : "*";
+    const char *ns = d->o.namespaces.n == 1 ? d->o.namespaces.v[0] : "*";
     auto_free char *text = mem_printf("chfleetd/%s/%s", server, ns), *hash = hash_sha256_hex(text, strlen(text));
 
     d->claim = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -256,22 +304,27 @@ static int start(struct daemon_state *d, struct err *err)
     auto_free char *config = NULL, *locks = mem_printf("%s/locks", d->o.data);
     char id[160];
     struct super_options so = {.data_dir = d->o.data,
-                               .namespaces = d->o.namespaces,
+                               .namespaces = d->o.namespaces.v,
+                               .exclude = d->o.exclude.v,
                                .identity = identity(id, sizeof id),
                                .lease_ns = getenv("OPERATOR_POD_NAMESPACE"),
                                .operator_ip = getenv("OPERATOR_POD_IP"),
                                .build = PACKAGE_VERSION_TEXT,
+                               .log_level = d->o.log_level ? log_level_parse(d->o.log_level) : LOG_INFO,
                                .port_base = d->o.port_base};
 
-    if (make_dir(d->o.data, err) < 0 || make_dir(locks, err) < 0 || read_config(d->w, d->o.config, &config, err) < 0 ||
+    if (make_dir(d->o.data, err) < 0 || make_dir(locks, err) < 0 || read_config(d, &config, err) < 0 ||
         journal_open(&d->journal, d->o.data, d->w, world_real_base(d->w), 0, err) < 0 ||
         kube_config_load(d->w, d->o.kubeconfig, &kc, err) < 0 ||
         (!so.lease_ns && claim_fleet(d, kube_config_server(kc), err) < 0))
         return -1;
+    so.config_ns = so.lease_ns ? so.lease_ns : kube_config_namespace(kc);
     d->kube = kube_new(d->w, kc, NULL);
     so.config_text = config;
     if (super_new(d->w, d->kube, d->journal, &so, &d->super, err) < 0 || start_fronts(d, err) < 0)
         return -1;
+    if (d->o.config)
+        d->look = world_timer(d->w, LOOK_MS, look, d);
     world_real_signal(d->w, SIGTERM, on_signal, d);
     world_real_signal(d->w, SIGINT, on_signal, d);
     world_real_signal(d->w, SIGHUP, on_signal, d);
@@ -307,8 +360,9 @@ int main(int argc, char **argv)
     journal_close(d.journal);
     if (d.w)
         world_real_free(d.w);
-    for (size_t i = 0; i < d.o.n_namespaces; i++)
-        free((void *)d.o.namespaces[i]);
-    free(d.o.namespaces);
+    free_names(&d.o.namespaces);
+    free_names(&d.o.exclude);
+    free(d.stamp);
+    cJSON_Delete(d.config);
     return code;
 }

@@ -147,7 +147,8 @@ int inst_recover(struct super *s, const struct journal_op *op)
         name[strlen(name) - strlen(".keeper")] = '\0';
     in = inst_get(s, g, ns, name);
     res = super_resource(in);
-    if (!res || inst_busy(in) || desired_fleet(in, &f, &err) < 0 || desired_facts(in, f, &facts, &err) < 0) {
+    if (!res || !super_watches(s, ns) || inst_busy(in) || desired_fleet(in, &f, &err) < 0 ||
+        desired_facts(in, f, &facts, &err) < 0) {
         if (res)
             rec.text = err.msg;
         fleet_free(f);

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libsupervisor.a
 libsupervisor_a_SOURCES = \
 	supervisor/apply.c \
 	supervisor/command.c \
+	supervisor/config.c \
 	supervisor/desired.c \
 	supervisor/governor.c \
 	supervisor/hostfacts.c \
@@ -15,6 +16,7 @@ libsupervisor_a_SOURCES = \
 	supervisor/op.c \
 	supervisor/recover.c \
 	supervisor/settings.c \
+	supervisor/spaces.c supervisor/spaces.h \
 	supervisor/status.c \
 	supervisor/super.c supervisor/super.h \
 	supervisor/window.c supervisor/window.h

@@ -166,6 +166,8 @@ static cJSON *make_status(const struct inst *in, const cJSON *old)
     count_actions(in, st);
     if (in->restarted_generation)
         json_set_int(json_need_obj(st, "chfleet"), "restartedGeneration", in->restarted_generation);
+    if (in->s->opt.config_ns)
+        json_set_str(json_need_obj(st, "chfleet"), "operator", in->s->opt.config_ns);
     if (in->fleet->warnings->child || json_at(old, "chfleet.warnings"))
         json_set(json_need_obj(st, "chfleet"), "warnings", json_copy(in->fleet->warnings));
     json_set_int(st, "observedGeneration", seen_generation(in));
@@ -226,7 +228,8 @@ void status_write_now(struct inst *in)
     const cJSON *res = super_resource(in);
     auto_json cJSON *st = NULL, *diff = NULL, *patch = NULL;
 
-    if (!res || (!in->fleet && !in->error_code) || in->status_busy || !in->s->leading)
+    if (!res || (!in->fleet && !in->error_code) || in->status_busy || !in->s->leading ||
+        !super_watches(in->s, in->ns))
         return;
     st = in->fleet ? make_status(in, json_get(res, "status")) : status_without_fleet(in, json_get(res, "status"));
     diff = status_patch(json_get(res, "status"), st);
@@ -331,8 +334,9 @@ cJSON *super_status(struct super *s)
     json_set_bool(j, "synced", s->recovered);
     json_set_str(j, "addressing", s->endpoints ? "endpoints" : "dns");
     json_set_int(j, "workers", s->n_workers);
+    config_status(s, j);
     for (struct inst *in = s->insts; in; in = in->next)
-        if (!in->gone && super_resource(in))
+        if (!in->gone && super_resource(in) && super_watches(s, in->ns))
             cJSON_AddItemToArray(list, inst_status(in));
     return j;
 }
@@ -343,10 +347,15 @@ void super_metrics(struct super *s, struct str *out)
     unsigned busy = 0, all = 0, failed = 0;
 
     for (struct inst *in = s->insts; in; in = in->next) {
+        if (!super_watches(s, in->ns))
+            continue;
         all += !in->gone;
         busy += inst_busy(in);
         failed += in->error_code != NULL;
     }
+    str_addf(out, "# TYPE chfleet_config_reloads_total counter\nchfleet_config_reloads_total %llu\n",
+             (unsigned long long)s->n_reloads);
+    str_addf(out, "# TYPE chfleet_config_refused gauge\nchfleet_config_refused %d\n", cJSON_GetArraySize(s->refused));
     journal_stats(s->j, &commits, &records, &waiting);
     str_addf(out, "# TYPE chfleet_installations gauge\nchfleet_installations %u\n", all);
     str_addf(out, "# TYPE chfleet_installations_busy gauge\nchfleet_installations_busy %u\n", busy);

@@ -93,6 +93,9 @@ static void resource_changed(void *ctx, enum kube_change what, const cJSON *old,
         start_watches(s);
         return;
     }
+    in = inst_find(s, wc->group, json_ns(obj), json_name(obj));
+    if (!in && !super_watches(s, json_ns(obj)))
+        return;
     in = inst_get(s, wc->group, json_ns(obj), json_name(obj));
     in->gone = what == KUBE_GONE;
     if (in->gone && !inst_busy(in))
@@ -128,7 +131,7 @@ static void owned_changed(void *ctx, enum kube_change what, const cJSON *old, co
         inst_owned_changed(in, wc->kind, obj);
 }
 
-/* A changed template or operator configuration object acts at the next reconcile, as users of the peer expect. */
+/* A changed template acts at the next reconcile, as users of the peer expect. */
 static void template_changed(void *ctx, enum kube_change what, const cJSON *old, const cJSON *obj)
 {
     struct watch_ctx *wc = ctx;
@@ -140,11 +143,24 @@ static void template_changed(void *ctx, enum kube_change what, const cJSON *old,
         log_info(json_name(obj), "%s changed: used from the next reconcile on", json_str(obj, "kind", "template"));
 }
 
+static void chopconf_changed(void *ctx, enum kube_change what, const cJSON *old, const cJSON *obj)
+{
+    struct watch_ctx *wc = ctx;
+
+    (void)old;
+    if (what == KUBE_GONE)
+        config_resource_gone(wc->s, obj);
+    if (kube_cache_synced(wc->s->chopconf)) /* the first list is taken as one, in the order of the names */
+        config_resources_changed(wc->s);
+    if (what == KUBE_SYNCED)
+        start_watches(wc->s);
+}
+
 static struct kube_cache *watch(struct super *s, enum kube_kind kind, enum owner_group g, const char *selector,
                                 kube_compact_fn *compact, kube_change_fn *fn)
 {
     struct watch_ctx *wc = mem_zero(sizeof *wc); /* lives as long as the process */
-    const char *const *spaces = s->opt.namespaces && s->opt.namespaces[0] ? s->opt.namespaces : NULL;
+    const char *const *spaces = s->narrow ? spaces_names(s->spaces) : NULL;
 
     *wc = (struct watch_ctx){s, g, kind};
     if (spaces && spaces[1])
@@ -152,10 +168,19 @@ static struct kube_cache *watch(struct super *s, enum kube_kind kind, enum owner
     return kube_watch(s->kube, kind, spaces ? spaces[0] : NULL, selector, compact, fn, wc);
 }
 
+/* Without the right to read them (or the CRD) there are none for us; the log says so. */
+static bool config_known(const struct super *s)
+{
+    const struct err *why = s->chopconf ? kube_cache_problem(s->chopconf) : NULL;
+
+    return !s->opt.config_ns || (s->chopconf && (kube_cache_synced(s->chopconf) ||
+                                                 (why && (why->kind == ERR_REFUSED || why->kind == ERR_MISSING))));
+}
+
 static bool all_synced(const struct super *s)
 {
     if (!s->chi || !s->chk || !s->chit || !kube_cache_synced(s->chi) || !kube_cache_synced(s->chk) ||
-        !kube_cache_synced(s->chit))
+        !kube_cache_synced(s->chit) || !config_known(s))
         return false;
     for (int i = 0; i < OWNED_KINDS; i++)
         for (int g = 0; g < GROUPS; g++)
@@ -174,7 +199,16 @@ static int kick_resource(void *ctx, const cJSON *obj)
     struct super *s = ctx;
     bool chi = strcmp(json_str(obj, "kind", ""), "ClickHouseInstallation") == 0;
 
-    inst_kick(inst_get(s, chi ? GROUP_CHI : GROUP_CHK, json_ns(obj), json_name(obj)), 0);
+    if (super_watches(s, json_ns(obj)))
+        inst_kick(inst_get(s, chi ? GROUP_CHI : GROUP_CHK, json_ns(obj), json_name(obj)), 0);
+    return 0;
+}
+
+static int keep_template(void *ctx, const cJSON *obj)
+{
+    struct super *s = ctx;
+
+    cJSON_AddItemToArray(s->first_templates, json_copy(obj));
     return 0;
 }
 
@@ -183,13 +217,17 @@ static void go(struct super *s)
 {
     char epoch[24];
     auto_free char *old = journal_kv(s->j, "epoch");
+    auto_free char *spaces = spaces_print(s->spaces);
     struct journal_rec rec = {.type = JRN_KV, .name = "epoch", .text = epoch};
 
     s->recovered = true;
     s->epoch = (old ? strtoull(old, NULL, 10) : 0) + 1;
     snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)s->epoch);
     journal_put(s->j, &rec, NULL, NULL);
-    log_note(NULL, "serving: epoch %s, %s addressing", epoch, s->endpoints ? "endpoints" : "dns");
+    s->first_templates = cJSON_CreateArray();
+    kube_cache_each(s->chit, keep_template, s);
+    log_note(NULL, "serving: epoch %s, %s addressing, namespaces: %s", epoch, s->endpoints ? "endpoints" : "dns",
+             spaces);
     journal_each_open_op(s->j, recover_op, s);
     kube_cache_each(s->chk, kick_resource, s);
     kube_cache_each(s->chi, kick_resource, s);
@@ -199,7 +237,15 @@ static void start_watches(struct super *s)
 {
     char selector[128];
 
+    if (!s->discovered)
+        return;
     if (!s->chi) {
+        if (s->opt.config_ns) {
+            struct watch_ctx *wc = mem_zero(sizeof *wc);
+
+            wc->s = s;
+            s->chopconf = kube_watch(s->kube, KUBE_CHOPCONF, s->opt.config_ns, NULL, NULL, chopconf_changed, wc);
+        }
         s->chi = watch(s, KUBE_CHI, GROUP_CHI, NULL, NULL, resource_changed);
         s->chk = watch(s, KUBE_CHK, GROUP_CHK, NULL, NULL, resource_changed);
         s->chit = watch(s, KUBE_CHIT, GROUP_CHI, NULL, NULL, template_changed);
@@ -222,6 +268,8 @@ static void on_tick(void *ctx)
     struct super *s = ctx;
 
     s->tick = world_timer(s->w, 1000, on_tick, s);
+    if (!s->recovered)
+        start_watches(s); /* what we may not read is no event */
     link_watchdog(s);
     governor_look(s);
     for (struct inst *in = s->insts; in; in = in->next)
@@ -238,6 +286,29 @@ static void discover(void *ctx)
     kube_raw(s->kube, "GET", "/version", NULL, NULL, discovered, s);
 }
 
+static void begin(struct super *s)
+{
+    s->discovered = true;
+    start_watches(s);
+    s->tick = world_timer(s->w, 1000, on_tick, s);
+}
+
+/* The configuration's names are found anywhere in a namespace's name: for that all have to be looked at. Where we may not,
+ * they are the names themselves. */
+static void rights_known(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct super *s = ctx;
+
+    (void)obj;
+    if (err && status != 403) {
+        log_warn(NULL, "API server: %s; trying again in 1 s", err->msg);
+        s->tick = world_timer(s->w, 1000, discover, s);
+        return;
+    }
+    s->narrow = status == 403;
+    begin(s);
+}
+
 static void discovered(void *ctx, int status, const cJSON *obj, const struct err *err)
 {
     struct super *s = ctx;
@@ -249,9 +320,14 @@ static void discovered(void *ctx, int status, const cJSON *obj, const struct err
         return;
     }
     s->endpoints = strcmp(json_str(obj, "platform", ""), "chfleet-plane") == 0;
-    s->discovered = true;
-    start_watches(s);
-    s->tick = world_timer(s->w, 1000, on_tick, s);
+    s->narrow = spaces_names(s->spaces) != NULL;
+    if (s->narrow && spaces_loose(s->spaces)) {
+        auto_free char *path = kube_path(KUBE_CHI, NULL, NULL), *one = mem_printf("%s?limit=1", path);
+
+        kube_raw(s->kube, "GET", one, NULL, NULL, rights_known, s);
+        return;
+    }
+    begin(s);
 }
 
 static void lead(void *ctx, bool leading)
@@ -268,17 +344,6 @@ static void lead(void *ctx, bool leading)
     }
     /* The next leader resumes from the mirrored annotations; this process starts over with an empty mind. */
     s->w->ops->quit(s->w, 75);
-}
-
-/* What the file does not say has its default. */
-static int read_config(const char *text, cJSON **out, struct err *err)
-{
-    auto_json cJSON *file = text ? json_parse(text, strlen(text), err) : NULL;
-
-    if (text && !file)
-        return err_ctx(err, "operator configuration");
-    *out = config_effective(file, NULL, 0);
-    return 0;
 }
 
 static char **copy_list(const char *const *list)
@@ -299,13 +364,19 @@ static char **copy_list(const char *const *list)
 int super_new(struct world *w, struct kube *k, struct journal *j, const struct super_options *opt, struct super **out,
               struct err *err)
 {
-    struct super *s;
-    cJSON *config = NULL;
+    struct super *s = mem_zero(sizeof *s);
 
-    if (read_config(opt->config_text, &config, err) < 0)
+    *s = (struct super){.w = w, .kube = k, .j = j, .opt = *opt, .ports = cJSON_CreateObject()};
+    s->accepted = cJSON_CreateObject();
+    s->refused = cJSON_CreateObject();
+    if (config_set_file(s, opt->config_text, err) < 0) {
+        config_free(s);
+        cJSON_Delete(s->ports);
+        free(s);
         return -1;
-    s = mem_zero(sizeof *s);
-    *s = (struct super){.w = w, .kube = k, .j = j, .opt = *opt, .config = config, .ports = cJSON_CreateObject()};
+    }
+    s->opt.config_ns = mem_str(opt->config_ns);
+    s->opt.exclude = (const char *const *)copy_list(opt->exclude);
     s->opt.data_dir = mem_str(opt->data_dir);
     s->opt.identity = mem_str(opt->identity);
     s->opt.lease_ns = mem_str(opt->lease_ns);
@@ -330,6 +401,13 @@ int super_new(struct world *w, struct kube *k, struct journal *j, const struct s
     return 0;
 }
 
+static void free_list(const char *const *list)
+{
+    for (size_t i = 0; list && list[i]; i++)
+        free((void *)list[i]);
+    free((void *)list);
+}
+
 void super_free(struct super *s)
 {
     if (!s)
@@ -347,16 +425,17 @@ void super_free(struct super *s)
         s->insts = in->next;
         inst_free(in);
     }
-    cJSON_Delete(s->config);
+    config_free(s);
     cJSON_Delete(s->ports);
+    cJSON_Delete(s->first_templates);
+    free((void *)s->opt.config_ns);
+    free_list(s->opt.exclude);
+    free_list(s->opt.namespaces);
     free((void *)s->opt.data_dir);
     free((void *)s->opt.identity);
     free((void *)s->opt.lease_ns);
     free((void *)s->opt.operator_ip);
     free((void *)s->opt.build);
-    for (size_t i = 0; s->opt.namespaces && s->opt.namespaces[i]; i++)
-        free((void *)s->opt.namespaces[i]);
-    free((void *)s->opt.namespaces);
     free(s);
 }
 
@@ -388,14 +467,12 @@ void super_stop(struct super *s, void (*done)(void *ctx), void *ctx)
 
 int super_reload(struct super *s, const char *config_text, struct err *err)
 {
-    cJSON *config = NULL;
+    return config_set_file(s, config_text, err);
+}
 
-    if (read_config(config_text, &config, err) < 0)
-        return -1;
-    cJSON_Delete(s->config);
-    s->config = config;
-    log_note(NULL, "operator configuration read again: used from the next reconcile on");
-    return 0;
+void super_reload_failed(struct super *s, const char *why)
+{
+    config_file_failed(s, why);
 }
 
 bool super_synced(const struct super *s)

@@ -21,11 +21,14 @@ struct super;
 struct super_options {
     const char *data_dir;          /* journal, locks; "" in the simulation */
     const char *config_text;       /* the peer's config.yaml as a tree (JSON text), NULL = built-in defaults */
-    const char *const *namespaces; /* ends with NULL; NULL = all namespaces */
+    const char *config_ns;         /* where ClickHouseOperatorConfigurations count; NULL: nowhere */
+    const char *const *namespaces; /* ends with NULL; NULL = those of the configuration, else all; see spaces.h */
+    const char *const *exclude;    /* the same, for what is left out */
     const char *identity;          /* for the Lease: pod name or host name and pid */
     const char *lease_ns;          /* NULL: no leader election (embedded) */
     const char *operator_ip;       /* OPERATOR_POD_IP */
     const char *build;             /* version text */
+    int log_level;                 /* enum log_level that the command line asked for */
     unsigned port_base;            /* endpoints addressing: first port to give out; 0 = 21000 */
     unsigned max_workers;          /* 0 = 150 */
 };
@@ -38,8 +41,10 @@ int super_new(struct world *w, struct kube *k, struct journal *j, const struct s
 void super_free(struct super *s);
 /* SIGTERM: asks workers to stop after their current step, calls done within 2 s. */
 void super_stop(struct super *s, void (*done)(void *ctx), void *ctx);
-/* SIGHUP: takes a new configuration (JSON text); a bad one is refused and the old one stays. */
+/* SIGHUP, changed file: takes a new configuration (JSON text); a bad one is refused and the old one stays. */
 int super_reload(struct super *s, const char *config_text, struct err *err);
+/* The file could not even be read: it is said as a refusal (log, status, metrics). */
+void super_reload_failed(struct super *s, const char *why);
 
 bool super_healthy(const struct super *s, const char **why);
 bool super_synced(const struct super *s);

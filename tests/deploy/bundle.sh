@@ -97,7 +97,7 @@ resource_of() { # KUBE_KIND: "group resource"
     sed -n "s/^ *\[$1\] = {\(CH\|\"[^\"]*\"\), \"[^\"]*\", \"\([a-z]*\)\".*/\1 \2/p" kube/kinds.c |
         sed -e 's/^CH /clickhouse.altinity.com /' -e 's/^"" /core /' -e 's/^"\([^"]*\)" /\1 /'
 }
-used_kinds() { grep -ohE 'KUBE_(CHI|CHIT|CHOPCONF|CHK|STS|POD|SVC|CM|SECRET|PVC|PV|PDB|EPSLICE|NODE|NS|CRD|SA|DEPLOYMENT|STORAGECLASS)\b' supervisor/*.c | sort -u; }
+used_kinds() { grep -ohE 'KUBE_(CHI|CHIT|CHK|STS|POD|SVC|CM|SECRET|PVC|PV|PDB|EPSLICE|NODE|NS|CRD|SA|DEPLOYMENT|STORAGECLASS)\b' supervisor/*.c | sort -u; }
 every_kind_allowed() {
     local kind what bad=0
     for kind in $(used_kinds); do
@@ -117,8 +117,8 @@ every_kind_allowed() {
 every_rule_needed() {
     local group resource rest kind known bad=0
     known=$(for kind in $(used_kinds); do resource_of "$kind"; done)
-    # Events are written by kube/event.c; operator configurations are read by chfleet itself.
-    known+=$'\ncore events\nclickhouse.altinity.com clickhouseoperatorconfigurations'
+    # Events are written by kube/event.c.
+    known+=$'\ncore events'
     while read -r group resource rest; do
         grep -qx "$group ${resource%%/*}" <<<"$known" || {
             echo "deploy/rbac/rules.yaml allows \"$rest\" on $group/$resource, which supervisor/ never uses"
@@ -128,6 +128,8 @@ every_rule_needed() {
     return "$bad"
 }
 no_wide_right() { ! grep -E '\*|escalate|impersonate|secrets delete|nodes|pods/exec| bind$' "$WORK/rules"; }
+own_config() { objects rules "$1" chfleet-leader | grep -q clickhouseoperatorconfigurations; }
+check "operator configurations are read where the operator is" own_config "$WORK/two.yaml"
 check "every kind that the supervisor reads may be read" every_kind_allowed
 check "no right is for a kind that it does not use" every_rule_needed
 check "nothing is allowed by a star, and no Secret may be deleted" no_wide_right

@@ -241,7 +241,7 @@ static void configuration_layers_join_as_the_peers_do(void **state)
     assert_int_equal(json_int(c, "clickhouse.access.port", 0), 8123);
     assert_int_equal(cJSON_GetArraySize(ips), 2);
     assert_true(json_has(ips, "10.0.0.0/8") && json_has(ips, "::2"));
-    assert_true(json_has(json_at(c, "watch.namespaces"), "a"));
+    assert_true(json_has(json_at(c, "watch.namespaces.include"), "a"));
     assert_null(json_get(c, "watchNamespaces"));
     assert_int_equal(json_int(c, "statefulSet.revisionHistoryLimit", 0), 10);
     assert_true(config_bool(c, "label.appendScope", false));
