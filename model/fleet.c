@@ -68,12 +68,14 @@ static void switches(struct build *b)
     bool keeper = f->kind == FLEET_KEEPER;
 
     f->task_id = *task ? mem_str(task) : NULL;
-    f->stop = config_bool(b->spec, "stop", false);
+    f->stop = !keeper && config_bool(b->spec, "stop", false); /* what depends on a Keeper would stop with it */
     f->suspend = config_bool(b->spec, "suspend", false);
     f->troubleshoot = !keeper && config_bool(b->spec, "troubleshoot", false);
     f->rolling_restart = !keeper && strcmp(json_str(b->spec, "restart", ""), "RollingUpdate") == 0;
     f->use_fqdn = config_bool(b->spec, "defaults.replicasUseFQDN", false);
     f->ddl_profile = *profile ? mem_str(profile) : NULL;
+    if (keeper && config_bool(b->spec, "stop", false))
+        fleet_warn(f, "spec.stop: has no effect on a Keeper; delete the resource to stop it, its volumes stay");
     f->labels = json_at(f->resource, "metadata.labels");
     f->annotations = json_at(f->resource, "metadata.annotations");
     hold(f);
@@ -120,7 +122,7 @@ static int sections(struct build *b, struct err *err)
     return 0;
 }
 
-static void add_env(struct fleet *f, const char *name, const char *secret, const char *key)
+static void add_env(struct fleet *f, const char *name, const char *secret, const char *key, bool optional)
 {
     for (size_t i = 0; i < f->n_env; i++)
         if (strcmp(f->env[i].name, name) == 0) {
@@ -130,14 +132,14 @@ static void add_env(struct fleet *f, const char *name, const char *secret, const
             return;
         }
     f->env = mem_grow(f->env, f->n_env + 1, sizeof *f->env);
-    f->env[f->n_env++] = (struct env_ref){mem_str(name), mem_str(secret), mem_str(key)};
+    f->env[f->n_env++] = (struct env_ref){mem_str(name), mem_str(secret), mem_str(key), optional};
 }
 
 static void env_of(struct fleet *f, const struct settings *s)
 {
     for (size_t i = 0; i < s->n; i++)
         if (s->v[i].kind == SETTING_ENV)
-            add_env(f, s->v[i].values[0], s->v[i].secret_name, s->v[i].secret_key);
+            add_env(f, s->v[i].values[0], s->v[i].secret_name, s->v[i].secret_key, false);
 }
 
 static void environment(struct fleet *f)
@@ -150,7 +152,7 @@ static void environment(struct fleet *f)
         const struct cluster *c = &f->clusters[i];
 
         if (c->secret_kind == SECRET_REF || c->secret_kind == SECRET_AUTO)
-            add_env(f, "CLICKHOUSE_INTERNODE_CLUSTER_SECRET", c->secret_name, c->secret_key);
+            add_env(f, "CLICKHOUSE_INTERNODE_CLUSTER_SECRET", c->secret_name, c->secret_key, c->secret_optional);
     }
 }
 
@@ -169,11 +171,8 @@ static bool add_service(struct fleet *f, const char *name)
     for (size_t i = 0; i < f->n_service_templates; i++)
         if (f->service_templates[i] == t)
             return true;
-    if (f->n_service_templates < sizeof f->service_templates / sizeof *f->service_templates)
-        f->service_templates[f->n_service_templates++] = t;
-    else
-        fleet_warn(f, "spec.defaults.templates.serviceTemplates: only the first %zu are used",
-                   sizeof f->service_templates / sizeof *f->service_templates);
+    f->service_templates = mem_grow(f->service_templates, f->n_service_templates + 1, sizeof *f->service_templates);
+    f->service_templates[f->n_service_templates++] = t;
     return true;
 }
 
@@ -287,6 +286,7 @@ void fleet_free(struct fleet *f)
     cJSON_Delete((cJSON *)f->used_templates);
     cJSON_Delete(f->default_clusters);
     free(f->env);
+    free(f->service_templates);
     free(f->hosts);
     free(f->clusters);
     free(f->ns);

@@ -108,6 +108,7 @@ struct cluster {
     struct zookeeper zookeeper;
     enum { SECRET_NONE, SECRET_VALUE, SECRET_REF, SECRET_AUTO } secret_kind;
     char *secret_value, *secret_name, *secret_key;
+    bool secret_optional; /* pods may start without it */
     bool pdb_managed;
     unsigned pdb_max_unavailable;
     enum schema_policy { SCHEMA_NONE, SCHEMA_ALL, SCHEMA_DISTRIBUTED } schema_replica, schema_shard;
@@ -146,12 +147,12 @@ struct fleet {
     size_t n_clusters;
     struct host **hosts;         /* clusters → shards → replicas */
     size_t n_hosts;
-    const cJSON *service_templates[8]; /* CR level, in order */
+    const cJSON **service_templates; /* CR level, in order */
     size_t n_service_templates;
     int64_t propagation_timeout_s;
     bool cleanup_delete_sts, cleanup_delete_pvc, cleanup_delete_cm, cleanup_delete_svc; /* unknownObjects */
     /* secretKeyRef environment of every server container, in the order users, settings, cluster secret; names unique */
-    struct env_ref { char *name, *secret, *key; } *env;
+    struct env_ref { char *name, *secret, *key; bool optional; } *env;
     size_t n_env;
     const cJSON *consent;        /* spec.chfleet.consent, NULL */
     const cJSON *chfleet;        /* spec.chfleet, NULL */
@@ -194,7 +195,10 @@ int fleet_section(const struct fleet *f, const char *what, const cJSON *section,
 
 struct host *fleet_host(const struct fleet *f, const char *key); /* NULL */
 
-/* Expands {macros} for this scope (any of cluster/shard/host may be NULL). Unknown ones stay. Caller frees. */
+bool fleet_name_fits(const char *name); /* lower case letters, digits and inner dashes */
+
+/* Expands {macros} for this scope (any of cluster/shard/host may be NULL; a host without a name stands for all replicas of
+ * its number). Unknown ones stay. Caller frees. */
 char *fleet_macros(const struct fleet *f, const struct cluster *c, const struct shard *s, const struct host *h, const char *text);
 
 #endif

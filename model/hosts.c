@@ -216,6 +216,22 @@ static int allocate(struct build *b, struct host *h, struct err *err)
     return 0;
 }
 
+/* The port of a Keeper's pod and Service is one thing, the one its server opens another. */
+static void warn_zk_port(struct build *b, const struct host *h)
+{
+    unsigned opened = port_of_setting(&h->settings, port_rules[PORT_ZK].setting);
+
+    if (!opened)
+        opened = port_of_setting(&b->f->settings, port_rules[PORT_ZK].setting);
+    if (!opened)
+        opened = port_rules[PORT_ZK].dflt;
+    if (opened != h->ports[PORT_ZK])
+        fleet_warn(b->f,
+                   "host %s: its Service and probe use port %u, but the server opens %u: set keeper_server/tcp_port in "
+                   "spec.configuration.settings to the same number",
+                   h->key, h->ports[PORT_ZK], opened);
+}
+
 static int host_ports(struct build *b, struct host *h, struct err *err)
 {
     struct fleet *f = b->f;
@@ -233,6 +249,8 @@ static int host_ports(struct build *b, struct host *h, struct err *err)
                            "host %s: its port %s would be %u, but 65535 is the highest: lower the base port", h->key,
                            host_port_names[p], h->ports[p]);
     }
+    if (keeper && !f->endpoints)
+        warn_zk_port(b, h);
     return f->endpoints ? allocate(b, h, err) : 0;
 }
 
@@ -340,6 +358,35 @@ static void host_volumes(struct fleet *f, struct host *h)
             h->ephemeral = false;
 }
 
+/* Rules that stand on labels with running numbers, of which the peer never closes a cycle. */
+static void warn_numbers(struct fleet *f, const struct host *h)
+{
+    const char *name = json_str(h->pod_template, "name", "");
+    bool labels = config_bool(f->config, "label.appendScope", false);
+    const cJSON *d;
+
+    cJSON_ArrayForEach(d, json_get(h->pod_template, "podDistribution")) {
+        const char *type = json_str(d, "type", "");
+        bool circular = strcmp(type, "CircularReplication") == 0, most = strcmp(type, "MaxNumberPerNode") == 0;
+
+        if ((circular || strcmp(type, "PreviousTailAffinity") == 0) && !labels)
+            fleet_warn(f,
+                       "spec.templates.podTemplates[%s].podDistribution: %s needs label.appendScope: \"yes\" in the "
+                       "operator's configuration: without it no node fits and the pods stay pending",
+                       name, type);
+        else if (most && !labels)
+            fleet_warn(f,
+                       "spec.templates.podTemplates[%s].podDistribution: %s has no effect without label.appendScope: "
+                       "\"yes\" in the operator's configuration",
+                       name, type);
+        if (most && labels && json_int(d, "number", 0) > 1)
+            fleet_warn(f,
+                       "spec.templates.podTemplates[%s].podDistribution: %s puts one pod on a node, whatever number "
+                       "says (as Altinity's operator does)",
+                       name, type);
+    }
+}
+
 int hosts_make(struct build *b, struct err *err)
 {
     struct fleet *f = b->f;
@@ -351,6 +398,7 @@ int hosts_make(struct build *b, struct err *err)
         host_image(f, h);
         host_names(f, h);
         host_volumes(f, h);
+        warn_numbers(f, h);
         for (size_t v = 0; v < h->n_volumes; v++)
             if (h->volumes[v].size_bytes < 0)
                 return err_set(

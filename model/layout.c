@@ -367,11 +367,13 @@ static int columns_make(struct build *b, struct grid *g, struct err *err)
 
     g->columns = mem_array((size_t)cJSON_GetArraySize(list), sizeof *g->columns);
     cJSON_ArrayForEach(v, list) {
-        auto_free char *where =
-            mem_printf("spec.configuration.clusters[%s].layout.replicas[%zu]", g->c->name, g->n_columns);
+        unsigned j = (unsigned)g->n_columns;
+        auto_free char *where = mem_printf("spec.configuration.clusters[%s].layout.replicas[%u]", g->c->name, j);
+        auto_free char *name = given_name(v, j);
+        const struct host column = {.cluster = g->c, .replica_name = name, .replica_index = j};
 
         if (rc == 0)
-            rc = level_make(b, &g->columns[g->n_columns++], v, &g->cluster, where, g->c, NULL, NULL, err);
+            rc = level_make(b, &g->columns[g->n_columns++], v, &g->cluster, where, g->c, NULL, &column, err);
     }
     return rc;
 }
@@ -393,7 +395,7 @@ static int grid_fill(struct build *b, struct grid *g, struct err *err)
 
     if (count(b, g->c, g->layout, &n, err) < 0 || columns_make(b, g, err) < 0)
         return -1;
-    if (n.replicas > 1 && b->f->kind == FLEET_KEEPER && n.shards > 1)
+    if (b->f->kind == FLEET_KEEPER && n.shards > 1)
         return err_set(
             err, ERR_INPUT, 0,
             "spec.configuration.clusters[%s].layout: a Keeper has one shard (member numbers are replica positions); "
@@ -422,6 +424,7 @@ static void cluster_secret(struct cluster *c, const cJSON *own)
         c->secret_kind = SECRET_REF;
         c->secret_name = mem_str(json_str(ref, "name", ""));
         c->secret_key = mem_str(json_str(ref, "key", ""));
+        c->secret_optional = json_bool(ref, "optional", false);
     } else if (config_bool(secret, "auto", false)) {
         c->secret_kind = SECRET_AUTO;
         c->secret_name = mem_printf("%s-%s-auto-secret", c->fleet->name, c->name);
@@ -533,6 +536,11 @@ int layout_make(struct build *b, struct err *err)
 
     if (cJSON_GetArraySize(list) == 0)
         list = f->default_clusters = json_parse("[{\"name\":\"cluster\"}]", 20, NULL);
+    if (f->kind == FLEET_KEEPER && cJSON_GetArraySize(list) > 1)
+        return err_set(err, ERR_INPUT, 0,
+                       "spec.configuration.clusters: a Keeper has one cluster (member numbers are replica positions); "
+                       "this one has %d: make a ClickHouseKeeperInstallation of each",
+                       cJSON_GetArraySize(list));
     f->clusters = mem_array((size_t)cJSON_GetArraySize(list), sizeof *f->clusters);
     cJSON_ArrayForEach(v, list) {
         struct cluster *c = &f->clusters[f->n_clusters];

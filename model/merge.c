@@ -138,13 +138,28 @@ static void merge_templates(cJSON *to, const cJSON *from)
     }
 }
 
+static void join_nodes(cJSON *to, const cJSON *list)
+{
+    cJSON *have = cJSON_IsArray(json_get(to, "nodes")) ? json_get(to, "nodes") : json_set_arr(to, "nodes");
+    const cJSON *v, *old;
+
+    cJSON_ArrayForEach(v, list) {
+        bool there = false;
+
+        cJSON_ArrayForEach(old, have)
+            there |= json_same(old, v);
+        if (!there)
+            cJSON_AddItemToArray(have, json_copy(v));
+    }
+}
+
 static void merge_zookeeper(cJSON *to, const cJSON *from)
 {
     const cJSON *v;
 
     cJSON_ArrayForEach(v, from) {
         if (strcmp(v->string, "nodes") == 0)
-            append(to, "nodes", v, false);
+            join_nodes(to, v);
         else if (strcmp(v->string, "use_compression") == 0 ? empty(json_get(to, v->string)) : !empty(v))
             json_set(to, v->string, json_copy(v));
     }
@@ -237,6 +252,95 @@ static void merge_spec(cJSON *to, const cJSON *from, bool own)
         append(to, "useTemplates", json_get(from, "useTemplates"), false);
     if (cJSON_IsObject(json_get(from, "chfleet")))
         put_over(json_need_obj(to, "chfleet"), json_get(from, "chfleet"));
+}
+
+/* ---- what the resource says in vain ---- */
+
+static void warn_vain(cJSON *warnings, const char *path)
+{
+    auto_free char *text = mem_printf("%s: a template says something else, and the template counts here", path);
+
+    json_add_str(warnings, text);
+}
+
+/* Every value of `own` that is another one in `now`. `env` is joined, other lists are compared by position. */
+static void find_vain(const cJSON *own, const cJSON *now, const char *path, cJSON *warnings)
+{
+    const cJSON *v;
+    int i = 0;
+
+    if (!cJSON_IsObject(own) && !cJSON_IsArray(own)) {
+        if (!empty(own) && !json_same(own, now))
+            warn_vain(warnings, path);
+        return;
+    }
+    cJSON_ArrayForEach(v, own) {
+        auto_free char *below =
+            cJSON_IsArray(own) ? mem_printf("%s[%d]", path, i) : mem_printf("%s.%s", path, v->string);
+
+        if (cJSON_IsArray(own))
+            find_vain(v, cJSON_GetArrayItem(now, i++), below, warnings);
+        else if (strcmp(v->string, "env") != 0)
+            find_vain(v, json_get(now, v->string), below, warnings);
+    }
+}
+
+static void find_vain_sections(const cJSON *own, const cJSON *now, cJSON *warnings)
+{
+    static const char *const sections[] = {"users", "profiles", "quotas", "settings", "files"};
+    const cJSON *v;
+
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+        cJSON_ArrayForEach(v, json_get(own, sections[i])) {
+            auto_free char *path = mem_printf("spec.configuration.%s[%s]", sections[i], v->string);
+
+            if (!json_same(v, json_get(json_get(now, sections[i]), v->string)))
+                warn_vain(warnings, path);
+        }
+}
+
+static void find_vain_templates(const cJSON *own, const cJSON *now, cJSON *warnings)
+{
+    static const char *const kinds[] = {"hostTemplates", "podTemplates", "volumeClaimTemplates", "serviceTemplates"};
+    const cJSON *v;
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        cJSON_ArrayForEach(v, json_get(own, kinds[i])) {
+            auto_free char *path = mem_printf("spec.templates.%s[%s]", kinds[i], json_str(v, "name", ""));
+
+            find_vain(v, by_name(json_get(now, kinds[i]), json_str(v, "name", "")), path, warnings);
+        }
+}
+
+/* Where the earlier layer wins, people do not expect it. */
+static void warn_all_vain(const cJSON *own, const cJSON *now, cJSON *warnings)
+{
+    static const char *const paths[] = {"taskID",
+                                        "restart",
+                                        "namespaceDomainPattern",
+                                        "defaults.replicasUseFQDN",
+                                        "reconcile.host",
+                                        "reconcile.macros",
+                                        "configuration.zookeeper.use_compression"};
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        auto_free char *path = mem_printf("spec.%s", paths[i]);
+        const cJSON *v = json_at(own, paths[i]);
+
+        if (v)
+            find_vain(v, json_at(now, paths[i]), path, warnings);
+    }
+    find_vain_sections(json_get(own, "configuration"), json_get(now, "configuration"), warnings);
+    find_vain_templates(json_get(own, "templates"), json_get(now, "templates"), warnings);
+}
+
+/* A section `configuration` without clusters takes those of the templates away. */
+static void warn_clusters_gone(const cJSON *own, const cJSON *before, cJSON *warnings)
+{
+    if (!empty(json_at(before, "configuration.clusters")) && cJSON_IsObject(json_get(own, "configuration")) &&
+        !json_get(json_get(own, "configuration"), "clusters"))
+        json_add_str(warnings, "spec.configuration: has no clusters, so those of the template do not count either; write "
+                               "them here, or leave configuration out");
 }
 
 static bool passes(const cJSON *config, const char *what, const char *key)
@@ -374,7 +478,10 @@ cJSON *merge_resource(const struct fleet_input *in, const cJSON *config, cJSON *
         merge_spec(spec, json_get(l.v[i], "spec"), false);
     }
     merge_metadata(meta, json_get(in->resource, "metadata"), config, true);
+    warn_clusters_gone(json_get(in->resource, "spec"), spec, warnings);
     merge_spec(spec, json_get(in->resource, "spec"), true);
+    if (l.n)
+        warn_all_vain(json_get(in->resource, "spec"), spec, warnings);
     cJSON_ArrayForEach(v, in->resource)
         if (strcmp(v->string, "metadata") != 0 && strcmp(v->string, "spec") != 0)
             json_set(out, v->string, json_copy(v));

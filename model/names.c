@@ -63,7 +63,7 @@ static char *scope_macro(const struct cluster *c, const struct shard *s, const s
         return names_cut(h->replica_name, CUT_SHORT);
     if (h && strcmp(name, "replicaIndex") == 0)
         return number(h->replica_index);
-    if (h && strcmp(name, "host") == 0)
+    if (h && h->name && strcmp(name, "host") == 0)
         return names_cut(h->name, CUT_SHORT);
     return NULL;
 }
@@ -110,7 +110,7 @@ char *fleet_macros(const struct fleet *f, const struct cluster *c, const struct 
             value = fleet_macro(f, name);
             if (!value)
                 value = scope_macro(h ? h->cluster : c, h ? h->shard : s, h, name);
-            if (!value && h)
+            if (!value && h && h->name)
                 value = index_macro(f, h, name);
         }
         if (value) {
@@ -149,25 +149,30 @@ void fleet_warn(struct fleet *f, const char *fmt, ...)
         json_add_str(f->warnings, text);
 }
 
-static bool is_dns_label(const char *name)
+bool fleet_name_fits(const char *name)
 {
     size_t n = strlen(name);
 
     for (size_t i = 0; i < n; i++)
         if (!islower((unsigned char)name[i]) && !isdigit((unsigned char)name[i]) &&
-            !(i > 0 && i + 1 < n && (name[i] == '-' || name[i] == '.')))
+            !(i > 0 && i + 1 < n && name[i] == '-'))
             return false;
     return n > 0;
 }
 
 static int check_one(const struct host *h, const char *what, const char *name, size_t longest, struct err *err)
 {
-    if (!is_dns_label(name))
+    if (!fleet_name_fits(name))
         return err_set(
             err, ERR_INPUT, 0,
             "host %s: its %s would be named \"%s\", but Kubernetes takes only lower case letters, digits and -: "
-            "rename the cluster, shard, replica or host",
+            "rename the installation, cluster, shard, replica or host",
             h->key, what, name);
+    if (strcmp(what, "Service") == 0 && !islower((unsigned char)*name))
+        return err_set(err, ERR_INPUT, 0,
+                       "host %s: its Service would be named \"%s\", but the name of a Service begins with a letter: "
+                       "change generateName of its serviceTemplate",
+                       h->key, name);
     if (strlen(name) > longest)
         return err_set(
             err, ERR_INPUT, 0,
@@ -201,6 +206,20 @@ static int check_unique(struct taken *v, size_t n, const char *what, struct err 
     return 0;
 }
 
+/* Pods have a volume named as the ConfigMap of all hosts. */
+static int check_common(const struct fleet *f, struct err *err)
+{
+    auto_free char *name =
+        fleet_macros(f, NULL, NULL, NULL, f->kind == FLEET_KEEPER ? "chk-{chk}-common-configd" : "chi-{chi}-common-configd");
+
+    if (strlen(name) <= NAME_LONGEST && fleet_name_fits(name))
+        return 0;
+    return err_set(err, ERR_INPUT, 0,
+                   "metadata.name: pods would have a volume \"%s\", but Kubernetes takes at most %d lower case letters, "
+                   "digits and -: rename the installation",
+                   name, NAME_LONGEST);
+}
+
 int names_check(struct build *b, struct err *err)
 {
     struct fleet *f = b->f;
@@ -220,6 +239,8 @@ int names_check(struct build *b, struct err *err)
         service[i] = (struct taken){h->service, h};
         key[i] = (struct taken){h->key, h};
     }
+    if (rc == 0)
+        rc = check_common(f, err);
     if (rc == 0)
         rc = check_unique(key, f->n_hosts, "key", err);
     if (rc == 0)

@@ -195,8 +195,10 @@ static int put_reference(struct settings *s, const char *path, const char *name,
         put(s, path, SETTING_TEXT, &address, 1);
         return 0;
     }
-    if (!src->env_prefix)
-        return bad(err, src, path, "a Secret cannot be referred to here: ClickHouse would get nothing");
+    if (!src->env_prefix) {
+        warn(src, path, "a Secret cannot be referred to here; this value is left out");
+        return 0;
+    }
     env = settings_env_name(src->env_prefix, path);
     put_ref(s, path, SETTING_ENV, env, name, key);
     return 0;

@@ -81,10 +81,25 @@ static void scope_labels(const struct host *h, const char *scope, cJSON *labels)
     }
 }
 
+/* "chi" in the rules below stands for the installation, whatever its kind. */
+static char *own_key(const struct host *h, const char *name)
+{
+    const struct fleet *f = h->cluster->fleet;
+
+    return meta_key(f, f->kind == FLEET_KEEPER && strcmp(name, "chi") == 0 ? "chk" : name);
+}
+
+static char *own_value(const struct host *h, const char *macro)
+{
+    const struct fleet *f = h->cluster->fleet;
+
+    return fleet_macros(f, NULL, NULL, h, f->kind == FLEET_KEEPER && strcmp(macro, "{chi}") == 0 ? "{chk}" : macro);
+}
+
 static void own_label(const struct host *h, cJSON *labels, const char *name, const char *macro)
 {
-    auto_free char *key = meta_key(h->cluster->fleet, name);
-    auto_free char *value = fleet_macros(h->cluster->fleet, NULL, NULL, h, macro);
+    auto_free char *key = own_key(h, name);
+    auto_free char *value = own_value(h, macro);
 
     json_set_str(labels, key, value);
 }
@@ -129,8 +144,8 @@ static cJSON *match_labels(const struct host *h, const struct rule *r, const cha
 static cJSON *match_not_in(const struct host *h, const struct rule *r)
 {
     cJSON *selector = cJSON_CreateObject(), *e = cJSON_CreateObject();
-    auto_free char *key = meta_key(h->cluster->fleet, r->label);
-    auto_free char *value = fleet_macros(h->cluster->fleet, NULL, NULL, h, r->macro);
+    auto_free char *key = own_key(h, r->label);
+    auto_free char *value = own_value(h, r->macro);
 
     json_set_str(e, "key", key);
     json_set_str(e, "operator", "NotIn");

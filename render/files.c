@@ -222,7 +222,7 @@ char *file_zookeeper(const struct host *h)
     if (z->identity)
         xml_text(&x, "identity", z->identity);
     if (z->use_compression)
-        xml_text(&x, "use_compression", z->use_compression);
+        xml_text(&x, "use_compression", xml_bool(z->use_compression));
     xml_close(&x, "zookeeper");
     xml_open(&x, "distributed_ddl");
     xml_text(&x, "path", path);

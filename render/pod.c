@@ -150,6 +150,8 @@ static void environment(const struct fleet *f, cJSON *c)
         ref = json_set_obj(json_set_obj(e, "valueFrom"), "secretKeyRef");
         json_set_str(ref, "name", f->env[i].secret);
         json_set_str(ref, "key", f->env[i].key);
+        if (f->env[i].optional)
+            json_set_bool(ref, "optional", true);
         cJSON_AddItemToArray(env, e);
     }
     if (f->kind == FLEET_KEEPER)
@@ -286,6 +288,24 @@ static char *volume_name(const char *key)
     return str_take(&out);
 }
 
+/* Keys such as "a.b" and "ab" give one name: another volume than the one of that name gets a number behind it. Takes name. */
+static char *free_name(const cJSON *spec, char *name, const struct setting *s)
+{
+    char *one = mem_str(*name ? name : "file");
+
+    for (unsigned n = 2;; n++) {
+        const cJSON *v = find_named(json_get(spec, "volumes"), one);
+
+        if (!v || (str_eq(json_str(v, "secret.secretName", NULL), s->secret_name) &&
+                   str_eq(json_str(v, "secret.items.0.key", NULL), s->secret_key)))
+            break;
+        free(one);
+        one = mem_printf("%.60s-%u", name, n);
+    }
+    free(name);
+    return one;
+}
+
 static void secret_files(const struct settings *files, cJSON *spec)
 {
     for (size_t i = 0; i < files->n; i++) {
@@ -295,7 +315,7 @@ static void secret_files(const struct settings *files, cJSON *spec)
 
         if (s->kind != SETTING_FILE)
             continue;
-        name = volume_name(s->path);
+        name = free_name(spec, volume_name(s->path), s);
         path = mem_printf("/etc/clickhouse-server/secrets.d/%s/%s", s->path, s->secret_name);
         v = add_volume(spec, name);
         if (v) {

@@ -29,22 +29,6 @@ static bool is_listed(const struct list *l, const struct host *h)
     return !l->listed || l->listed(l->ctx, h);
 }
 
-/* Poco, which reads it, knows fewer spellings of yes and no than the resource. */
-static const char *internal_replication(const struct shard *s)
-{
-    static const char *const readable[] = {"true", "false", "yes", "no", "on", "off", "1", "0"};
-
-    for (size_t i = 0; i < sizeof readable / sizeof *readable; i++) {
-        const char *p = s->internal_replication, *q = readable[i];
-
-        while (*p && (*p | 0x20) == (*q | 0x20))
-            p++, q++;
-        if (!*p && !*q)
-            return s->internal_replication;
-    }
-    return str_bool(s->internal_replication) == 1 ? "True" : "False";
-}
-
 static void replica(struct list *l, const struct host *h)
 {
     xml_open(&l->x, "replica");
@@ -68,7 +52,7 @@ static void shard(struct list *l, const struct shard *s, bool weight)
     if (!shard_listed(l, s))
         return;
     xml_open(&l->x, "shard");
-    xml_text(&l->x, "internal_replication", internal_replication(s));
+    xml_text(&l->x, "internal_replication", xml_bool(s->internal_replication));
     if (weight && s->weight >= 0)
         xml_int(&l->x, "weight", s->weight);
     for (size_t i = 0; i < s->n_hosts; i++)

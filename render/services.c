@@ -126,6 +126,37 @@ cJSON *render_host_service(const struct fleet *f, const struct host *h, const st
     return o;
 }
 
+/* Two levels or templates that make a Service of one name would write over each other for ever. */
+static bool is_taken(const struct fleet *f, const cJSON *array, const char *name)
+{
+    const cJSON *o;
+
+    cJSON_ArrayForEach(o, array)
+        if (strcmp(json_str(o, "kind", ""), "Service") == 0 && strcmp(json_name(o), name) == 0)
+            return true;
+    for (size_t i = 0; i < f->n_hosts; i++)
+        if (strcmp(f->hosts[i]->service, name) == 0)
+            return true;
+    return false;
+}
+
+static int check_name(const struct fleet *f, const cJSON *tmpl, const cJSON *array, const char *name, struct err *err)
+{
+    enum { LONGEST = 63 };
+
+    if (!fleet_name_fits(name) || strlen(name) > LONGEST || !(*name >= 'a'))
+        return err_set(err, ERR_INPUT, 0,
+                       "spec.templates.serviceTemplates[%s].generateName: a Service would be named \"%s\", but Kubernetes "
+                       "takes at most %d lower case letters, digits and -, and a letter first",
+                       json_str(tmpl, "name", ""), name, LONGEST);
+    if (is_taken(f, array, name))
+        return err_set(err, ERR_INPUT, 0,
+                       "spec.templates.serviceTemplates[%s].generateName: two Services would be named \"%s\": use a "
+                       "template of its own for each level, with macros that tell its Services apart",
+                       json_str(tmpl, "name", ""), name);
+    return 0;
+}
+
 static int add(const struct place *p, const cJSON *tmpl, const char *dflt_name, const char *kind, cJSON *array,
                struct err *err)
 {
@@ -135,6 +166,10 @@ static int add(const struct place *p, const cJSON *tmpl, const char *dflt_name, 
         return err_set(err, ERR_INPUT, 0,
                        "spec.templates.serviceTemplates[%s].spec.ports: a port must be between 1 and 65534",
                        json_str(tmpl, "name", ""));
+    if (check_name(p->f, tmpl, array, json_name(o), err) < 0) {
+        cJSON_Delete(o);
+        return -1;
+    }
     meta_note_keys(p, o);
     cJSON_AddItemToArray(array, o);
     return 0;

@@ -170,22 +170,30 @@ cJSON *render_host_statefulset(const struct fleet *f, const struct host *h, cons
     return o;
 }
 
+/* The template's labels and annotations of a claim; what the operator and the resource say wins. */
+static void add_missing(const struct place *p, cJSON *to, const cJSON *from)
+{
+    auto_json cJSON *expanded = cJSON_CreateObject();
+
+    meta_expand_into(p, expanded, from);
+    for (const cJSON *v = expanded->child; v; v = v->next)
+        if (!json_get(to, v->string))
+            json_set_str(to, v->string, v->valuestring);
+}
+
 cJSON *render_host_pvc(const struct fleet *f, const struct host *h, const struct volume *v, const struct render_ctx *c,
                        struct err *err)
 {
     struct place p = place_host(h);
     auto_free char *policy = meta_key(f, "reclaimPolicy");
-    auto_json cJSON *claim = volume_claim(h, v), *expanded = cJSON_CreateObject();
+    auto_json cJSON *claim = volume_claim(h, v);
     cJSON *o = meta_object(&p, "v1", "PersistentVolumeClaim", v->pvc_name, meta_labels(&p, NULL, NULL), false);
     cJSON *labels = json_at(o, "metadata.labels"), *annotations = json_at(o, "metadata.annotations");
 
     (void)c;
     (void)err;
-    meta_expand_into(&p, expanded, json_at(v->tmpl, "metadata.labels"));
-    for (cJSON *l = expanded->child; l; l = l->next)
-        if (!json_get(labels, l->string))
-            json_set_str(labels, l->string, l->valuestring);
-    meta_expand_into(&p, annotations, json_at(v->tmpl, "metadata.annotations"));
+    add_missing(&p, labels, json_at(v->tmpl, "metadata.labels"));
+    add_missing(&p, annotations, json_at(v->tmpl, "metadata.annotations"));
     json_set_str(labels, policy, v->retain ? "Retain" : "Delete");
     json_set(o, "spec", json_copy(json_get(claim, "spec")));
     meta_note_keys(&p, o);

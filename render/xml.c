@@ -5,6 +5,7 @@
 #include <libxml/parser.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 
@@ -138,6 +139,16 @@ static void leaf(struct xml *x, const char *tag, const struct setting *s)
     case SETTING_FILE:
         break;
     }
+}
+
+const char *xml_bool(const char *text)
+{
+    static const char *const readable[] = {"true", "false", "yes", "no", "on", "off", "1", "0"};
+
+    for (size_t i = 0; i < sizeof readable / sizeof *readable; i++)
+        if (strcasecmp(text, readable[i]) == 0)
+            return text;
+    return str_bool(text) == 1 ? "True" : "False";
 }
 
 /* What is still to be written of a range of settings that share the first `from` bytes of their path. */

@@ -21,6 +21,10 @@ void xml_text(struct xml *x, const char *tag, const char *value); /* escaped */
 void xml_int(struct xml *x, const char *tag, int64_t value);
 void xml_line(struct xml *x, const char *raw); /* as it is */
 
+/* Poco, which reads the files, knows fewer spellings of yes and no than a resource may have: the text itself when it is one of
+ * them, else "True" or "False". */
+const char *xml_bool(const char *text);
+
 /* All settings as nested elements. */
 void xml_settings(struct xml *x, const struct settings *s);
 /* <root>[<section>]…[</section>]</root>, or NULL for no settings. Caller frees. */

@@ -213,7 +213,7 @@ static const struct field service_template_fields[] = {
     FE("name", schema_text, "Name by which it is referred to.", NULL, "service"),
     FE("generateName", schema_text,
        "Name of the Services, with macros such as {chi}, {cluster}, {shard} or {host}, as far as its level has them.",
-       "the built-in name of its level", "\"service-{chi}\""),
+       "the built-in name of its level", "\"service-{namespace}\""),
     FE("metadata", schema_meta,
        "Labels and annotations of the Services (macros are expanded); name and namespace given here are replaced.",
        "none", "{annotations: {example.com/owner: \"team-a\"}}"),

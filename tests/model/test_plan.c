@@ -275,16 +275,6 @@ static const char *any_secret(void *ctx, const char *ns, const char *name, const
     return "value";
 }
 
-/* The example gives one Service template to everything, which cannot name the Services of hosts apart. */
-static void drop_key(cJSON *v, const char *key)
-{
-    cJSON *child;
-
-    cJSON_DeleteItemFromObjectCaseSensitive(v, key);
-    cJSON_ArrayForEach(child, v)
-        drop_key(child, key);
-}
-
 /* Every parameter there is, in one resource: nothing of it may be unknown to what reads it. */
 static void examples_with_every_parameter_render(void **state)
 {
@@ -300,7 +290,6 @@ static void examples_with_every_parameter_render(void **state)
         cluster_init(&c.state, NULL);
         add_resources(&c, files[i]);
         assert_non_null(c.state.objects->child);
-        drop_key(c.state.objects, "replicaServiceTemplate");
         cluster_ctx(&c.state, &c.ctx);
         c.ctx.secret = any_secret;
         if (cluster_fleet(&c.state, NULL, &f, &err) < 0 || !(all = cluster_render_all(f, &c.ctx, &err)))
