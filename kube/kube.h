@@ -96,6 +96,8 @@ int kube_cache_each(const struct kube_cache *c, int (*fn)(void *ctx, const cJSON
 /* The answer to our own write, so that the cache is never older than what we know. Newer versions win. on_change is
  * called before this returns. The answer to a DELETE is not put here: the watch tells the end. */
 void kube_cache_put(struct kube_cache *c, const cJSON *obj);
+/* A list that was read apart, at this resourceVersion, does not show ns/name: it is gone, unless we know a newer version. */
+void kube_cache_missing(struct kube_cache *c, const char *ns, const char *name, const char *list_rv);
 
 /* ---- events: aggregated (same object, reason and text within 10 min raises count), at most 1 per second and object ---- */
 void kube_event(struct kube *k, const cJSON *about, bool warning, const char *reason, const char *fmt, ...)

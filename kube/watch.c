@@ -124,12 +124,12 @@ static uint64_t grave_key(const cJSON *obj)
     return hash_fnv64(ns, strlen(ns)) * 31 + hash_fnv64(name, strlen(name));
 }
 
-static void bury(struct kube_cache *c, const cJSON *obj)
+static void bury(struct kube_cache *c, const cJSON *obj, uint64_t rv)
 {
     struct grave *g = &c->graves[c->grave_at++ % GRAVES];
 
     g->key = grave_key(obj);
-    g->rv = strtoull(json_rv(obj), NULL, 10);
+    g->rv = rv;
 }
 
 static bool is_buried(const struct kube_cache *c, const cJSON *obj, uint64_t rv)
@@ -206,7 +206,7 @@ static void remove_object(struct kube_cache *c, cJSON *last)
     bool found;
     size_t i = locate(c, json_ns(last), json_name(last), &found);
 
-    bury(c, last);
+    bury(c, last, strtoull(json_rv(last), NULL, 10));
     /* A newer one of that name, known from our own write, outlives the news of the former one's end. */
     if (found && c->entries[i].rv <= strtoull(json_rv(last), NULL, 10)) {
         prepare(c, last);
@@ -633,5 +633,23 @@ void kube_cache_put(struct kube_cache *c, const cJSON *obj)
         return;
     enter(in);
     store(in, json_copy(obj), in->rv);
+    leave(in);
+}
+
+void kube_cache_missing(struct kube_cache *c, const char *ns, const char *name, const char *list_rv)
+{
+    struct kube_cache *in = c->parts ? part_of(c, ns) : c;
+    uint64_t rv = strtoull(list_rv, NULL, 10);
+    bool found;
+    size_t i;
+
+    if (!in || in->stopped || !rv)
+        return;
+    i = locate(in, ns, name, &found);
+    if (!found || in->entries[i].rv > rv)
+        return;
+    bury(in, in->entries[i].obj, rv);
+    enter(in);
+    drop_at(in, i, NULL);
     leave(in);
 }

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "supervisor/internal.h"
 #include "supervisor/window.h"
 
@@ -260,6 +261,54 @@ static void grant(struct permit *p)
     drop_permit(wp, p);
 }
 
+struct absent {
+    const struct inst *in;
+    const struct permit *p;
+    const cJSON *items;
+    char **names;
+    size_t n;
+};
+
+static bool same_shard_pod(const struct absent *a, const cJSON *pod)
+{
+    const struct host *h = fleet_host(a->in->fleet, a->p->host);
+
+    if (a->in->group == GROUP_CHK)
+        return str_eq(json_label(pod, "clickhouse-keeper.altinity.com/chk"), a->in->name);
+    return h && str_eq(json_label(pod, "clickhouse.altinity.com/chi"), a->in->name) &&
+           str_eq(json_label(pod, "clickhouse.altinity.com/cluster"), h->cluster->name) &&
+           str_eq(json_label(pod, "clickhouse.altinity.com/shard"), h->shard->name);
+}
+
+static int find_absent(void *ctx, const cJSON *pod)
+{
+    struct absent *a = ctx;
+    const cJSON *item;
+
+    if (!str_eq(json_ns(pod), a->in->ns) || !same_shard_pod(a, pod))
+        return 0;
+    cJSON_ArrayForEach(item, a->items)
+        if (str_eq(json_name(item), json_name(pod)))
+            return 0;
+    a->names = mem_grow(a->names, a->n + 1, sizeof *a->names);
+    a->names[a->n++] = mem_str(json_name(pod));
+    return 0;
+}
+
+/* A slow watch may not have told yet that a pod is gone. */
+static void forget_absent(struct inst *in, const struct permit *p, const cJSON *list)
+{
+    struct absent a = {.in = in, .p = p, .items = json_get(list, "items")};
+    struct kube_cache *pods = super_cache(in->s, in->group, KUBE_POD);
+
+    kube_cache_each(pods, find_absent, &a);
+    for (size_t i = 0; i < a.n; i++) {
+        kube_cache_missing(pods, in->ns, a.names[i], json_str(list, "metadata.resourceVersion", ""));
+        free(a.names[i]);
+    }
+    free(a.names);
+}
+
 /* The fresh list of the shard's pods has come: now decide for good. */
 static void read_fresh(void *ctx, int status, const cJSON *obj, const struct err *err)
 {
@@ -291,14 +340,16 @@ static void read_fresh(void *ctx, int status, const cJSON *obj, const struct err
         kube_cache_put(super_cache(in->s, in->group, KUBE_POD), copy);
         cJSON_Delete(copy);
     }
+    forget_absent(in, p, obj);
     p->reading = false;
     if (may(in, p))
         grant(p);
 }
 
+/* Also just before the stop ("down"): the worker's guards then see facts as fresh as this answer. */
 static bool needs_fresh(const struct permit *p)
 {
-    return strcmp(p->klass, "planned") == 0 || strcmp(p->klass, "keeper") == 0;
+    return strcmp(p->klass, "planned") == 0 || strcmp(p->klass, "keeper") == 0 || strcmp(p->klass, "down") == 0;
 }
 
 static void consider(struct permit *p)

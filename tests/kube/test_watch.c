@@ -167,6 +167,26 @@ static void our_own_writes_are_known_at_once_and_never_come_back_from_the_dead(v
     close_view(v);
 }
 
+static void what_a_list_read_apart_does_not_show_is_gone(void **state)
+{
+    struct view *v = open_view(LIST("10", OBJ("a", "1", "9") "," OBJ("b", "2", "9")));
+
+    (void)state;
+    expect(v, "+a@9 +b@9 synced");
+    script_data(watch_of(v), EVENT("MODIFIED", OBJ("b", "2", "30")));
+    expect(v, "~b@30");
+    kube_cache_missing(v->c, "n", "b", "20"); /* the list is older than what we know */
+    kube_cache_missing(v->c, "n", "nobody", "20");
+    expect(v, "");
+    kube_cache_missing(v->c, "n", "a", "20");
+    expect(v, "-a@9");
+    script_data(watch_of(v), EVENT("MODIFIED", OBJ("a", "1", "15")) EVENT("DELETED", OBJ("a", "1", "18"))); /* late news */
+    expect(v, "");
+    script_data(watch_of(v), EVENT("ADDED", OBJ("a", "3", "25")));
+    expect(v, "+a@25");
+    close_view(v);
+}
+
 static void a_reborn_name_is_gone_and_then_added(void **state)
 {
     struct view *v = open_view(LIST("10", OBJ("a", "1", "9")));
@@ -414,6 +434,7 @@ int main(void)
         cmocka_unit_test(a_list_then_its_changes),
         cmocka_unit_test(old_news_changes_nothing),
         cmocka_unit_test(our_own_writes_are_known_at_once_and_never_come_back_from_the_dead),
+        cmocka_unit_test(what_a_list_read_apart_does_not_show_is_gone),
         cmocka_unit_test(a_reborn_name_is_gone_and_then_added),
         cmocka_unit_test(a_watch_that_ends_goes_on_where_it_was),
         cmocka_unit_test(a_silent_watch_is_made_anew),
