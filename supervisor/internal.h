@@ -137,9 +137,11 @@ struct inst {
     /* membership */
     struct wproc *member_wp;
     uint64_t member_generation; /* of the newest published list */
-    bool member_unknown;        /* the membership worker died or failed: the list must be published again */
-    uint64_t member_running;    /* generation being published; 0 = none */
-    char **member_list;         /* keys of the list being published or last published */
+    bool member_late;           /* peers have not loaded the list in time: it is published once more */
+    unsigned late_tries;
+    bool member_unknown;     /* the membership worker died or failed: the list must be published again */
+    uint64_t member_running; /* generation being published; 0 = none */
+    char **member_list;      /* keys of the list being published or last published */
     size_t n_member_list;
     struct world_timer *member_timer;
     bool holding;
@@ -291,6 +293,7 @@ unsigned governor_shard_slots(struct inst *in, const char *cluster); /* shard ta
 void member_ask(struct wproc *wp, uint32_t seq, const cJSON *req);
 void member_look(struct inst *in);
 void member_resume(struct inst *in);
+bool member_to_be_told(const struct inst *in); /* the newest list is on its way to peers: the operation has not ended */
 void member_done(struct inst *in, bool ok, const cJSON *late);
 void member_worker_gone(struct inst *in);
 void member_init(struct inst *in, const struct facts *facts);

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "supervisor/internal.h"
 
-enum { COALESCE_MS = 15, RETRY_MS = 1000 };
+enum { COALESCE_MS = 15, RETRY_MS = 1000, LATE_MS = 3000, LATE_TRIES = 2 };
 
 static void publish(void *ctx);
 
@@ -182,7 +182,7 @@ static bool list_is_current(struct inst *in)
 {
     size_t n = 0;
 
-    if (in->member_unknown)
+    if (in->member_unknown || in->member_late)
         return false;
     for (size_t i = 0; i < in->n_hosts; i++) {
         bool want = wanted_in_list(in, &in->hosts[i]);
@@ -226,6 +226,7 @@ static void publish(void *ctx)
         if (wanted_in_list(in, &in->hosts[i]))
             list[n++] = mem_str(in->hosts[i].key);
     set_list(in, list, n);
+    in->member_late = false;
     in->member_running = ++in->member_generation;
     if (in->member_wp) {
         link_send_task(in->member_wp);
@@ -252,10 +253,33 @@ void member_worker_gone(struct inst *in)
         in->member_timer = world_timer(in->s->w, 200, publish, in);
 }
 
-void member_done(struct inst *in, bool ok, const cJSON *late)
+/* Some peers have not loaded the list in time. They block nobody, but are told once more: a new generation is a new
+ * file, which also a server notices that missed a second change within one second. */
+static void told_late(struct inst *in, const cJSON *late)
 {
     const cJSON *l;
 
+    if (!late || cJSON_GetArraySize(late) == 0) {
+        in->late_tries = 0;
+        return;
+    }
+    if (in->late_tries++ < LATE_TRIES) {
+        in->member_late = true;
+        return;
+    }
+    in->late_tries = 0;
+    cJSON_ArrayForEach(l, late)
+        super_incident(in->s, in, l->valuestring, "WAIT_PROPAGATION",
+                       "has not loaded list %llu in time; it blocks nobody", (unsigned long long)in->member_generation);
+}
+
+bool member_to_be_told(const struct inst *in)
+{
+    return !in->fleet->deleting && (in->member_late || in->member_running || (in->member_unknown && in->member_timer));
+}
+
+void member_done(struct inst *in, bool ok, const cJSON *late)
+{
     if (!ok) {
         in->member_running = 0;
         in->member_unknown = true;
@@ -267,16 +291,17 @@ void member_done(struct inst *in, bool ok, const cJSON *late)
         in->hosts[i].listed = in_list(in->member_list, in->n_member_list, in->hosts[i].key);
     in->member_running = 0;
     in->member_unknown = false;
-    cJSON_ArrayForEach(l, late)
-        super_incident(in->s, in, l->valuestring, "WAIT_PROPAGATION",
-                       "has not loaded list %llu in time; it blocks nobody", (unsigned long long)in->member_generation);
+    told_late(in, late);
     for (size_t i = 0; i < in->n_hosts; i++)
         if (in->hosts[i].want_in && in->hosts[i].listed)
             set_ready(in, in->hosts[i].key, true);
+    if (in->member_late && !in->member_timer)
+        in->member_timer = world_timer(in->s->w, LATE_MS, publish, in);
     link_facts(in, NULL);
     member_look(in);
     if (!list_is_current(in) && !in->member_timer)
         in->member_timer = world_timer(in->s->w, COALESCE_MS, publish, in);
+    op_run_ready_tasks(in);
 }
 
 /* ---- answers ---- */

@@ -284,6 +284,8 @@ void op_run_ready_tasks(struct inst *in)
         return;
     else if (later)
         op_run_wave(in);
+    else if (member_to_be_told(in))
+        return; /* member_done() comes here again */
     else if (in->holding)
         settings_settle(in);
     else

@@ -267,7 +267,7 @@ struct sql_rows answer_rows(const struct answer *a)
     return (struct sql_rows){a->text, a->text + a->len};
 }
 
-enum ask_rc ask_version(struct task *t, struct whost *h, struct answer *out)
+static enum ask_rc version_by(struct task *t, struct whost *h, const struct ask_opts *o, struct answer *out)
 {
     const char *identity = fact_str(t, h, "pod.identity"), *f[2];
     auto_str struct str buf = STR_INIT, sql = STR_INIT;
@@ -276,7 +276,7 @@ enum ask_rc ask_version(struct task *t, struct whost *h, struct answer *out)
 
     if (sql_statement(&sql, "identity", NULL, NULL, &out->err) < 0)
         return ASK_BAD;
-    rc = ask_text(t, h, str_text(&sql), NULL, out);
+    rc = ask_text(t, h, str_text(&sql), o, out);
     if (rc != ASK_GOOD)
         return rc;
     rows = answer_rows(out);
@@ -290,6 +290,11 @@ enum ask_rc ask_version(struct task *t, struct whost *h, struct answer *out)
     return ASK_GOOD;
 }
 
+enum ask_rc ask_version(struct task *t, struct whost *h, struct answer *out)
+{
+    return version_by(t, h, NULL, out);
+}
+
 enum ask_rc ask_sql_opts(struct task *t, struct whost *h, const char *statement, const struct sql_arg *args,
                          const struct ask_opts *o, struct answer *out)
 {
@@ -298,7 +303,8 @@ enum ask_rc ask_sql_opts(struct task *t, struct whost *h, const char *statement,
     memset(out, 0, sizeof *out);
     out->text = "";
     if (!h->version_of || strcmp(h->version_of, fact_str(t, h, "pod.identity")) != 0) {
-        enum ask_rc rc = ask_version(t, h, out);
+        const struct ask_opts patience = {.timeout_ms = o ? o->timeout_ms : 0};
+        enum ask_rc rc = version_by(t, h, &patience, out);
 
         if (rc != ASK_GOOD)
             return rc;

@@ -284,6 +284,26 @@ static void too_late(struct task *t)
     attempt_failed(t, &err);
 }
 
+/* The process that this step was about is gone, by somebody else's hand: what its successor has loaded and lacks is
+ * looked at again. */
+static bool back_to_started(struct task *t)
+{
+    struct err err = ERR_INIT;
+    size_t at;
+
+    err_set(&err, ERR_REFUSED, 0, "the server of %s restarts again and again: find out why", row_host(t));
+    if (t->backs >= MAX_BACKS || !step_named(t->table, "started", &at)) {
+        attempt_failed(t, &err);
+        return true;
+    }
+    t->backs++;
+    if (t->begun)
+        record_end(t, "failed", "the server restarted meanwhile: looked at from its start again");
+    t->step_at = at;
+    start_step(t);
+    return true;
+}
+
 /* ---- one function per phase: true = something moved, call the next one at once ---- */
 
 static bool in_probe(struct task *t)
@@ -307,6 +327,8 @@ static bool in_probe(struct task *t)
         return true;
     case STEP_WAIT:
         return false;
+    case STEP_BACK:
+        return back_to_started(t);
     default:
         attempt_failed(t, &err);
         return true;
@@ -562,6 +584,8 @@ static bool in_check(struct task *t)
         round_over(t);
     if (rc == STEP_NO || rc == STEP_WAIT)
         return false;
+    if (rc == STEP_BACK)
+        return back_to_started(t);
     attempt_failed(t, &err);
     return true;
 }

@@ -243,7 +243,7 @@ static enum step_rc probe(struct task *t, struct err *err)
     if (!t->baseline)
         return not_yet(t, "WAIT_CATCHUP", "not measured yet");
     if (strcmp(fact_str(t, t->host, "pod.identity"), base_str(t, "identity")) != 0)
-        return step_failed(err, ERR_AGAIN, "the server restarted while it was catching up");
+        return STEP_BACK; /* somebody restarted it: what was measured belongs to the process before */
     return own_replicas(t, err);
 }
 

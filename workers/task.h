@@ -24,7 +24,7 @@ enum step_rc {
     STEP_NO,    /* not so (yet): t->why says what is missing */
     STEP_SKIP,  /* probe only: this step is nothing for this host; nothing is recorded */
     STEP_FAIL,  /* err says why; ends the attempt */
-    STEP_BACK,  /* guard only: the host must leave again first */
+    STEP_BACK,  /* guard: the host must leave again first; probe: another process runs, back to "started" */
     STEP_DEFER, /* guard only: this host goes behind the other hosts of the task */
 };
 
@@ -97,9 +97,9 @@ struct task {
 
     struct ask **asks;
     size_t n_asks, ask_at;
-    bool polled;      /* this round asked somebody else than the facts */
-    unsigned quiet;   /* for steps that want an answer twice in a row */
-    uint32_t queries; /* counter for query ids */
+    bool polled;          /* this round asked somebody else than the facts */
+    unsigned quiet;       /* for steps that want an answer twice in a row */
+    uint32_t queries;     /* counter for query ids */
     uint64_t peerless_ms; /* out, and nobody else of the shard serves, since then; 0 = not so */
     uint64_t asked_ms;    /* when the permit was asked for */
     uint32_t back_off_ms, guard_wait_ms;

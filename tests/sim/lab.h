@@ -84,6 +84,7 @@ void lab_schema(struct lab *l, const char *name);
 /* simlog.c: the log of all processes of the simulation. */
 void simlog_trace(bool on, const struct sim *s);
 void simlog_clock(const struct sim *s);
-unsigned simlog_leaks(void); /* lines that held LAB_PASSWORD */
+unsigned simlog_leaks(void);  /* lines that held LAB_PASSWORD */
+uint64_t simlog_digest(void); /* of all lines so far, with their times: every write and every statement is one */
 
 #endif

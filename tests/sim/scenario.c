@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/scenario.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,19 +204,19 @@ static void read_all(int fd, struct str *out)
         str_addn(out, buf, (size_t)n);
 }
 
-static _Noreturn void child(int fd, void (*fn)(void *ctx, struct str *out), void *ctx)
+static _Noreturn void child(int fd, int (*fn)(void *ctx, struct str *out), void *ctx)
 {
     struct str out = STR_INIT;
+    int rc = fn(ctx, &out);
     size_t at = 0;
     ssize_t n;
 
-    fn(ctx, &out);
     while (at < out.len && (n = write(fd, out.s + at, out.len - at)) > 0)
         at += (size_t)n;
-    _exit(out.len ? 1 : 0); /* what killed processes of the simulation left behind is no leak */
+    _exit(rc); /* what killed processes of the simulation left behind is no leak */
 }
 
-int in_child(void (*fn)(void *ctx, struct str *out), void *ctx, char **text)
+int in_child(int (*fn)(void *ctx, struct str *out), void *ctx, char **text)
 {
     struct str out = STR_INIT;
     int fds[2], status = 0;
@@ -248,22 +249,38 @@ struct one {
     unsigned chaos;
 };
 
-static void run_one(void *ctx, struct str *out)
+/* The first line is the digest, the rest are violations. */
+static int run_one(void *ctx, struct str *out)
 {
     const struct one *o = ctx;
     struct run r;
+    int rc;
 
     if (o->trace)
         simlog_trace(true, NULL);
     if (run_prepare(&r, o->sc, o->seed, o->dns))
         run_finish(&r, o->chaos);
-    str_add(out, observer_text(r.l->obs));
+    str_addf(out, "%016" PRIx64 "\n%s", simlog_digest() ^ sim_random(r.l->s), observer_text(r.l->obs));
+    rc = observer_count(r.l->obs) > 0;
     run_free(&r);
+    return rc;
 }
 
-int scenario_run(const struct scenario *sc, uint64_t seed, bool dns, unsigned chaos, bool trace, char **why)
+int scenario_run(const struct scenario *sc, uint64_t seed, bool dns, unsigned chaos, bool trace, uint64_t *digest,
+                 char **why)
 {
     struct one o = {sc, seed, dns, trace, chaos};
+    auto_free char *text = NULL;
+    int rc = in_child(run_one, &o, &text);
+    char *rest = text;
 
-    return in_child(run_one, &o, why);
+    if (text && strchr(text, '\n')) {
+        uint64_t sum = strtoull(text, &rest, 16);
+
+        rest += *rest == '\n';
+        if (digest)
+            *digest = sum;
+    }
+    *why = mem_str(rest ? rest : "");
+    return rc;
 }

@@ -51,9 +51,11 @@ void run_finish(struct run *r, unsigned chaos);
 void run_apply(struct run *r); /* r->shape */
 void run_free(struct run *r);
 
-/* All of it in a process of its own. 0: kept all; else violations are in *why (caller frees). */
-int scenario_run(const struct scenario *sc, uint64_t seed, bool dns, unsigned chaos, bool trace, char **why);
-/* Runs fn(ctx) in a child process; its text comes back. 0, or the exit code or 128 + signal. */
-int in_child(void (*fn)(void *ctx, struct str *out), void *ctx, char **text);
+/* All of it in a process of its own. 0: kept all; else violations are in *why (caller frees). The digest is of the
+ * whole run: all that happened, and when; may be NULL. */
+int scenario_run(const struct scenario *sc, uint64_t seed, bool dns, unsigned chaos, bool trace, uint64_t *digest,
+                 char **why);
+/* Runs fn(ctx) in a child process; its text comes back. Returns what fn returned (0..125), or 128 + signal. */
+int in_child(int (*fn)(void *ctx, struct str *out), void *ctx, char **text);
 
 #endif

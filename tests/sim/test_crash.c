@@ -154,11 +154,12 @@ static void own_journal(struct lab *l)
     l->journal_dir = mine;
 }
 
-static void run_cut(void *ctx, struct str *out)
+static int run_cut(void *ctx, struct str *out)
 {
     struct cut *c = ctx;
     struct lab *l = c->r->l;
     unsigned records;
+    int rc;
 
     own_journal(l);
     sim_on_frame(l->s, on_frame, c);
@@ -172,7 +173,9 @@ static void run_cut(void *ctx, struct str *out)
         str_addf(out, "%u\n", records);
     if (observer_count(l->obs))
         str_addf(out, "#   cut at %s\n%s", c->what, observer_text(l->obs));
+    rc = observer_count(l->obs) > 0;
     run_free(c->r);
+    return rc;
 }
 
 /* ---- scenarios ---- */

@@ -127,7 +127,7 @@ struct one {
     const struct breach *b;
 };
 
-static void make_it(void *ctx, struct str *out)
+static int make_it(void *ctx, struct str *out)
 {
     struct one *o = ctx;
     struct lab *l = o->r->l;
@@ -137,6 +137,7 @@ static void make_it(void *ctx, struct str *out)
     lab_run(l, 2000);
     o->b->make(l);
     str_add(out, observer_text(l->obs));
+    return 0;
 }
 
 /* All begin from one fleet that is complete and has no supervisor any more. */

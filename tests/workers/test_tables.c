@@ -492,6 +492,22 @@ static void a_host_that_is_behind_does_not_join(void **state)
     script_fini(&s);
 }
 
+static void a_server_that_restarts_while_it_catches_up_is_looked_at_again(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    s.hosts[0].log_pointer = 5;
+    script_after(&s, 30000, crashes, &s.hosts[0]);
+    script_after(&s, 90000, behind_for_a_while, &s.hosts[0]);
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(s.hosts[0].starts, 3);
+    assert_int_equal(script_count(&s, "pod-stop "), 1);
+    script_fini(&s);
+}
+
 static void an_image_that_does_not_come_fails_and_touches_no_sibling(void **state)
 {
     struct script s;
@@ -699,6 +715,7 @@ int main(void)
         cmocka_unit_test(queries_that_outlive_the_deadline_are_killed_then),
         cmocka_unit_test(a_single_replica_may_go_and_joins_at_once),
         cmocka_unit_test(a_host_that_is_behind_does_not_join),
+        cmocka_unit_test(a_server_that_restarts_while_it_catches_up_is_looked_at_again),
         cmocka_unit_test(an_image_that_does_not_come_fails_and_touches_no_sibling),
         cmocka_unit_test(a_refused_permit_ends_the_task_untouched),
         cmocka_unit_test(nothing_happens_while_the_journal_takes_nothing),
