@@ -66,11 +66,3 @@ void facts_freep(struct facts **f)
 {
     facts_free(*f);
 }
-
-struct host_facts *facts_host(const struct facts *f, const char *key)
-{
-    for (size_t i = 0; i < f->n_hosts; i++)
-        if (strcmp(f->hosts[i].key, key) == 0)
-            return &f->hosts[i];
-    return NULL;
-}

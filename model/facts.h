@@ -65,6 +65,5 @@ struct facts {
 void facts_free(struct facts *f);
 void facts_freep(struct facts **f);
 #define auto_facts __attribute__((cleanup(facts_freep)))
-struct host_facts *facts_host(const struct facts *f, const char *key);
 
 #endif

@@ -217,6 +217,8 @@ int fleet_make(const struct fleet_input *in, struct fleet **out, struct err *err
 
     if (make(&b, err) < 0)
         return -1;
+    for (size_t i = 0; i < f->n_hosts; i++)
+        index_add(&f->by_key, f->hosts[i]->key, i);
     *out = f;
     f = NULL;
     return 0;
@@ -266,6 +268,7 @@ void fleet_free(struct fleet *f)
 {
     if (!f)
         return;
+    index_fini(&f->by_key);
     for (size_t i = 0; i < f->n_hosts; i++)
         host_free(f->hosts[i]);
     for (size_t i = 0; i < f->n_clusters; i++)
@@ -313,8 +316,7 @@ char *fleet_restart_token(const struct fleet *f)
 
 struct host *fleet_host(const struct fleet *f, const char *key)
 {
-    for (size_t i = 0; i < f->n_hosts; i++)
-        if (strcmp(f->hosts[i]->key, key) == 0)
-            return f->hosts[i];
-    return NULL;
+    size_t i;
+
+    return index_find(&f->by_key, key, &i) ? f->hosts[i] : NULL;
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/index.h"
 #include "base/json.h"
 #include "model/settings.h"
 
@@ -147,6 +148,7 @@ struct fleet {
     size_t n_clusters;
     struct host **hosts;         /* clusters → shards → replicas */
     size_t n_hosts;
+    struct index by_key;         /* hosts, when the fleet is complete */
     const cJSON **service_templates; /* CR level, in order */
     size_t n_service_templates;
     int64_t propagation_timeout_s;

@@ -162,9 +162,9 @@ static void count_one(void *ctx, const char *path, const char *from, const char 
 static bool in_live_list(void *ctx, const struct host *h)
 {
     const struct gather *g = ctx;
-    const struct host_facts *facts = facts_host(g->out, h->key);
+    const struct host_facts *facts = &g->out->hosts[h->chi_index]; /* wanted hosts stand in the fleet's order */
 
-    return facts && facts->in_spec && facts->listed;
+    return facts->in_spec && facts->listed;
 }
 
 /* Would writing the list with the members it has now change it? */
@@ -275,7 +275,7 @@ static void unwanted_host(struct unknown_walk *w, const cJSON *sts)
     h->replica = mem_str(label(f, sts, "replica"));
     h->sts_name = mem_str(json_name(sts));
     h->key = mem_printf("%s/%s/%s/%s/%s", f->ns, f->name, h->cluster, h->shard, h->replica);
-    if (facts_host(w->g->out, h->key)) { /* the same place under another name */
+    if (fleet_host(f, h->key)) { /* the same place under another name */
         char *other = mem_printf("%s@%s", h->key, h->sts_name);
 
         free(h->key);

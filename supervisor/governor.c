@@ -170,7 +170,7 @@ static bool planned_may(struct inst *in, struct permit *p)
 {
     struct shard_view v = view_shard(in, p->host);
     int64_t budget = json_int(in->fleet->chfleet, "budgets.maxUnavailableHosts", 0);
-    unsigned out = others_unavailable(in, p->host);
+    unsigned out = budget > 0 ? others_unavailable(in, p->host) : 0;
     struct err err = ERR_INIT;
 
     /* A host that takes no queries can lose nothing. What the journal says is begun is not asked: the step may have

@@ -60,6 +60,16 @@ void inst_free_tasks(struct inst *in)
     in->n_tasks = 0;
 }
 
+static void free_hosts(struct inst *in)
+{
+    index_fini(&in->by_key);
+    for (size_t i = 0; i < in->n_hosts; i++) {
+        free(in->hosts[i].key);
+        free(in->hosts[i].version);
+    }
+    in->n_hosts = 0;
+}
+
 void inst_free(struct inst *in)
 {
     inst_free_tasks(in);
@@ -70,10 +80,7 @@ void inst_free(struct inst *in)
     world_timer_stop(in->s->w, &in->hold_timer);
     fleet_free(in->fleet);
     plan_free(in->plan);
-    for (size_t i = 0; i < in->n_hosts; i++) {
-        free(in->hosts[i].key);
-        free(in->hosts[i].version);
-    }
+    free_hosts(in);
     free(in->hosts);
     for (size_t i = 0; i < in->n_member_list; i++)
         free(in->member_list[i]);
@@ -98,11 +105,7 @@ void inst_forget(struct inst *in)
     inst_free_tasks(in);
     fleet_free(in->fleet);
     in->fleet = NULL;
-    for (size_t i = 0; i < in->n_hosts; i++) {
-        free(in->hosts[i].key);
-        free(in->hosts[i].version);
-    }
-    in->n_hosts = 0;
+    free_hosts(in);
     free(in->error);
     free(in->error_code);
     free(in->done_hash);
@@ -116,10 +119,9 @@ void inst_forget(struct inst *in)
 
 struct hostrec *inst_host(struct inst *in, const char *key)
 {
-    for (size_t i = 0; i < in->n_hosts; i++)
-        if (strcmp(in->hosts[i].key, key) == 0)
-            return &in->hosts[i];
-    return NULL;
+    size_t i;
+
+    return index_find(&in->by_key, key, &i) ? &in->hosts[i] : NULL;
 }
 
 struct hostrec *inst_host_need(struct inst *in, const char *key)
@@ -129,10 +131,11 @@ struct hostrec *inst_host_need(struct inst *in, const char *key)
     if (h)
         return h;
     in->hosts = mem_grow(in->hosts, in->n_hosts + 1, sizeof *in->hosts);
-    h = &in->hosts[in->n_hosts++];
+    h = &in->hosts[in->n_hosts];
     memset(h, 0, sizeof *h);
     h->key = mem_str(key);
     h->version = mem_str("");
+    index_add(&in->by_key, h->key, in->n_hosts++);
     return h;
 }
 

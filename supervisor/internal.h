@@ -32,6 +32,7 @@ enum member_state { MEMBER_OUT, MEMBER_GOING_IN, MEMBER_IN, MEMBER_GOING_OUT };
 struct hostrec {
     char *key;
     bool want_in;   /* wanted in remote_servers and balancer */
+    bool published; /* is in the list that is being published or was last */
     bool listed;    /* is in the remote_servers that all (answering) peers have loaded */
     bool held_turn; /* held settings: this host has got the new ones */
     bool disrupted; /* a disruptive step is begun and the host has not joined since */
@@ -134,6 +135,7 @@ struct inst {
     char now[32];                 /* backing of render_ctx.now */
     struct hostrec *hosts;
     size_t n_hosts;
+    struct index by_key; /* hosts */
     /* membership */
     struct wproc *member_wp;
     uint64_t member_generation; /* of the newest published list */

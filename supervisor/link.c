@@ -257,8 +257,6 @@ static bool near(const struct task *t, const struct host *h)
     return false;
 }
 
-/* All of its own shards, and of others as many as somebody is asked of: who can lend a schema, or drop what a replica
- * left. A worker is to stay small in a fleet of any size. Keepers and the membership see all. */
 /* Hosts that the spec has no more and that still serve: clients reach others through them until their turn comes. */
 static void add_leaving(cJSON *out, struct inst *in)
 {
@@ -276,6 +274,8 @@ static void add_leaving(cJSON *out, struct inst *in)
     }
 }
 
+/* All of its own shards, and of others as many as somebody is asked of: who can lend a schema, or drop what a replica
+ * left. A worker is to stay small in a fleet of any size. Keepers and the membership see all. */
 static void add_peers(cJSON *out, const struct wproc *wp)
 {
     struct inst *in = wp->inst;
@@ -776,7 +776,7 @@ int link_start(struct inst *in, struct task *t, bool membership, struct err *err
     if (membership)
         in->member_wp = wp;
     link_send_task(wp);
-    if (t && (in->superseding || in->halted) && !in->s->stopping && in->superseding)
+    if (t && in->superseding && !in->s->stopping)
         link_stop(wp, "a newer generation", false);
     return 0;
 }

@@ -45,14 +45,6 @@ static bool wanted_in_list(struct inst *in, struct hostrec *h)
     return h->listed && in->fleet && fleet_host(in->fleet, h->key) && !shard_has_member(in, h->key);
 }
 
-static bool in_list(char **list, size_t n, const char *key)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i], key) == 0)
-            return true;
-    return false;
-}
-
 bool member_listed(void *ctx, const struct host *h)
 {
     struct inst *in = ctx;
@@ -60,7 +52,7 @@ bool member_listed(void *ctx, const struct host *h)
 
     if (in->group == GROUP_CHK) /* the raft list: published with the member's own ConfigMap, one member at a time */
         return rec && rec->listed;
-    return in_list(in->member_list, in->n_member_list, h->key);
+    return rec && rec->published;
 }
 
 enum member_state member_state(struct inst *in, const char *key)
@@ -86,6 +78,10 @@ static void set_list(struct inst *in, char **list, size_t n)
     free(in->member_list);
     in->member_list = list;
     in->n_member_list = n;
+    for (size_t i = 0; i < in->n_hosts; i++)
+        in->hosts[i].published = false;
+    for (size_t i = 0; i < n; i++)
+        inst_host_need(in, list[i])->published = true;
 }
 
 /* The generation in the live file: a lost journal must not give a number that servers have loaded already. */
@@ -187,7 +183,7 @@ static bool list_is_current(struct inst *in)
     for (size_t i = 0; i < in->n_hosts; i++) {
         bool want = wanted_in_list(in, &in->hosts[i]);
 
-        if (want != in_list(in->member_list, in->n_member_list, in->hosts[i].key))
+        if (want != in->hosts[i].published)
             return false;
         n += want;
     }
@@ -288,7 +284,7 @@ void member_done(struct inst *in, bool ok, const cJSON *late)
         return;
     }
     for (size_t i = 0; i < in->n_hosts; i++)
-        in->hosts[i].listed = in_list(in->member_list, in->n_member_list, in->hosts[i].key);
+        in->hosts[i].listed = in->hosts[i].published;
     in->member_running = 0;
     in->member_unknown = false;
     told_late(in, late);

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 check_PROGRAMS += test-base-json test-base-world test-base-workers test-base-http
 NO_VALGRIND += test-base-workers test-base-world
+check_PROGRAMS += test-base-index
+test_base_index_SOURCES = tests/base/test_index.c
+test_base_index_LDADD = $(LIBS_BASE) $(CMOCKA_LIBS)
 test_base_json_SOURCES = tests/base/test_json.c
 test_base_json_LDADD = $(LIBS_BASE) $(CMOCKA_LIBS)
 test_base_world_SOURCES = tests/base/test_world.c

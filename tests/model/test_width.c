@@ -36,7 +36,7 @@ static cJSON *installation(unsigned shards, unsigned replicas, const char *image
 }
 
 /* A list of thousands of objects is searched by a sorted index, as a cache would. */
-struct index {
+struct sorted {
     const cJSON **v;
     size_t n;
 };
@@ -49,7 +49,7 @@ static int by_kind_and_name(const void *a, const void *b)
     return c ? c : strcmp(json_name(x), json_name(y));
 }
 
-static void index_make(struct index *x, const cJSON *objects)
+static void index_make(struct sorted *x, const cJSON *objects)
 {
     const cJSON *o;
 
@@ -62,7 +62,7 @@ static void index_make(struct index *x, const cJSON *objects)
 
 static const cJSON *index_live(void *ctx, const char *kind, const char *name)
 {
-    const struct index *x = ctx;
+    const struct sorted *x = ctx;
     auto_json cJSON *key = cJSON_CreateObject();
     const cJSON *k = key, **found;
 
@@ -72,7 +72,7 @@ static const cJSON *index_live(void *ctx, const char *kind, const char *name)
     return found ? *found : NULL;
 }
 
-static void ctx_of(struct index *x, struct render_ctx *c)
+static void ctx_of(struct sorted *x, struct render_ctx *c)
 {
     *c = (struct render_ctx){.operator_ip = "10.0.0.1",
                              .render_version = RENDER_VERSION,
@@ -105,7 +105,7 @@ static void sizes(unsigned shards, unsigned replicas, size_t lists)
 {
     auto_json cJSON *resource = installation(shards, replicas, "clickhouse/clickhouse-server:24.8");
     auto_fleet struct fleet *f = fleet_of(resource);
-    struct index x = {NULL, 0};
+    struct sorted x = {NULL, 0};
     struct render_ctx c;
     auto_json cJSON *all = NULL;
     struct err err = ERR_INIT;
@@ -155,7 +155,7 @@ static void run_all(const struct fleet *f, cJSON *all)
 
 static int each(void *ctx, const char *kind, int (*fn)(void *fn_ctx, const cJSON *obj), void *fn_ctx)
 {
-    const struct index *x = ctx;
+    const struct sorted *x = ctx;
 
     for (size_t i = 0; i < x->n; i++)
         if (strcmp(json_str(x->v[i], "kind", ""), kind) == 0 && fn(fn_ctx, x->v[i]) < 0)
@@ -176,7 +176,7 @@ static void a_plan_for_three_thousand_hosts_is_quick_and_right(void **state)
     auto_json cJSON *before = installation(1000, 3, "clickhouse/clickhouse-server:24.8");
     auto_json cJSON *after = installation(1000, 3, "clickhouse/clickhouse-server:24.10"), *all = NULL;
     auto_fleet struct fleet *old = fleet_of(before), *f = NULL;
-    struct index x = {NULL, 0};
+    struct sorted x = {NULL, 0};
     struct render_ctx c;
     struct facts_source src = {each, &x};
     auto_facts struct facts *facts = NULL;
