@@ -548,7 +548,10 @@ int layout_make(struct build *b, struct err *err)
         c->fleet = f;
         c->index = (unsigned)f->n_clusters++;
         c->name = mem_str(json_str(v, "name", cJSON_IsObject(v) ? "" : "cluster"));
-        if (!*c->name || !(c->name[0] >= 'A'))
+        if (!*c->name && f->kind == FLEET_KEEPER)
+            return err_set(err, ERR_INPUT, 0, "spec.configuration.clusters[%u].name: is missing: name the cluster",
+                           c->index);
+        if (f->kind == FLEET_CLICKHOUSE && (!*c->name || !(c->name[0] >= 'A')))
             return err_set(
                 err, ERR_INPUT, 0,
                 "spec.configuration.clusters[%u].name: \"%s\" cannot be an element of remote_servers: a name "

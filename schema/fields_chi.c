@@ -235,9 +235,9 @@ OBJECT(replica);
 LIST(replicas, replica);
 
 static const struct field layout_fields[] = {
-    FE("shardsCount", schema_integer, "Number of shards. It grows to what the lists below ask for.", "1; 0 counts as 1",
+    FE("shardsCount", schema_count, "Number of shards. It grows to what the lists below ask for.", "1; 0 counts as 1",
        "2"),
-    FE("replicasCount", schema_integer, "Number of replicas of each shard. It grows to what the lists below ask for.",
+    FE("replicasCount", schema_count, "Number of replicas of each shard. It grows to what the lists below ask for.",
        "1; 0 counts as 1", "2"),
     FU("shards", shards, "The first shards, written out; the others are made.", "all made"),
     FU("replicas", replicas,
@@ -276,8 +276,8 @@ static const struct field cluster_fields[] = {
     F("layout", layout, "Shards and replicas.", "one shard with one replica"),
     FIELD_END,
 };
-OBJECT(cluster);
-LIST(clusters, cluster);
+const struct shape schema_chi_cluster = {.kind = SHAPE_OBJECT, .fields = cluster_fields};
+LIST(clusters, schema_chi_cluster);
 
 static const struct field configuration_fields[] = {
     F("zookeeper", schema_zookeeper, "Keeper or ZooKeeper for the clusters that name none of their own.",
@@ -412,7 +412,7 @@ static const struct field spec_fields[] = {
     FE("troubleshoot", schema_string_bool,
        "\"yes\": probes are taken away and a container stays when ClickHouse ends, so that one can get in.", "no",
        "\"no\""),
-    FE("namespaceDomainPattern", schema_text, "Domain of the Services; one %s stands for the namespace.",
+    FE("namespaceDomainPattern", schema_domain_pattern, "Domain of the Services; one %s stands for the namespace.",
        "%s.svc.cluster.local", "\"%s.svc.cluster.local\""),
     F("templating", templating, "For templates only: whom it applies to.", "manual"),
     FX("reconciling", reconcile, FIELD_OBSOLETE,

@@ -63,11 +63,11 @@ static const struct field replica_fields[] = {
     FU("shards", hosts, "The member itself, written out as a list of one.", "made"),
     FIELD_END,
 };
-OBJECT(replica);
-LIST(replicas, replica);
+const struct shape schema_chk_replica = {.kind = SHAPE_OBJECT, .fields = replica_fields};
+LIST(replicas, schema_chk_replica);
 
 static const struct field layout_fields[] = {
-    FE("replicasCount", schema_integer,
+    FE("replicasCount", schema_count,
        "Number of members. It grows to the length of replicas. Odd numbers are sensible.", "1; 0 counts as 1", "3"),
     FU("replicas", replicas, "The first members, written out; the others are made.", "all made"),
     FIELD_END,
@@ -100,7 +100,7 @@ static const struct field configuration_fields[] = {
     FU("clusters", clusters, "The clusters; one is usual.", "one cluster \"cluster\" with one member"),
     FIELD_END,
 };
-OBJECT(configuration);
+const struct shape schema_chk_configuration = {.kind = SHAPE_OBJECT, .fields = configuration_fields};
 
 static const struct field reconciling_fields[] = {
     FX("policy", schema_reconcile_policy, FIELD_NO_EFFECT, "Keeper has no queries to wait for.", NULL, "\"\""),
@@ -190,11 +190,11 @@ static const struct field spec_fields[] = {
     FX("stop", schema_string_bool, FIELD_NO_EFFECT,
        "A Keeper that is stopped would stop everything that depends on it.", NULL, "\"no\""),
     FE("suspend", schema_string_bool, "\"yes\": changes of this resource are not acted on.", "no", "\"no\""),
-    FE("namespaceDomainPattern", schema_text, "Domain of the Services; one %s stands for the namespace.",
+    FE("namespaceDomainPattern", schema_domain_pattern, "Domain of the Services; one %s stands for the namespace.",
        "%s.svc.cluster.local", "\"%s.svc.cluster.local\""),
     F("reconciling", reconciling, "How changes are carried out.", NULL),
     F("defaults", defaults, "Values that all clusters inherit.", "none"),
-    F("configuration", configuration, "Keeper's configuration and the list of clusters.",
+    F("configuration", schema_chk_configuration, "Keeper's configuration and the list of clusters.",
       "one cluster with one member"),
     F("templates", templates, "Templates that the `templates` sections refer to by name.", "none"),
     FX("chfleet", schema_chfleet, FIELD_OURS,

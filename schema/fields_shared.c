@@ -27,6 +27,7 @@ const struct shape schema_short_name = {
     .min_length = 1,
     .max_length = 15,
 };
+const struct shape schema_domain_pattern = {.kind = SHAPE_TEXT, .pattern = "^([^%]*%s[^%]*)?$"};
 const struct shape schema_port = {
     .kind = SHAPE_INTEGER, .name = "Port", .has_min = true, .min = 1, .has_max = true, .max = 65535};
 const struct shape schema_threads = {.kind = SHAPE_INTEGER, .has_min = true, .min = 1, .has_max = true, .max = 65535};
