@@ -312,7 +312,7 @@ static void step(void *ctx)
     struct err err = ERR_INIT;
 
     a->timer = NULL;
-    if (!a->in->s->leading) {
+    if (!super_leads(a->in->s)) {
         fail(a, ERR_AGAIN, "this supervisor does not lead any more");
     } else if (a->patch_only) {
         write_patch(a);

@@ -342,7 +342,7 @@ static void read_fresh(void *ctx, int status, const cJSON *obj, const struct err
     }
     forget_absent(in, p, obj);
     p->reading = false;
-    if (may(in, p))
+    if (super_leads(in->s) && may(in, p))
         grant(p);
 }
 
@@ -358,7 +358,7 @@ static void consider(struct permit *p)
     const struct host *h;
     char selector[400];
 
-    if (p->reading || p->member || !may(in, p))
+    if (p->reading || p->member || !super_leads(in->s) || !may(in, p))
         return;
     h = fleet_host(in->fleet, p->host);
     if (!needs_fresh(p) || !h) {

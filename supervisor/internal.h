@@ -213,6 +213,8 @@ void config_resource_gone(struct super *s, const cJSON *obj);
 void config_status(const struct super *s, cJSON *to);
 void config_free(struct super *s);
 
+bool super_leads(const struct super *s); /* may it act now? To be asked just before an act */
+
 /* ---- inst.c ---- */
 struct inst *inst_find(struct super *s, enum owner_group g, const char *ns, const char *name);
 struct inst *inst_get(struct super *s, enum owner_group g, const char *ns,
