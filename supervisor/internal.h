@@ -8,7 +8,7 @@
 #include "model/steps.h"
 #include "render/compare.h"
 #include "render/render.h"
-#include "supervisor/spaces.h"
+#include "model/spaces.h"
 #include "supervisor/super.h"
 #include "workers/protocol.h"
 

@@ -16,7 +16,6 @@ libsupervisor_a_SOURCES = \
 	supervisor/op.c \
 	supervisor/recover.c \
 	supervisor/settings.c \
-	supervisor/spaces.c supervisor/spaces.h \
 	supervisor/status.c \
 	supervisor/super.c supervisor/super.h \
 	supervisor/window.c supervisor/window.h
