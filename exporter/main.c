@@ -14,6 +14,8 @@
 #include "exporter/program.h"
 #include "schema/config_file.h"
 
+enum { CONFIG_EVERY_MS = 5000 };
+
 struct name_list {
     const char **v; /* ends with NULL */
     size_t n;
@@ -25,6 +27,8 @@ struct exporter {
     bool leader_only;
     struct name_list namespaces, exclude;
     cJSON *config;
+    char *stamp; /* of the configuration file when it was read */
+    struct world_timer *look;
     struct world *w;
     struct kube *kube;
     struct targets *targets;
@@ -61,6 +65,8 @@ static int take(void *ctx, const char *name, const char *value, struct err *err)
         x->config_file = value;
     } else if (strcmp(name, "namespace") == 0) {
         add_names(&x->namespaces, value);
+    } else if (strcmp(name, "exclude-namespace") == 0) {
+        add_names(&x->exclude, value);
     } else if (strcmp(name, "metrics-address") == 0) {
         x->address = value;
     } else if (strcmp(name, "address-file") == 0) {
@@ -81,7 +87,8 @@ static void environment(struct exporter *x)
         add_names(&x->namespaces, getenv("WATCH_NAMESPACES"));
     if (!x->namespaces.n)
         add_names(&x->namespaces, getenv("WATCH_NAMESPACE"));
-    add_names(&x->exclude, getenv("WATCH_NAMESPACES_EXCLUDE"));
+    if (!x->exclude.n)
+        add_names(&x->exclude, getenv("WATCH_NAMESPACES_EXCLUDE"));
     if (!x->config_file)
         x->config_file = getenv("CHOP_CONFIG");
 }
@@ -105,6 +112,38 @@ static void allow_files(void)
     }
 }
 
+/* A wrong file is told, and what was in force stays. */
+static int read_config(struct exporter *x, struct err *err)
+{
+    auto_problems struct schema_problems notes = SCHEMA_PROBLEMS_INIT; /* the operator tells them */
+    cJSON *config = NULL;
+
+    if (!x->config_file)
+        return 0;
+    free(x->stamp);
+    x->stamp = schema_config_stamp(x->config_file, x->config);
+    if (schema_config_load(x->config_file, &config, &notes, err) < 0)
+        return -1;
+    cJSON_Delete(x->config);
+    x->config = config;
+    return 0;
+}
+
+static void look_at_config(void *ctx)
+{
+    struct exporter *x = ctx;
+    auto_free char *stamp = schema_config_stamp(x->config_file, x->config);
+    struct err err = ERR_INIT;
+
+    x->look = world_timer(x->w, CONFIG_EVERY_MS, look_at_config, x);
+    if (str_eq(stamp, x->stamp))
+        return;
+    if (read_config(x, &err) < 0)
+        log_error(NULL, "%s; the configuration in force stays", err.msg);
+    else
+        targets_set_config(x->targets, x->config);
+}
+
 static bool leads(void *ctx)
 {
     return leader_leads(ctx);
@@ -120,12 +159,13 @@ static int start(struct exporter *x, struct err *err)
 
     if (x->leader_only && (!ns || !pod))
         return err_set(err, ERR_INPUT, 0, "--leader-only needs OPERATOR_POD_NAMESPACE and OPERATOR_POD_NAME in the environment");
-    if (world_real_new(NULL, &x->w, err) < 0 || schema_config_read(x->config_file, &x->config, err) < 0 ||
+    if (world_real_new(NULL, &x->w, err) < 0 || read_config(x, err) < 0 ||
         kube_config_load(x->w, x->kubeconfig, &kc, err) < 0)
         return -1;
     to.config = x->config;
     x->kube = kube_new(x->w, kc, NULL);
-    x->targets = targets_new(x->w, x->kube, &to);
+    if (targets_new(x->w, x->kube, &to, &x->targets, err) < 0)
+        return -1;
     if (x->leader_only) {
         x->leader = leader_new(x->w, x->kube, ns, pod);
         fo.leading = leads;
@@ -133,6 +173,8 @@ static int start(struct exporter *x, struct err *err)
     }
     if (front_open(world_real_base(x->w), x->w, x->targets, &fo, &x->front, err) < 0)
         return -1;
+    if (x->config_file)
+        x->look = world_timer(x->w, CONFIG_EVERY_MS, look_at_config, x);
     world_real_signal(x->w, SIGTERM, on_signal, x);
     world_real_signal(x->w, SIGINT, on_signal, x);
     log_note(NULL, "serving /metrics on %s", x->address);
@@ -141,6 +183,8 @@ static int start(struct exporter *x, struct err *err)
 
 static void stop(struct exporter *x)
 {
+    if (x->w)
+        world_timer_stop(x->w, &x->look);
     front_close(x->front);
     leader_free(x->leader);
     targets_free(x->targets);
@@ -148,6 +192,7 @@ static void stop(struct exporter *x)
     if (x->w)
         world_real_free(x->w);
     cJSON_Delete(x->config);
+    free(x->stamp);
     free_names(&x->namespaces);
     free_names(&x->exclude);
     free(x->kubeconfig);

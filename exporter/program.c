@@ -7,7 +7,9 @@ static const struct program_text options[] = {
     {"kubeconfig", "FILE", "API server and credentials. Default: --data's, then $KUBECONFIG, ~/.kube/config, and the pod's account."},
     {"data", "DIR", "The folder of a \"chfleet up\" of this machine, whose hosts are shown."},
     {"config", "FILE", "The operator's configuration, as given to chfleetd: login, ports, time limits, labels. Default: $CHOP_CONFIG."},
-    {"namespace", "NS", "Show hosts of this namespace only: a name, or an extended regular expression. May be repeated."},
+    {"namespace", "NS",
+     "Show hosts of this namespace only: a name, or a regular expression that is found anywhere in it. May be repeated."},
+    {"exclude-namespace", "NS", "Do not show hosts of this one."},
     {"metrics-address", "HOST:PORT", "Where it listens. Default: 127.0.0.1:8888; with an empty host, on all addresses."},
     {"address-file", "FILE", "Where the address is written once it listens, useful with port 0."},
     {"leader-only", NULL,
@@ -16,8 +18,8 @@ static const struct program_text options[] = {
     {NULL, NULL, NULL}};
 
 static const struct program_text environment[] = {
-    {"WATCH_NAMESPACES", NULL, "Namespaces with commas or colons between, as --namespace. WATCH_NAMESPACE is one."},
-    {"WATCH_NAMESPACES_EXCLUDE", NULL, "Namespaces that are not shown, in the same form."},
+    {"WATCH_NAMESPACES", NULL, "Namespaces with commas or colons between, as --namespace. WATCH_NAMESPACE is the same."},
+    {"WATCH_NAMESPACES_EXCLUDE", NULL, "As --exclude-namespace, in the same form."},
     {"CHOP_CONFIG", NULL, "As --config."},
     {"KUBECONFIG", NULL, "As --kubeconfig."},
     {"OPERATOR_POD_NAMESPACE", NULL, "Where operator configurations and the Secret with the login are looked for."},

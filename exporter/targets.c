@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "exporter/targets.h"
 
-#include <ctype.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +9,7 @@
 #include "base/mem.h"
 #include "exporter/target.h"
 #include "model/config.h"
+#include "model/spaces.h"
 
 enum {
     GATHER_MS = 100,        /* changes that come together are looked at together */
@@ -43,15 +42,14 @@ struct targets {
     struct kube *k;
     char *operator_ns;
     cJSON *file, *config;       /* configuration: of the file; effective */
-    cJSON *include, *exclude;   /* namespaces, as options or configuration say */
-    bool by_option;             /* the options say which namespaces */
+    char **namespaces, **exclude; /* of the options; NULL: as the configuration says */
+    struct spaces *spaces;
     bool endpoints, discovered;
     struct kube_cache *cache[WATCHES];
     struct watch_ctx ctx[WATCHES];
     struct world_timer *timer, *login_timer;
     struct target **all; /* in order of ns, name */
     size_t n;
-    char *ca;            /* PEM of access.rootCA, or NULL */
     struct login *logins;
 };
 
@@ -62,81 +60,6 @@ static void kick(struct targets *t)
 {
     if (!t->timer)
         t->timer = world_timer(t->w, GATHER_MS, rebuild, t);
-}
-
-/* ---- namespaces ---- */
-
-static bool name_fits(const char *pattern, const char *ns)
-{
-    regex_t re;
-    bool fits;
-
-    if (strcmp(pattern, ns) == 0)
-        return true;
-    if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-        return false;
-    fits = regexec(&re, ns, 0, NULL, 0) == 0;
-    regfree(&re);
-    return fits;
-}
-
-static bool list_fits(const cJSON *list, const char *ns)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, list)
-        if (cJSON_IsString(v) && name_fits(v->valuestring, ns))
-            return true;
-    return false;
-}
-
-bool targets_namespace_fits(const cJSON *include, const cJSON *exclude, const char *ns)
-{
-    return (!cJSON_GetArraySize(include) || list_fits(include, ns)) && !list_fits(exclude, ns);
-}
-
-static bool is_plain(const char *name)
-{
-    for (const char *p = name; *p; p++)
-        if (!islower((unsigned char)*p) && !isdigit((unsigned char)*p) && *p != '-')
-            return false;
-    return *name != '\0';
-}
-
-/* With names only, one watch in each is enough, and needs no rights elsewhere. */
-static bool all_plain(const cJSON *list)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, list)
-        if (!is_plain(v->valuestring))
-            return false;
-    return true;
-}
-
-static cJSON *copy_list(const char *const *list)
-{
-    cJSON *out = cJSON_CreateArray();
-
-    for (; list && *list; list++)
-        json_add_str(out, *list);
-    return out;
-}
-
-/* watch.namespaces is a list, or {include, exclude}. */
-static void namespaces_of_config(struct targets *t)
-{
-    const cJSON *ns = json_at(t->config, "watch.namespaces"), *v;
-    const cJSON *include = cJSON_IsObject(ns) ? json_get(ns, "include") : ns, *exclude = json_get(ns, "exclude");
-
-    if (!t->by_option)
-        cJSON_ArrayForEach(v, include)
-            if (cJSON_IsString(v) && *v->valuestring)
-                json_add_str(t->include, v->valuestring);
-    if (!cJSON_GetArraySize(t->exclude))
-        cJSON_ArrayForEach(v, exclude)
-            if (cJSON_IsString(v) && *v->valuestring)
-                json_add_str(t->exclude, v->valuestring);
 }
 
 /* ---- watches ---- */
@@ -188,20 +111,13 @@ static void changed(void *ctx, enum kube_change what, const cJSON *old, const cJ
 
 static void watch(struct targets *t, int which, enum kube_kind kind, const char *selector, kube_compact_fn *compact)
 {
-    size_t n = (size_t)cJSON_GetArraySize(t->include), i = 0;
-    auto_free const char **spaces = mem_array(n + 1, sizeof *spaces);
-    const cJSON *v;
+    const char *const *names = spaces_names(t->spaces); /* one watch in each needs no rights elsewhere */
 
     t->ctx[which] = (struct watch_ctx){t, which};
-    if (!all_plain(t->include))
-        n = 0;
-    cJSON_ArrayForEach(v, t->include)
-        if (n)
-            spaces[i++] = v->valuestring;
-    if (n > 1)
-        t->cache[which] = kube_watch_several(t->k, kind, spaces, selector, compact, changed, &t->ctx[which]);
+    if (names && names[0] && names[1])
+        t->cache[which] = kube_watch_several(t->k, kind, names, selector, compact, changed, &t->ctx[which]);
     else
-        t->cache[which] = kube_watch(t->k, kind, n ? spaces[0] : NULL, selector, compact, changed, &t->ctx[which]);
+        t->cache[which] = kube_watch(t->k, kind, names ? names[0] : NULL, selector, compact, changed, &t->ctx[which]);
 }
 
 /* ---- configuration ---- */
@@ -220,35 +136,22 @@ static int add_item(void *ctx, const cJSON *obj)
     return 0;
 }
 
-/* rootCA is PEM, or base64 of it. What is neither is told once and not used: then nothing is trusted that should not be. */
-static char *read_ca(const char *text)
-{
-    size_t n = 0;
-    char *plain;
-
-    if (!*text)
-        return NULL;
-    if (strstr(text, "-----BEGIN"))
-        return mem_str(text);
-    plain = (char *)hash_unbase64(text, &n);
-    if (plain && strstr(plain, "-----BEGIN"))
-        return plain;
-    free(plain);
-    log_error(NULL, "clickhouse.access.rootCA is neither PEM nor PEM in base64: hosts with TLS will be refused");
-    return mem_str("");
-}
-
-static void read_config(struct targets *t)
+/* File and resources over what is built in. A namespace list that cannot be read leaves the old one in force. */
+static int read_config(struct targets *t, struct err *err)
 {
     struct item_list list = {NULL, 0};
+    struct spaces *spaces;
 
     if (t->cache[WATCH_CONF])
         kube_cache_each(t->cache[WATCH_CONF], add_item, &list);
     cJSON_Delete(t->config);
     t->config = config_effective(t->file, list.v, list.n);
     free(list.v);
-    free(t->ca);
-    t->ca = read_ca(json_str(t->config, "clickhouse.access.rootCA", ""));
+    if (spaces_new(t->config, (const char *const *)t->namespaces, (const char *const *)t->exclude, &spaces, err) < 0)
+        return -1;
+    spaces_free(t->spaces);
+    t->spaces = spaces;
+    return 0;
 }
 
 /* ---- login ---- */
@@ -396,7 +299,7 @@ static int make_one(void *ctx, const cJSON *resource)
     struct err err = ERR_INIT;
     struct target *made;
 
-    if (!targets_namespace_fits(t->include, t->exclude, json_ns(resource)))
+    if (!spaces_has(t->spaces, json_ns(resource)))
         return 0;
     if (fleet_make(&in, &f, &err) < 0) {
         log_warn(NULL, "%s/%s: %s; %s", json_ns(resource), json_name(resource), err.msg,
@@ -423,9 +326,11 @@ static void rebuild(void *ctx)
     struct targets *t = ctx;
     struct making m = {.t = t,
                        .addressing = {.endpoints = t->endpoints, .port = service_port, .resolve = keep_as_written, .ctx = t}};
+    struct err err = ERR_INIT;
 
     t->timer = NULL;
-    read_config(t);
+    if (read_config(t, &err) < 0)
+        log_error(NULL, "%s; the namespaces of before stay", err.msg);
     if (!t->cache[WATCH_CHI] || !kube_cache_synced(t->cache[WATCH_CHI]) ||
         (t->cache[WATCH_SVC] && !kube_cache_synced(t->cache[WATCH_SVC])))
         return;
@@ -481,7 +386,29 @@ static void discover(void *ctx)
     kube_raw(t->k, "GET", "/version", NULL, NULL, discovered, t);
 }
 
-struct targets *targets_new(struct world *w, struct kube *k, const struct targets_options *opt)
+static char **copy_list(const char *const *list)
+{
+    size_t n = 0;
+    char **out;
+
+    while (list && list[n])
+        n++;
+    if (!n)
+        return NULL;
+    out = mem_array(n + 1, sizeof *out);
+    for (size_t i = 0; i < n; i++)
+        out[i] = mem_str(list[i]);
+    return out;
+}
+
+static void free_list(char **list)
+{
+    for (size_t i = 0; list && list[i]; i++)
+        free(list[i]);
+    free(list);
+}
+
+int targets_new(struct world *w, struct kube *k, const struct targets_options *opt, struct targets **out, struct err *err)
 {
     struct targets *t = mem_zero(sizeof *t);
 
@@ -489,14 +416,24 @@ struct targets *targets_new(struct world *w, struct kube *k, const struct target
     t->k = k;
     t->operator_ns = mem_str(opt->operator_ns);
     t->file = json_copy(opt->config);
-    t->include = copy_list(opt->namespaces);
+    t->namespaces = copy_list(opt->namespaces);
     t->exclude = copy_list(opt->exclude);
-    t->by_option = opt->namespaces && opt->namespaces[0];
-    read_config(t);
-    namespaces_of_config(t);
+    if (read_config(t, err) < 0) {
+        targets_free(t);
+        return -1;
+    }
     t->timer = world_timer(w, 0, discover, t);
     t->login_timer = world_timer(w, LOGIN_EVERY_MS, logins_due, t);
-    return t;
+    *out = t;
+    return 0;
+}
+
+void targets_set_config(struct targets *t, const cJSON *config)
+{
+    cJSON_Delete(t->file);
+    t->file = json_copy(config);
+    if (t->discovered)
+        kick(t);
 }
 
 void targets_free(struct targets *t)
@@ -522,10 +459,10 @@ void targets_free(struct targets *t)
     free(t->all);
     cJSON_Delete(t->file);
     cJSON_Delete(t->config);
-    cJSON_Delete(t->include);
-    cJSON_Delete(t->exclude);
+    spaces_free(t->spaces);
+    free_list(t->namespaces);
+    free_list(t->exclude);
     free(t->operator_ns);
-    free(t->ca);
     free(t);
 }
 
@@ -574,12 +511,13 @@ static uint32_t seconds(const struct targets *t, const char *path, int64_t dflt)
 bool targets_access(struct targets *t, const struct target *of, struct target_access *out)
 {
     const struct login *l = login_of(t, of->ns);
+    const char *ca = json_str(t->config, "clickhouse.access.rootCA", "");
 
     *out = (struct target_access){
         .scheme = json_str(t->config, "clickhouse.access.scheme", "auto"),
         .user = l->user ? l->user : json_str(t->config, "clickhouse.access.username", "clickhouse_operator"),
         .password = l->password ? l->password : json_str(t->config, "clickhouse.access.password", ""),
-        .trust = {.ca = t->ca, .insecure = !t->ca},
+        .trust = {.ca = *ca ? ca : NULL, .insecure = !*ca},
         .connect_ms = seconds(t, "clickhouse.access.timeouts.connect", 1),
         .query_ms = seconds(t, "clickhouse.access.timeouts.query", 4),
     };

@@ -50,16 +50,17 @@ struct target_access {
 };
 
 struct targets_options {
-    const char *const *namespaces; /* names or expressions; NULL = as the configuration says, else all */
-    const char *const *exclude;    /* the same; NULL = as the configuration says */
+    const char *const *namespaces; /* as spaces_new() has them; NULL = as the configuration says, else all */
+    const char *const *exclude;
     const char *operator_ns;       /* where operator configurations and the Secret of the login are; NULL: no pod */
     const cJSON *config;           /* tree of the operator's configuration file, NULL = none */
 };
 
 struct targets;
-/* Takes neither world nor client; both outlive it. Options are copied. */
-struct targets *targets_new(struct world *w, struct kube *k, const struct targets_options *opt);
-void targets_free(struct targets *t);
+/* Takes neither world nor client; both outlive it. Options are copied. ERR_INPUT: a namespace's expression is none. */
+int targets_new(struct world *w, struct kube *k, const struct targets_options *opt, struct targets **out, struct err *err);
+void targets_free(struct targets *t); /* NULL is allowed */
+void targets_set_config(struct targets *t, const cJSON *config); /* the file has changed; copies */
 /* Is all known that is needed to say something about every host? *why says what is missing, static text. */
 bool targets_ready(const struct targets *t, const char **why);
 size_t targets_count(const struct targets *t);
@@ -73,8 +74,5 @@ void targets_refused(struct targets *t, const struct target *of);
 uint32_t targets_collect_ms(const struct targets *t); /* limit of one look at all hosts */
 /* What GET /chi answers: array of installations with their hosts. Caller owns. */
 cJSON *targets_list(const struct targets *t);
-
-/* For tests: is this namespace one of them (an equal name, or an expression that matches somewhere)? */
-bool targets_namespace_fits(const cJSON *include, const cJSON *exclude, const char *ns);
 
 #endif

@@ -13,6 +13,7 @@ libmodel_a_SOURCES = \
 	model/quantity.c model/quantity.h \
 	model/settings.c model/settings.h \
 	model/settings_load.c \
+	model/spaces.c model/spaces.h \
 	model/steps.c model/steps.h \
 	model/version.c model/version.h \
 	model/zookeeper.c

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a resource to hosts with labels, and which namespaces count. */
+/* From a resource to hosts with labels. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,23 +107,6 @@ static void what_was_seen_of_a_host_outlives_a_change_of_the_resource(void **sta
     target_unref(old);
 }
 
-static void namespaces_are_names_or_expressions(void **state)
-{
-    auto_json cJSON *none = cJSON_CreateArray(), *dev = parse("[\"dev\"]"), *two = parse("[\"^a-\",\"b\"]"),
-                    *bad = parse("[\"(\",\"x\"]");
-
-    (void)state;
-    assert_true(targets_namespace_fits(none, none, "any"));
-    assert_true(targets_namespace_fits(dev, none, "dev"));
-    assert_true(targets_namespace_fits(dev, none, "my-dev-2")); /* as the peer's expressions do */
-    assert_false(targets_namespace_fits(dev, none, "prod"));
-    assert_true(targets_namespace_fits(two, none, "a-1"));
-    assert_false(targets_namespace_fits(two, none, "x-a-1"));
-    assert_false(targets_namespace_fits(none, dev, "dev"));
-    assert_true(targets_namespace_fits(bad, none, "("));
-    assert_false(targets_namespace_fits(bad, none, "y"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,7 +115,6 @@ int main(void)
         cmocka_unit_test(the_applied_manifest_is_never_shown),
         cmocka_unit_test(chi_lists_installations_as_the_peer_does),
         cmocka_unit_test(what_was_seen_of_a_host_outlives_a_change_of_the_resource),
-        cmocka_unit_test(namespaces_are_names_or_expressions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
