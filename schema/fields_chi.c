@@ -248,8 +248,15 @@ static const struct field layout_fields[] = {
 };
 OBJECT(layout);
 
+/* The name becomes an XML element. */
+const struct shape schema_cluster_name = {
+    .kind = SHAPE_TEXT,
+    .pattern = "^[a-zA-Z][a-zA-Z0-9-]{0,14}$",
+    .min_length = 1,
+    .max_length = 15,
+};
 static const struct field cluster_fields[] = {
-    FE("name", schema_short_name, "Name of the cluster in SQL (ON CLUSTER, Distributed tables) and in object names.",
+    FE("name", schema_cluster_name, "Name of the cluster in SQL (ON CLUSTER, Distributed tables) and in object names.",
        "empty; \"cluster\" when no cluster is listed at all", "main"),
     F("zookeeper", schema_zookeeper,
       "Keeper or ZooKeeper for this cluster. A cluster without nodes of its own takes everything from the "
@@ -276,8 +283,8 @@ static const struct field cluster_fields[] = {
     F("layout", layout, "Shards and replicas.", "one shard with one replica"),
     FIELD_END,
 };
-const struct shape schema_chi_cluster = {.kind = SHAPE_OBJECT, .fields = cluster_fields};
-LIST(clusters, schema_chi_cluster);
+OBJECT(cluster);
+LIST(clusters, cluster);
 
 static const struct field configuration_fields[] = {
     F("zookeeper", schema_zookeeper, "Keeper or ZooKeeper for the clusters that name none of their own.",

@@ -52,19 +52,20 @@ static const struct field host_fields[] = {
 NAMED_OBJECT(host, "Host");
 LIST(hosts, host);
 
+static const struct shape only_one = {.kind = SHAPE_INTEGER, .has_min = true, .min = 1, .has_max = true, .max = 1};
 static const struct field replica_fields[] = {
     FE("name", schema_short_name, "Name of the replica.", "its number, from 0", "a"),
     FE("settings", schema_settings, "Settings of this member.", "those of the cluster", "{logger/level: information}"),
     FE("files", schema_files, "Configuration files of this member.", "those of the cluster",
        "{replica.xml: \"<clickhouse></clickhouse>\"}"),
     F("templates", template_names, "Templates of this member.", "those of the cluster"),
-    FE("shardsCount", schema_integer_from_1,
+    FE("shardsCount", only_one,
        "Keeper has one shard; a larger number would make members with the same server id.", "1", "1"),
     FU("shards", hosts, "The member itself, written out as a list of one.", "made"),
     FIELD_END,
 };
-const struct shape schema_chk_replica = {.kind = SHAPE_OBJECT, .fields = replica_fields};
-LIST(replicas, schema_chk_replica);
+OBJECT(replica);
+LIST(replicas, replica);
 
 static const struct field layout_fields[] = {
     FE("replicasCount", schema_count,

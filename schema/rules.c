@@ -20,34 +20,15 @@ static bool nodes_or_keeper(const cJSON *zookeeper)
     return !given(zookeeper, "keeper") || cJSON_GetArraySize(json_get(zookeeper, "nodes")) == 0;
 }
 
-/* It becomes an element of remote_servers. */
-static bool begins_with_a_letter(const cJSON *cluster)
-{
-    const cJSON *name = json_get(cluster, "name");
-
-    return !cJSON_IsString(name) || !*name->valuestring || *name->valuestring >= 'A';
-}
-
 static bool one_cluster(const cJSON *configuration)
 {
     return cJSON_GetArraySize(json_get(configuration, "clusters")) <= 1;
 }
 
-static bool one_shard(const cJSON *replica)
-{
-    const cJSON *count = json_get(replica, "shardsCount");
-
-    return (!cJSON_IsNumber(count) || count->valuedouble <= 1) && cJSON_GetArraySize(json_get(replica, "shards")) <= 1;
-}
-
+/* An API server estimates what a rule may cost. Below lists without a limit only the cheapest are taken. */
 static const struct schema_rule rules[] = {
-    {&schema_chi_cluster, "!has(self.name) || self.name.matches('^[a-zA-Z]')",
-     "the name of a cluster becomes an XML element, so it begins with a letter", begins_with_a_letter},
     {&schema_chk_configuration, "!has(self.clusters) || size(self.clusters) <= 1",
      "a Keeper has one cluster, because member numbers are positions of replicas", one_cluster},
-    {&schema_chk_replica,
-     "(!has(self.shardsCount) || self.shardsCount <= 1) && (!has(self.shards) || size(self.shards) <= 1)",
-     "a Keeper has one shard, because member numbers are positions of replicas", one_shard},
     {&schema_wave, "has(self.shards) != has(self.percent)", "a wave needs shards or percent, and not both",
      wave_has_one_size},
     {&schema_zookeeper, "!has(self.keeper) || !has(self.nodes) || size(self.nodes) == 0",

@@ -46,13 +46,13 @@ refuses() { # KIND SPEC MESSAGE
     grep -qF "$3" <<<"$out"
 }
 chi=ClickHouseInstallation chk=ClickHouseKeeperInstallation
-check "it refuses a cluster that XML cannot name" refuses $chi '{"configuration": {"clusters": [{"name": "1st"}]}}' 'begins with a letter'
+check "it refuses a cluster that XML cannot name" refuses $chi '{"configuration": {"clusters": [{"name": "1st"}]}}' 'should match'
 check "… a negative number of shards" refuses $chi '{"configuration": {"clusters": [{"layout": {"shardsCount": -1}}]}}' 'greater than or equal to 0'
 check "… nodes and a Keeper at once" refuses $chi '{"configuration": {"zookeeper": {"nodes": [{"host": "a"}], "keeper": {"name": "b"}}}}' 'exclude each other'
 check "… a wave of no size" refuses $chi '{"chfleet": {"waves": [{"soak": "1m"}]}}' 'needs shards or percent'
 check "… a domain without the namespace" refuses $chi '{"namespaceDomainPattern": "svc.cluster.local"}' 'namespaceDomainPattern'
 check "… a Keeper with two clusters" refuses $chk '{"configuration": {"clusters": [{"name": "a"}, {"name": "b"}]}}' 'has one cluster'
-check "… a Keeper with two shards" refuses $chk '{"configuration": {"clusters": [{"layout": {"replicas": [{"shardsCount": 2}]}}]}}' 'has one shard'
+check "… a Keeper with two shards" refuses $chk '{"configuration": {"clusters": [{"layout": {"replicas": [{"shardsCount": 2}]}}]}}' 'less than or equal to 1'
 
 # ---- all of them at once ----
 # Nodes that have what the examples ask for.
