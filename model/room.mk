@@ -8,6 +8,7 @@ libmodel_a_SOURCES = \
 	model/merge.c \
 	model/names.c \
 	model/hosts.c \
+	model/knobs.c model/knobs.h \
 	model/plan.c model/plan.h \
 	model/plan_print.c \
 	model/quantity.c model/quantity.h \

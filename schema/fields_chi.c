@@ -103,16 +103,19 @@ OBJECT(macros);
 
 static const struct field reconcile_fields[] = {
     FE("policy", schema_reconcile_policy,
-       "wait: running queries are waited for, whatever reconcile.host.wait.queries says. nowait adds nothing.",
+       "wait: running queries are waited for, whatever reconcile.host.wait.queries says. nowait: they are not, unless the "
+       "resource itself says so there.",
        "not given", "wait"),
     FE("configMapPropagationTimeout", schema_seconds_3600,
-       "Seconds that changed ConfigMaps may take to reach the pods before this becomes an incident.",
-       "the operator's own limit", "60"),
+       "Seconds that changed ConfigMaps may take to reach the pods before this becomes an incident. On a cluster at least 90.",
+       "180 on a cluster, 10 on one machine", "180"),
     F("cleanup", schema_cleanup, "What is done with objects that are left over.", NULL),
     F("macros", macros, "Where macros are expanded in the configuration.", "nowhere"),
     F("runtime", schema_reconcile_runtime, "How much is done at the same time.", "operator configuration"),
     F("host", schema_reconcile_host, "What is waited for around the change of a host, and what may be dropped.",
       "operator configuration"),
+    FX("statefulSet", schema_reconcile_sts, FIELD_OURS, "Time-outs, and what happens when a host does not become ready.",
+       "operator configuration", NULL),
     FIELD_END,
 };
 NAMED_OBJECT(reconcile, "Reconcile");
@@ -432,7 +435,7 @@ static const struct field spec_fields[] = {
     F("useTemplates", use_templates,
       "ClickHouseInstallationTemplates to apply, in this order, after those with policy auto.", "none"),
     FX("chfleet", schema_chfleet, FIELD_OURS,
-       "What only chfleet offers: consent, approval, windows, waves and budgets.", "none", NULL),
+       "What only chfleet offers: consent, approval, windows, waves, budgets and hooks.", "none", NULL),
     FIELD_END,
 };
 OBJECT(spec);

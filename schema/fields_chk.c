@@ -105,9 +105,8 @@ const struct shape schema_chk_configuration = {.kind = SHAPE_OBJECT, .fields = c
 
 static const struct field reconciling_fields[] = {
     FX("policy", schema_reconcile_policy, FIELD_NO_EFFECT, "Keeper has no queries to wait for.", NULL, "\"\""),
-    FE("configMapPropagationTimeout", schema_seconds_3600,
-       "Seconds that changed ConfigMaps may take to reach the pods before this becomes an incident.",
-       "the operator's own limit", "60"),
+    FX("configMapPropagationTimeout", schema_seconds_3600, FIELD_NO_EFFECT,
+       "A Keeper member is changed by a new pod, which reads its files when it starts.", NULL, "0"),
     F("cleanup", schema_cleanup, "What is done with objects that are left over.", NULL),
     FIELD_END,
 };
@@ -188,8 +187,8 @@ OBJECT(templates);
 static const struct field spec_fields[] = {
     FE("taskID", schema_text, "Your own name for this change. It appears in the status.", "auto-<random>",
        "\"change-1\""),
-    FX("stop", schema_string_bool, FIELD_NO_EFFECT,
-       "A Keeper that is stopped would stop everything that depends on it.", NULL, "\"no\""),
+    FE("stop", schema_string_bool,
+       "\"yes\": all members are stopped; volumes stay. What uses them cannot write meanwhile.", "no", "\"no\""),
     FE("suspend", schema_string_bool, "\"yes\": changes of this resource are not acted on.", "no", "\"no\""),
     FE("namespaceDomainPattern", schema_domain_pattern, "Domain of the Services; one %s stands for the namespace.",
        "%s.svc.cluster.local", "\"%s.svc.cluster.local\""),

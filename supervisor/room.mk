@@ -10,10 +10,12 @@ libsupervisor_a_SOURCES = \
 	supervisor/http.c \
 	supervisor/inst.c \
 	supervisor/internal.h \
+	supervisor/knobs.c \
 	supervisor/link.c \
 	supervisor/look.c \
 	supervisor/member.c \
 	supervisor/op.c \
+	supervisor/previous.c \
 	supervisor/recover.c \
 	supervisor/settings.c \
 	supervisor/status.c \

@@ -309,7 +309,7 @@ static void old_and_idle_fields_get_notes(void **state)
     says(CHI "  reconciling: {}\n", "note: spec.reconciling: works, but is an old form. Old name of reconcile.");
     says(CHI "  templates: {podTemplates: [{name: a, distribution: OnePerHost}]}\n",
          "has no effect. Replaced by podDistribution.");
-    says(CHK "  stop: \"yes\"\n", "note: spec.stop: has no effect");
+    says(CHK "  reconciling: {policy: wait}\n", "note: spec.reconciling.policy: has no effect");
     clean(CHI "  templates: {podTemplates: [{name: a, distribution: \"\"}]}\n", 0);
 }
 

@@ -142,8 +142,8 @@ static void explain_says_type_values_default_meaning_and_children(void **state)
     explained("ClickHouseInstallation", false, "KIND     ClickHouseInstallation (clickhouse.altinity.com/v1)\n");
     explained("chi.spec.chfleet.approval", false, "NOTE     chfleet's own\n");
     explained("chk.spec.configuration.clusters[].name", false, "name (1 to 15 letters, digits, -)");
-    explained("chk.spec.stop", false, "NOTE     without effect\n");
-    explained("config.reconcile", true, "  statefulSet  <mapping>\n    create  <mapping>\n      onFailure  <text>\n");
+    explained("chk.spec.reconciling.policy", false, "NOTE     without effect\n");
+    explained("config.reconcile", true, "  statefulSet  <ReconcileStatefulSet>\n    create  <mapping>\n      onFailure  <text>\n");
     explained("chi.spec.configuration.settings", false, "logger/level");
     explained("chi.spec.configuration.zookeeper.keeper.name", false, "DEFAULT  none: it is required\n");
 }
