@@ -538,6 +538,7 @@ static void set_connection(struct world_http *h, const struct http_request *req)
         curl_easy_setopt(h->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
         curl_easy_setopt(h->easy, CURLOPT_FRESH_CONNECT, 1L);
         curl_easy_setopt(h->easy, CURLOPT_FORBID_REUSE, 1L);
+        curl_easy_setopt(h->easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L); /* a pod that was replaced has another address */
         curl_easy_setopt(h->easy, CURLOPT_BUFFERSIZE, (long)ALONE_BUFFER); /* of many at once, in a process that is to be small */
         curl_easy_setopt(h->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)ALONE_UPLOAD);
     }
@@ -592,6 +593,7 @@ struct world_http *world_http_connect(struct world *w, const char *host, unsigne
     h->ctx = ctx;
     curl_easy_setopt(h->easy, CURLOPT_URL, url);
     curl_easy_setopt(h->easy, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(h->easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(h->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(total_ms ? total_ms : CONNECT_MS));
     transfer_add(h);
