@@ -27,6 +27,7 @@ struct apply {
     cJSON *notes;      /* annotations of a StatefulSet that is being made anew */
     cJSON *patch_only; /* a plain merge patch instead of a rendered object */
     struct world_timer *timer;
+    char sent_rv[32]; /* precondition of the patch under way */
 };
 
 static void step(void *ctx);
@@ -78,12 +79,23 @@ static void reread(void *ctx, int status, const cJSON *obj, const struct err *er
     again(a, status == 404 ? 50 : 0);
 }
 
+/* Somebody was faster, and the watch has told us already. */
+static bool cache_moved(const struct apply *a)
+{
+    const cJSON *now = live(a);
+
+    return now && *a->sent_rv && strcmp(json_rv(now), a->sent_rv) != 0;
+}
+
 static void written(void *ctx, int status, const cJSON *obj, const struct err *err)
 {
     struct apply *a = ctx;
 
     if (err && (status == 409 || status == 404) && ++a->tries < APPLY_TRIES) {
-        kube_get(a->in->s->kube, a->kind, a->in->ns, a->name, reread, a);
+        if (status == 409 && cache_moved(a))
+            again(a, 0);
+        else
+            kube_get(a->in->s->kube, a->kind, a->in->ns, a->name, reread, a);
         return;
     }
     if (err) {
@@ -136,42 +148,10 @@ static void mirror(struct apply *a, cJSON *desired, const cJSON *now)
     json_set_str(notes, "chfleet.io/epoch", epoch);
 }
 
-/* As it was before this generation: a roll-back. */
-static cJSON *want_previous(struct apply *a, const struct host *h, struct err *err)
-{
-    cJSON *d = previous_statefulset(a->in, live_of(a->in, KUBE_STS, h->sts));
-
-    if (!d)
-        err_set(err, ERR_REFUSED, 0, "%s: what its StatefulSet was before is not known any more", h->key);
-    return d;
-}
-
-/* What it was is written down with the change; a host that is given up carries the generation it could not start in. */
-static void note_before(const struct apply *a, const struct host *h, cJSON *desired)
-{
-    cJSON *notes = json_need_obj(json_get(desired, "metadata"), "annotations");
-    auto_free char *previous = json_get(a->req, "mirror")
-                                   ? previous_note(a->in, live_of(a->in, KUBE_STS, h->sts), desired)
-                                   : NULL;
-
-    if (previous)
-        json_set_str(notes, RENDER_PREVIOUS, previous);
-    if (json_bool(a->req, "gave_up", false)) {
-        auto_free char *text = mem_printf("%lld", (long long)a->in->generation);
-
-        json_set_str(notes, RENDER_GAVE_UP, text);
-    }
-}
-
 static cJSON *want_statefulset(struct apply *a, const struct host *h, const struct render_ctx *c, struct err *err)
 {
-    cJSON *d;
+    cJSON *d = render_host_statefulset(a->in->fleet, h, c, err);
 
-    if (json_bool(a->req, "restore", false))
-        return want_previous(a, h, err);
-    d = render_host_statefulset(a->in->fleet, h, c, err);
-    if (d)
-        note_before(a, h, d);
     if (d && json_get(a->req, "replicas"))
         json_set_int(json_get(d, "spec"), "replicas", json_int(a->req, "replicas", 1));
     if (d)
@@ -202,8 +182,6 @@ static cJSON *want(struct apply *a, struct err *err)
         a->kind = KUBE_CM;
         if (in->holding && !json_bool(a->req, "hold", false))
             inst_host_need(in, h->key)->held_turn = true;
-        if (json_bool(a->req, "held_back", false))
-            inst_host_need(in, h->key)->held_back = true;
         d = render_host_configmap(in->fleet, h, &c, err);
     } else if (strcmp(what, "service") == 0) {
         a->kind = KUBE_SVC;
@@ -288,8 +266,6 @@ static bool recreate(struct apply *a, const cJSON *now, const cJSON *desired)
     } else {
         if (set)
             keep_notes(a, now);
-        if (set && json_annotation(desired, RENDER_PREVIOUS))
-            json_set_str(a->notes, RENDER_PREVIOUS, json_annotation(desired, RENDER_PREVIOUS));
         kube_delete(a->in->s->kube, a->kind, a->in->ns, a->name, json_uid(now), set ? "Orphan" : NULL, -1, going, a);
     }
     return true;
@@ -302,6 +278,7 @@ static void put_patch(struct apply *a, const cJSON *now, cJSON *patch)
     cJSON *meta = json_need_obj(patch, "metadata");
 
     json_set_str(meta, "resourceVersion", json_rv(now));
+    snprintf(a->sent_rv, sizeof a->sent_rv, "%s", json_rv(now));
     kube_patch(a->in->s->kube, a->kind, a->in->ns, a->name, NULL, patch, written, a);
 }
 
@@ -348,7 +325,7 @@ static void step(void *ctx)
     struct err err = ERR_INIT;
 
     a->timer = NULL;
-    if (!super_leads(a->in->s)) {
+    if (!a->in->s->leading) {
         fail(a, ERR_AGAIN, "this supervisor does not lead any more");
     } else if (a->patch_only) {
         write_patch(a);
@@ -635,7 +612,7 @@ static int fill_queue(struct apply *a, struct err *err)
         return 1;
     }
     if (strcmp(what, "status") == 0) {
-        status_write_now(a->in);
+        status_kick(a->in); /* the audit that comes next mostly has more to say, in the same write */
         return 1;
     }
     if (a->in->group == GROUP_CHK && keeper_list_changes(a, what))

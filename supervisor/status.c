@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "supervisor/internal.h"
 
-enum { STATUS_EVERY_MS = 2000, STATUS_LIST_MAX = 100, STATUS_IDS = 10 };
+enum { STATUS_EVERY_MS = 5000, STATUS_LIST_MAX = 100, STATUS_IDS = 10 };
 
 const char *status_word(const struct inst *in)
 {
