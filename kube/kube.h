@@ -58,6 +58,9 @@ void kube_cancel(struct kube_call *c);
 uint64_t kube_requests(const struct kube *k, uint64_t *writes); /* sent so far, for /metrics and tests */
 /* GET whose answer is no object (logs): on_data gets the body of a 200 as it comes, done its end. No limit of time. */
 struct kube_call *kube_stream(struct kube *k, const char *path, http_data_fn *on_data, kube_done_fn *done, void *ctx);
+/* Asked just before a write is sent, also before it is repeated; false ends it unsent with ERR_AGAIN. The lease's own
+ * requests are not asked for. A process that slept while another took over must not wake up and write. */
+void kube_guard_writes(struct kube *k, bool (*may_write)(void *ctx), void *ctx);
 bool kube_busy(const struct kube *k); /* calls (watches too) wait or are under way */
 
 /* What a connection of the caller's own (exec by WebSocket) needs to be let in. Lives until put; the client must live too.

@@ -56,6 +56,8 @@ struct kube {
     double tokens;
     uint64_t filled_ms, pause_until_ms, requests, writes;
     struct world_timer *pump_timer;
+    bool (*may_write)(void *ctx);
+    void *may_write_ctx;
     struct call_list urgent, queue, others; /* others: sent, waiting for a retry, wrapped */
 };
 
@@ -375,6 +377,20 @@ static void fail_overdue(struct call_list *list, uint64_t now, const struct err 
     }
 }
 
+static bool may_send(const struct kube_call *c)
+{
+    return !(c->flags & CALL_WRITE) || (c->flags & CALL_URGENT) || !c->k->may_write ||
+           c->k->may_write(c->k->may_write_ctx);
+}
+
+static void refuse_write(struct kube_call *c)
+{
+    struct err err = ERR_INIT;
+
+    err_set(&err, ERR_AGAIN, 0, "%s %s: not sent: this operator does not lead any more", c->method, c->what);
+    call_end(c, 0, NULL, &err);
+}
+
 static void pump(struct kube *k)
 {
     struct kube_call *c;
@@ -387,6 +403,10 @@ static void pump(struct kube *k)
         if (wait) {
             pump_in(k, wait);
             return;
+        }
+        if (!may_send(c)) {
+            refuse_write(c);
+            continue;
         }
         cred = kube_auth_get(k->auth, &err);
         if (!cred) {
@@ -479,6 +499,12 @@ void kube_set_limits(struct kube *k, const struct kube_limits *limits)
     if (k->tokens > k->limits.burst)
         k->tokens = k->limits.burst;
     pump_in(k, 0);
+}
+
+void kube_guard_writes(struct kube *k, bool (*may_write)(void *ctx), void *ctx)
+{
+    k->may_write = may_write;
+    k->may_write_ctx = ctx;
 }
 
 struct kube *kube_new(struct world *w, struct kube_config *takes, const struct kube_limits *limits)

@@ -31,6 +31,7 @@ struct host_facts {
     char *image;            /* of the running container's spec; "" */
     char *waiting;          /* container waiting reason (ImagePullBackOff, CrashLoopBackOff, …) or "" */
     bool troubleshooting;
+    int64_t gave_up;        /* generation in which it was made, did not start, and was scaled to 0; 0 = not so, -1 = tried again by request */
     char *restarted_for;    /* annotation chfleet.io/restart of the StatefulSet: token of the last ordered restart, or "" */
     /* desired against live, by what it takes to reach it: */
     struct change *restart_changes;  size_t n_restart;  /* settings that only a restart loads (and it is not loaded yet) */

@@ -81,24 +81,6 @@ static void switches(struct build *b)
     hold(f);
     f->chfleet = json_get(b->spec, "chfleet");
     f->consent = json_at(f->chfleet, "consent");
-    f->propagation_timeout_s = json_int(b->spec, "reconcile.configMapPropagationTimeout", 0);
-    if (!cJSON_IsObject(json_get(b->spec, "reconcile")))
-        f->propagation_timeout_s = 10;
-}
-
-static bool unknown_deleted(struct build *b, const char *kind)
-{
-    const cJSON *v = json_get(json_at(b->spec, "reconcile.cleanup.unknownObjects"), kind);
-
-    return !cJSON_IsString(v) || strcasecmp(v->valuestring, "Retain") != 0;
-}
-
-static void cleanup(struct build *b)
-{
-    b->f->cleanup_delete_sts = unknown_deleted(b, "statefulSet");
-    b->f->cleanup_delete_pvc = unknown_deleted(b, "pvc");
-    b->f->cleanup_delete_cm = unknown_deleted(b, "configMap");
-    b->f->cleanup_delete_svc = unknown_deleted(b, "service");
 }
 
 static int sections(struct build *b, struct err *err)
@@ -200,7 +182,8 @@ static int make(struct build *b, struct err *err)
     if (domain(b, err) < 0)
         return -1;
     switches(b);
-    cleanup(b);
+    knobs_of_installation(b->f, b->spec, &b->f->knobs);
+    b->f->hooks = knobs_hooks(b->spec);
     if (sections(b, err) < 0)
         return -1;
     services(b);
@@ -284,6 +267,7 @@ void fleet_free(struct fleet *f)
     settings_fini(&f->quotas);
     settings_fini(&f->files);
     cJSON_Delete(f->warnings);
+    cJSON_Delete(f->hooks);
     cJSON_Delete((cJSON *)f->resource);
     cJSON_Delete((cJSON *)f->config);
     cJSON_Delete((cJSON *)f->used_templates);

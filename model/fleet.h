@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/index.h"
 #include "base/json.h"
+#include "model/knobs.h"
 #include "model/settings.h"
 
 enum fleet_kind { FLEET_CLICKHOUSE, FLEET_KEEPER };
@@ -115,12 +116,7 @@ struct cluster {
     enum schema_policy { SCHEMA_NONE, SCHEMA_ALL, SCHEMA_DISTRIBUTED } schema_replica, schema_shard;
     const cJSON *service_template;
     const cJSON *source;                                 /* its entry in the effective resource */
-    unsigned shards_threads, shards_percent; /* reconcile.runtime */
-    struct reconcile_host {
-        bool wait_exclude, wait_queries, wait_include, replicas_all, replicas_new, probe_startup, probe_readiness;
-        int64_t replicas_delay_s;
-        bool drop_on_delete, drop_on_lost_volume, drop_active;
-    } rec;
+    struct cluster_knobs knobs;
 };
 
 /* Annotation of a resource or of a host's StatefulSet: a reason why nothing that serves may be taken out. */
@@ -151,13 +147,13 @@ struct fleet {
     struct index by_key;         /* hosts, when the fleet is complete */
     const cJSON **service_templates; /* CR level, in order */
     size_t n_service_templates;
-    int64_t propagation_timeout_s;
-    bool cleanup_delete_sts, cleanup_delete_pvc, cleanup_delete_cm, cleanup_delete_svc; /* unknownObjects */
+    struct knobs knobs;
     /* secretKeyRef environment of every server container, in the order users, settings, cluster secret; names unique */
     struct env_ref { char *name, *secret, *key; bool optional; } *env;
     size_t n_env;
     const cJSON *consent;        /* spec.chfleet.consent, NULL */
     const cJSON *chfleet;        /* spec.chfleet, NULL */
+    cJSON *hooks;                /* spec.chfleet.hooks, normalized (knobs.h), owned */
     cJSON *warnings;             /* array of texts: what the peer would do silently */
 };
 

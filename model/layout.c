@@ -441,46 +441,9 @@ static enum schema_policy policy(const cJSON *own, const char *path)
     return strcasecmp(text, "DistributedTablesOnly") == 0 ? SCHEMA_DISTRIBUTED : SCHEMA_ALL;
 }
 
-/* A leaf of reconcile: the cluster's, the resource's, the operator configuration's. */
-static bool knob(struct build *b, const cJSON *own, const char *leaf, bool dflt)
+static void cluster_switches(struct build *b, struct cluster *c, const cJSON *own)
 {
-    auto_free char *path = mem_printf("reconcile.%s", leaf);
-    int flag = config_flag(json_at(own, path));
-
-    if (flag < 0)
-        flag = config_flag(json_at(b->spec, path));
-    return flag < 0 ? config_bool(b->f->config, path, dflt) : flag;
-}
-
-static int64_t knob_int(struct build *b, const cJSON *own, const char *leaf, int64_t dflt)
-{
-    auto_free char *path = mem_printf("reconcile.%s", leaf);
-    int64_t n = json_int(own, path, 0);
-
-    if (n <= 0)
-        n = json_int(b->spec, path, 0);
-    if (n <= 0)
-        n = json_int(b->f->config, path, 0);
-    return n > 0 ? n : dflt;
-}
-
-static void cluster_knobs(struct build *b, struct cluster *c, const cJSON *own)
-{
-    c->shards_threads = (unsigned)knob_int(b, own, "runtime.reconcileShardsThreadsNumber", 1);
-    c->shards_percent = (unsigned)knob_int(b, own, "runtime.reconcileShardsMaxConcurrencyPercent", 50);
-    c->rec = (struct reconcile_host){
-        .wait_exclude = knob(b, own, "host.wait.exclude", true),
-        .wait_queries = knob(b, own, "host.wait.queries", true),
-        .wait_include = knob(b, own, "host.wait.include", false),
-        .replicas_all = knob(b, own, "host.wait.replicas.all", false),
-        .replicas_new = knob(b, own, "host.wait.replicas.new", true),
-        .replicas_delay_s = knob_int(b, own, "host.wait.replicas.delay", 10),
-        .probe_startup = knob(b, own, "host.wait.probes.startup", false),
-        .probe_readiness = knob(b, own, "host.wait.probes.readiness", true),
-        .drop_on_delete = knob(b, own, "host.drop.replicas.onDelete", true),
-        .drop_on_lost_volume = knob(b, own, "host.drop.replicas.onLostVolume", true),
-        .drop_active = knob(b, own, "host.drop.replicas.active", false),
-    };
+    knobs_of_cluster(b->f, b->spec, own, &c->knobs);
     c->pdb_managed = config_bool(own, "pdbManaged", true);
     c->pdb_max_unavailable = (unsigned)json_int(own, "pdbMaxUnavailable", 1);
     c->schema_replica = policy(own, "schemaPolicy.replica");
@@ -494,7 +457,7 @@ static int cluster_make(struct build *b, struct cluster *c, const cJSON *own, st
     int rc;
 
     c->source = own;
-    cluster_knobs(b, c, own);
+    cluster_switches(b, c, own);
     cluster_secret(c, own);
     g.from_replicas =
         cJSON_GetArraySize(json_get(g.layout, "replicas")) > 0 && cJSON_GetArraySize(json_get(g.layout, "shards")) == 0;
@@ -548,7 +511,10 @@ int layout_make(struct build *b, struct err *err)
         c->fleet = f;
         c->index = (unsigned)f->n_clusters++;
         c->name = mem_str(json_str(v, "name", cJSON_IsObject(v) ? "" : "cluster"));
-        if (!*c->name || !(c->name[0] >= 'A'))
+        if (!*c->name && f->kind == FLEET_KEEPER)
+            return err_set(err, ERR_INPUT, 0, "spec.configuration.clusters[%u].name: is missing: name the cluster",
+                           c->index);
+        if (f->kind == FLEET_CLICKHOUSE && (!*c->name || !(c->name[0] >= 'A')))
             return err_set(
                 err, ERR_INPUT, 0,
                 "spec.configuration.clusters[%u].name: \"%s\" cannot be an element of remote_servers: a name "

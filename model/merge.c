@@ -188,7 +188,7 @@ static void merge_configuration(cJSON *to, const cJSON *from)
 
 static void merge_reconcile(cJSON *to, const cJSON *from)
 {
-    static const char *const later_wins[] = {"policy", "configMapPropagationTimeout", "cleanup", "runtime"};
+    static const char *const later_wins[] = {"policy", "configMapPropagationTimeout", "cleanup", "runtime", "statefulSet"};
     static const char *const earlier_wins[] = {"host", "macros"};
 
     for (size_t i = 0; i < sizeof later_wins / sizeof *later_wins; i++) {

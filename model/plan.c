@@ -120,7 +120,7 @@ static void check_loss(struct planner *m, const struct host_facts *h)
 
     if (m->f->kind == FLEET_KEEPER || shard_lives_on(m, h) || consents_host_loss(m, h))
         return;
-    if (h->n_pvcs > 0 && (h->all_retained || !m->f->cleanup_delete_pvc))
+    if (h->n_pvcs > 0 && (h->all_retained || !m->f->knobs.unknown.pvc))
         return; /* its volumes stay */
     refuse(m,
            mem_printf("shard %s would be removed, and no other shard has its data. If the data may be gone, write:\n%s",
@@ -145,7 +145,7 @@ static void plan_unwanted(struct planner *m, const struct host_facts *live, stru
             decide(h, ACT_REMOVE, mem_str("the installation is deleted"));
         return;
     }
-    if (!m->f->cleanup_delete_sts) {
+    if (!m->f->knobs.unknown.statefulset) {
         decide(h, ACT_NONE,
                mem_str("not in the layout any more; kept by spec.reconcile.cleanup.unknownObjects.statefulSet"));
         warn(m, mem_printf("%s: %s", live->key, h->reason));
@@ -193,6 +193,16 @@ static void check_volumes(struct planner *m, const struct host_facts *live)
     }
 }
 
+/* reconcile.statefulSet.recreate.onDataLoss: abort. */
+static void refuse_rebuild(struct planner *m, const struct host_facts *live)
+{
+    auto_free char *yaml = live->n_pvcs ? consent_text("volumes", live->pvcs[0]) : mem_str("");
+
+    refuse(m, mem_printf("%s: its volume is lost, and reconcile.statefulSet.recreate.onDataLoss is abort. To have it rebuilt "
+                         "from its peers, set that to recreate%s%s",
+                         live->key, *yaml ? ", or write:\n" : "", yaml));
+}
+
 /* Stopped, absent, lost: states that come before any comparison. False: the host runs, compare. */
 static bool plan_state(struct planner *m, const struct host_facts *live, struct plan_host *h)
 {
@@ -209,10 +219,23 @@ static bool plan_state(struct planner *m, const struct host_facts *live, struct 
             decide(h, ACT_STOP, mem_str("spec.stop: yes"));
         return true;
     }
+    if (live->volume_lost && !m->f->knobs.recreate_on_data_loss && !gives_up_volume(m, live)) {
+        refuse_rebuild(m, live);
+        return true;
+    }
     if (live->volume_lost || gives_up_volume(m, live)) {
         decide(
             h, ACT_REBUILD,
             mem_str(live->volume_lost ? "its volume is lost" : "spec.chfleet.consent.volumes: its volume is given up"));
+        return true;
+    }
+    if (live->replicas == 0 && live->gave_up != 0) {
+        if (live->gave_up == m->f->generation)
+            refuse(m, mem_printf("%s: it did not start and was scaled to 0 (reconcile.statefulSet.create.onFailure). Correct "
+                                 "the spec, or try again as it is: chfleet retry",
+                                 live->key));
+        else
+            decide(h, ACT_CREATE, mem_str("it did not start with an earlier spec"));
         return true;
     }
     if (live->replicas == 0) {
@@ -231,7 +254,14 @@ static void plan_changes(struct planner *m, const struct host_facts *live, struc
 {
     bool soft = restart_in_pod(m, live), quiet = m->f->troubleshoot;
 
-    if (live->n_recreate)
+    if (live->n_recreate && !m->f->knobs.recreate_on_update) {
+        auto_free char *why = reason_of(live->recreate_changes, live->n_recreate);
+
+        refuse(m, mem_printf("%s: %s: that field of a StatefulSet cannot be edited, and "
+                             "reconcile.statefulSet.recreate.onUpdateFailure is abort. To have the StatefulSet made anew "
+                             "around its pod, set that to recreate",
+                             live->key, why));
+    } else if (live->n_recreate)
         decide(h, ACT_RECREATE, reason_of(live->recreate_changes, live->n_recreate + live->n_template));
     else if (live->n_template)
         decide(h, ACT_RESTART, reason_of(live->template_changes, live->n_template + live->n_restart));
@@ -292,6 +322,10 @@ static void plan_wanted(struct planner *m, const struct host_facts *live, struct
         warn(m, mem_printf("%s: it is the only replica of its shard; the shard does not answer while it restarts",
                            h->key));
     }
+    if (disruptive(h->action) && s && s->n_hosts > 1 && s->n_hosts <= s->cluster->knobs.min_serving)
+        warn(m, mem_printf("shard %s/%s: it has %zu replicas, so that %zu serve while one restarts; "
+                           "spec.chfleet.replicas.minServing asks for %u",
+                           live->cluster, live->shard, s->n_hosts, s->n_hosts - 1, s->cluster->knobs.min_serving));
     if (h->action == ACT_REBUILD && s && s->n_hosts == 1)
         warn(m, mem_printf("%s: it is the only replica of its shard; it comes back empty", h->key));
 }
@@ -378,22 +412,6 @@ static bool task_disrupts(const struct planner *m, const struct plan_task *t)
     return false;
 }
 
-static int64_t duration(const char *text)
-{
-    int64_t total = 0;
-
-    while (*text) {
-        char *unit;
-        int64_t n = strtoll(text, &unit, 10);
-
-        if (unit == text || !*unit)
-            return total;
-        total += n * (*unit == 'd' ? 86400 : *unit == 'h' ? 3600 : *unit == 'm' ? 60 : 1);
-        text = unit + 1;
-    }
-    return total;
-}
-
 static void set_wave(struct planner *m, struct plan_task *t, unsigned wave)
 {
     t->wave = wave;
@@ -403,7 +421,7 @@ static void set_wave(struct planner *m, struct plan_task *t, unsigned wave)
 
 static void add_soak(struct planner *m, unsigned wave, const cJSON *rule)
 {
-    int64_t s = duration(json_str(rule, "soak", ""));
+    int64_t s = knobs_duration(json_str(rule, "soak", ""));
 
     if (s <= 0)
         return;
@@ -530,6 +548,16 @@ static void copy_change(struct plan *p, const char *path, const char *from, cons
     p->common[p->n_common++] = (struct change){mem_str(path), mem_str(from), mem_str(to)};
 }
 
+/* "Service x": may it go? */
+static bool unknown_goes(const struct cleanup_kinds *k, const char *object)
+{
+    if (str_starts(object, "Service "))
+        return k->service;
+    if (str_starts(object, "ConfigMap "))
+        return k->configmap;
+    return str_starts(object, "Secret ") ? k->secret : k->pdb;
+}
+
 static void common(struct planner *m)
 {
     const struct facts *live = m->live;
@@ -546,10 +574,7 @@ static void common(struct planner *m)
     if (live->membership_stale)
         copy_change(m->p, "remote_servers", "another list", "the hosts that are members");
     for (size_t i = 0; i < live->n_unknown; i++) {
-        bool keep = (str_starts(live->unknown[i], "Service") && !m->f->cleanup_delete_svc) ||
-                    (str_starts(live->unknown[i], "ConfigMap") && !m->f->cleanup_delete_cm);
-
-        if (!keep)
+        if (unknown_goes(&m->f->knobs.unknown, live->unknown[i]))
             copy_change(m->p, live->unknown[i], "there", NULL);
     }
 }
@@ -612,6 +637,9 @@ static void hosts(struct planner *m)
 
 static void keeper_warnings(struct planner *m)
 {
+    if (m->f->kind == FLEET_KEEPER && m->f->stop && !m->f->deleting)
+        warn(m, mem_str("spec.stop: yes: what uses these Keepers cannot write while they are stopped; replicated tables "
+                        "become read-only"));
     if (m->f->kind == FLEET_KEEPER && !m->f->deleting && m->f->n_hosts % 2 == 0)
         warn(m, mem_printf("%zu members stand the loss of no more members than %zu do: use an odd number",
                            m->f->n_hosts, m->f->n_hosts - 1));

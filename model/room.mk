@@ -8,11 +8,13 @@ libmodel_a_SOURCES = \
 	model/merge.c \
 	model/names.c \
 	model/hosts.c \
+	model/knobs.c model/knobs.h \
 	model/plan.c model/plan.h \
 	model/plan_print.c \
 	model/quantity.c model/quantity.h \
 	model/settings.c model/settings.h \
 	model/settings_load.c \
+	model/spaces.c model/spaces.h \
 	model/steps.c model/steps.h \
 	model/version.c model/version.h \
 	model/zookeeper.c

@@ -46,31 +46,54 @@ enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT
     STEP("volumes", "volume claims that are not to be kept are gone", OWNER, GUARD_DATA_ELSEWHERE, 300, 3, 0)
 #define LOST_VOLUMES STEP("lost-volumes", "claims of volumes that are lost are gone", RECOVER, 0, 300, 3, 0)
 #define DELETE_OBJECTS STEP("delete-objects", "Service and ConfigMap are gone", OWNER, 0, 120, 3, 0)
+/* Statements of spec.chfleet.hooks; what is asked again until it is so has the time the hook gives. */
+#define HOOK(name, what) STEP(name, what, NONE, 0, 120, 2, WAITS)
+#define BEFORE_SHARD HOOK("before-shard", "hooks that run once before the shard's first host is touched")
+#define BEFORE_HOST HOOK("before-host", "hooks that run on the host before it is touched")
+#define AFTER_HOST HOOK("after-host", "hooks that run on the host when it is back")
+#define AFTER_SHARD HOOK("after-shard", "hooks that run once when the shard's last host is done")
+#define RESTORE STEP("restore", "the StatefulSet is as it was before the change, with a pod of that template", RECOVER, 0, 600, 3, 0)
+#define NOTED STEP("noted", "what the process of before has loaded is written down", RECOVER, 0, 120, 3, 0)
+#define PARK STEP("park", "scaled to 0 until the spec changes; StatefulSet and volumes stay", RECOVER, 0, 300, 3, 0)
+#define FAILED_OBJECTS                                                                                                 \
+    STEP("failed-objects", "what reconcile.cleanup.reconcileFailedObjects names is gone", OWNER, 0, 120, 3, 0)
+#define FAILED_VOLUMES                                                                                                 \
+    STEP("failed-volumes", "its volume claims are gone, where that is asked for and consent is given", OWNER,           \
+         GUARD_DATA_ELSEWHERE, 300, 3, 0)
 #define GROW STEP("grow", "volume claims ask for their new size and have it", NONE, 0, 1800, 2, WAITS)
 #define ORPHAN_QUIET STEP("orphan", "the StatefulSet is made anew around its pod", NONE, 0, 180, 3, 0)
 
-static const struct step create_steps[] = {OBJECTS, STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
+static const struct step create_steps[] = {OBJECTS, STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN,
+                                          AFTER_HOST, AFTER_SHARD};
 static const struct step reload_steps[] = {
     CONFIG, STEP("reload", "the running server has loaded the new files", NONE, 0, 300, 2, WAITS)};
-static const struct step soft_restart_steps[] = {CONFIG, SEEN,   LEAVE,  DRAIN,     SHUTDOWN, STARTED,
-                                                 LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
+static const struct step soft_restart_steps[] = {CONFIG, SEEN,   BEFORE_SHARD, BEFORE_HOST, LEAVE,
+                                                 DRAIN,  SHUTDOWN, STARTED,    LOADED,      FORGET,
+                                                 SCHEMA, CAUGHT_UP, JOIN,      AFTER_HOST,  AFTER_SHARD};
 /* The configuration comes when the host is out: a server that dies before must not start with settings of the next
  * version. */
-static const struct step restart_steps[] = {LEAVE,  DRAIN,  CONFIG, REPLACE,   STARTED,
-                                            LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
-static const struct step recreate_steps[] = {LEAVE,  DRAIN,  CONFIG, ORPHAN,    REPLACE, STARTED,
-                                             LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
-static const struct step remove_steps[] = {LEAVE_FOR_GOOD, DRAIN,      FLUSH,   HALT_FOR_GOOD,
-                                           DROP_REPLICA,   DELETE_STS, VOLUMES, DELETE_OBJECTS};
+static const struct step restart_steps[] = {BEFORE_SHARD, BEFORE_HOST, LEAVE,  DRAIN,     CONFIG, REPLACE,    STARTED,
+                                            LOADED,       FORGET,      SCHEMA, CAUGHT_UP, JOIN,   AFTER_HOST, AFTER_SHARD};
+static const struct step recreate_steps[] = {BEFORE_SHARD, BEFORE_HOST, LEAVE,  DRAIN,  CONFIG,
+                                             ORPHAN,       REPLACE,     STARTED, LOADED, FORGET,
+                                             SCHEMA,       CAUGHT_UP,   JOIN,   AFTER_HOST, AFTER_SHARD};
+/* After a failure, by reconcile.statefulSet.{update,create}.onFailure. */
+static const struct step rollback_steps[] = {RESTORE, STARTED, NOTED, CAUGHT_UP, JOIN};
+static const struct step take_back_steps[] = {PARK, FAILED_OBJECTS, FAILED_VOLUMES};
+static const struct step remove_steps[] = {BEFORE_SHARD, BEFORE_HOST, LEAVE_FOR_GOOD, DRAIN,
+                                           FLUSH,        HALT_FOR_GOOD, DROP_REPLICA, DELETE_STS,
+                                           VOLUMES,      DELETE_OBJECTS, AFTER_SHARD};
 static const struct step resize_steps[] = {GROW, ORPHAN_QUIET};
 static const struct step rebuild_steps[] = {LEAVE_DOWN, HALT_DOWN, LOST_VOLUMES, OBJECTS,   STARTED,
-                                            LOADED,     FORGET,    SCHEMA,       CAUGHT_UP, JOIN};
-static const struct step stop_steps[] = {LEAVE_FOR_GOOD, DRAIN, HALT};
-static const struct step start_steps[] = {OBJECTS, STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
+                                            LOADED,     FORGET,    SCHEMA,       CAUGHT_UP, JOIN,
+                                            AFTER_HOST, AFTER_SHARD};
+static const struct step stop_steps[] = {BEFORE_SHARD, BEFORE_HOST, LEAVE_FOR_GOOD, DRAIN, HALT};
+static const struct step start_steps[] = {OBJECTS, STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN, AFTER_HOST, AFTER_SHARD};
 /* It may be out because its creation was not finished. */
 static const struct step join_steps[] = {STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
 
 static const struct step prepare_steps[] = {
+    HOOK("before-cluster", "hooks that run once for each cluster before its hosts are touched"),
     STEP("shared", "Services, disruption budgets and Secrets of the installation are as the fleet says", NONE, 0, 120,
          3, 0),
     STEP("users", "the users ConfigMap is as the fleet says", NONE, 0, 60, 3, 0),
@@ -80,6 +103,7 @@ static const struct step finish_steps[] = {
     STEP("common", "settings that were held per host are in the common ConfigMap", NONE, 0, 60, 3, 0),
     STEP("shared", "Services, disruption budgets and Secrets of the installation are as the fleet says", NONE, 0, 120,
          3, 0),
+    HOOK("after-cluster", "hooks that run once for each cluster when its hosts are done"),
     STEP("status", "the resource's status says what is live", NONE, 0, 60, 3, 0),
 };
 static const struct step membership_steps[] = {
@@ -124,6 +148,8 @@ static const struct step_table tables[] = {
     TABLE("stop", "spec.stop: the server ends, volumes stay", true, stop_steps),
     TABLE("start", "a stopped host comes back", true, start_steps),
     TABLE("join", "a host that runs and is right, but is out", true, join_steps),
+    TABLE("rollback", "a change that failed: the host gets its old StatefulSet back", true, rollback_steps),
+    TABLE("take-back", "a new host that did not start: scaled to 0 until the spec changes", true, take_back_steps),
     TABLE("prepare", "what all hosts of an installation share, before its hosts change", false, prepare_steps),
     TABLE("finish", "what all hosts share, after its hosts changed", false, finish_steps),
     TABLE("membership", "who is in remote_servers", false, membership_steps),

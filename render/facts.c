@@ -226,6 +226,9 @@ static int wanted_names(struct unknown_walk *w, struct err *err)
     want(w, "ConfigMap", common);
     want(w, "ConfigMap", users);
     want(w, "ConfigMap", storage);
+    for (size_t i = 0; i < f->n_clusters; i++) /* rendered only while it is not there */
+        if (f->clusters[i].secret_kind == SECRET_AUTO)
+            want(w, "Secret", f->clusters[i].secret_name);
     if (render_shared(f, w->g->c, all, err) < 0)
         return -1;
     cJSON_ArrayForEach(v, all)
@@ -325,6 +328,11 @@ static int one_service(void *ctx, const cJSON *o)
     return one_other(ctx, "Service", o);
 }
 
+static int one_secret(void *ctx, const cJSON *o)
+{
+    return one_other(ctx, "Secret", o);
+}
+
 static int one_budget(void *ctx, const cJSON *o)
 {
     return one_other(ctx, "PodDisruptionBudget", o);
@@ -390,6 +398,7 @@ static int unknown(struct gather *g, struct err *err)
     } kinds[] = {{"StatefulSet", one_statefulset},
                  {"ConfigMap", one_configmap},
                  {"Service", one_service},
+                 {"Secret", one_secret},
                  {"PodDisruptionBudget", one_budget}};
     struct unknown_walk w = {.g = g};
     int rc = wanted_names(&w, err);

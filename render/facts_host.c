@@ -69,6 +69,8 @@ void facts_live_host(const struct gather *g, const cJSON *sts, const cJSON *pod,
     out->image = mem_str(json_str(server_of(json_at(pod, "spec.containers")), "image", ""));
     out->waiting = mem_str(json_str(server_of(json_at(pod, "status.containerStatuses")), "state.waiting.reason", ""));
     out->troubleshooting = is_troubleshooting(sts);
+    if (sts && !json_annotation(sts, RENDER_LOADED) && json_annotation(sts, RENDER_GAVE_UP))
+        out->gave_up = strtoll(json_annotation(sts, RENDER_GAVE_UP), NULL, 10);
     out->restarted_for = act_took_effect(sts, out->identity, "token", token ? token : "");
 }
 

@@ -93,7 +93,7 @@ static void probes(const struct fleet *f, const struct host *h, cJSON *c)
     }
     if (!h->ports[PORT_HTTP] && !h->ports[PORT_HTTPS])
         return;
-    if (h->cluster->rec.probe_startup && !json_get(c, "startupProbe"))
+    if (h->cluster->knobs.probe_startup && !json_get(c, "startupProbe"))
         json_set(c, "startupProbe", http_probe(h, 60, 10));
     if (!json_get(c, "livenessProbe"))
         json_set(c, "livenessProbe", http_probe(h, 60, 10));

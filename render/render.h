@@ -52,6 +52,8 @@ struct render_ctx {
 #define RENDER_LOADED "chfleet.io/loaded"               /* StatefulSet: {"restart_hash","identity","version"} of the worker */
 #define RENDER_STEP "chfleet.io/step"                   /* StatefulSet: the last act on its pod, with what was before it */
 #define RENDER_RESTART "chfleet.io/restart"             /* StatefulSet: token of the plan whose ordered restart it had */
+#define RENDER_PREVIOUS "chfleet.io/previous"           /* StatefulSet: {"generation","spec"} it had before the change */
+#define RENDER_GAVE_UP "chfleet.io/gave-up"             /* StatefulSet: generation in which its new host did not start */
 #define RENDER_KEYS "chfleet.io/keys"                   /* labels and annotations that came from the resource, so that they go */
 #define RENDER_CONFIG_FILE "chfleet-config.xml"         /* host ConfigMap: the digest as macro chfleet_config */
 /* restart-since of a host that was taken over with what it runs: all that is there is loaded. */

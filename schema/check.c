@@ -148,10 +148,10 @@ static void check_text(struct check *c, cJSON *item, const struct shape *shape)
     else if (shape->max_length && n > shape->max_length)
         schema_problem(c, SCHEMA_VALUE, item, false, NULL, "\"%.60s\" has %zu characters; at most %u are possible",
                        item->valuestring, n, shape->max_length);
-    else if (shape == &schema_short_name && !matches(shape->pattern, item->valuestring))
+    else if ((shape == &schema_short_name || shape == &schema_cluster_name) && !matches(shape->pattern, item->valuestring))
         schema_problem(c, SCHEMA_VALUE, item, false, NULL,
-                       "\"%.60s\" has characters that a name cannot have; use letters, digits and \"-\"",
-                       item->valuestring);
+                       "\"%.60s\" has characters that a name cannot have; use letters, digits and \"-\"%s",
+                       item->valuestring, shape == &schema_cluster_name ? ", and a letter first" : "");
     else if (shape->pattern && !matches(shape->pattern, item->valuestring))
         schema_problem(c, SCHEMA_VALUE, item, false, NULL, "\"%.60s\" has not the form that belongs here (%s)",
                        item->valuestring, shape->name ? shape->name : shape->pattern);

@@ -103,16 +103,19 @@ OBJECT(macros);
 
 static const struct field reconcile_fields[] = {
     FE("policy", schema_reconcile_policy,
-       "wait: running queries are waited for, whatever reconcile.host.wait.queries says. nowait adds nothing.",
+       "wait: running queries are waited for, whatever reconcile.host.wait.queries says. nowait: they are not, unless the "
+       "resource itself says so there.",
        "not given", "wait"),
     FE("configMapPropagationTimeout", schema_seconds_3600,
-       "Seconds that changed ConfigMaps may take to reach the pods before this becomes an incident.",
-       "the operator's own limit", "60"),
+       "Seconds that changed ConfigMaps may take to reach the pods before this becomes an incident. On a cluster at least 90.",
+       "180 on a cluster, 10 on one machine", "180"),
     F("cleanup", schema_cleanup, "What is done with objects that are left over.", NULL),
     F("macros", macros, "Where macros are expanded in the configuration.", "nowhere"),
     F("runtime", schema_reconcile_runtime, "How much is done at the same time.", "operator configuration"),
     F("host", schema_reconcile_host, "What is waited for around the change of a host, and what may be dropped.",
       "operator configuration"),
+    FX("statefulSet", schema_reconcile_sts, FIELD_OURS, "Time-outs, and what happens when a host does not become ready.",
+       "operator configuration", NULL),
     FIELD_END,
 };
 NAMED_OBJECT(reconcile, "Reconcile");
@@ -235,9 +238,9 @@ OBJECT(replica);
 LIST(replicas, replica);
 
 static const struct field layout_fields[] = {
-    FE("shardsCount", schema_integer, "Number of shards. It grows to what the lists below ask for.", "1; 0 counts as 1",
+    FE("shardsCount", schema_count, "Number of shards. It grows to what the lists below ask for.", "1; 0 counts as 1",
        "2"),
-    FE("replicasCount", schema_integer, "Number of replicas of each shard. It grows to what the lists below ask for.",
+    FE("replicasCount", schema_count, "Number of replicas of each shard. It grows to what the lists below ask for.",
        "1; 0 counts as 1", "2"),
     FU("shards", shards, "The first shards, written out; the others are made.", "all made"),
     FU("replicas", replicas,
@@ -248,8 +251,15 @@ static const struct field layout_fields[] = {
 };
 OBJECT(layout);
 
+/* The name becomes an XML element. */
+const struct shape schema_cluster_name = {
+    .kind = SHAPE_TEXT,
+    .pattern = "^[a-zA-Z][a-zA-Z0-9-]{0,14}$",
+    .min_length = 1,
+    .max_length = 15,
+};
 static const struct field cluster_fields[] = {
-    FE("name", schema_short_name, "Name of the cluster in SQL (ON CLUSTER, Distributed tables) and in object names.",
+    FE("name", schema_cluster_name, "Name of the cluster in SQL (ON CLUSTER, Distributed tables) and in object names.",
        "empty; \"cluster\" when no cluster is listed at all", "main"),
     F("zookeeper", schema_zookeeper,
       "Keeper or ZooKeeper for this cluster. A cluster without nodes of its own takes everything from the "
@@ -412,7 +422,7 @@ static const struct field spec_fields[] = {
     FE("troubleshoot", schema_string_bool,
        "\"yes\": probes are taken away and a container stays when ClickHouse ends, so that one can get in.", "no",
        "\"no\""),
-    FE("namespaceDomainPattern", schema_text, "Domain of the Services; one %s stands for the namespace.",
+    FE("namespaceDomainPattern", schema_domain_pattern, "Domain of the Services; one %s stands for the namespace.",
        "%s.svc.cluster.local", "\"%s.svc.cluster.local\""),
     F("templating", templating, "For templates only: whom it applies to.", "manual"),
     FX("reconciling", reconcile, FIELD_OBSOLETE,
@@ -425,7 +435,7 @@ static const struct field spec_fields[] = {
     F("useTemplates", use_templates,
       "ClickHouseInstallationTemplates to apply, in this order, after those with policy auto.", "none"),
     FX("chfleet", schema_chfleet, FIELD_OURS,
-       "What only chfleet offers: consent, approval, windows, waves and budgets.", "none", NULL),
+       "What only chfleet offers: consent, approval, windows, waves, budgets and hooks.", "none", NULL),
     FIELD_END,
 };
 OBJECT(spec);

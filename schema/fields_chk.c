@@ -52,13 +52,14 @@ static const struct field host_fields[] = {
 NAMED_OBJECT(host, "Host");
 LIST(hosts, host);
 
+static const struct shape only_one = {.kind = SHAPE_INTEGER, .has_min = true, .min = 1, .has_max = true, .max = 1};
 static const struct field replica_fields[] = {
     FE("name", schema_short_name, "Name of the replica.", "its number, from 0", "a"),
     FE("settings", schema_settings, "Settings of this member.", "those of the cluster", "{logger/level: information}"),
     FE("files", schema_files, "Configuration files of this member.", "those of the cluster",
        "{replica.xml: \"<clickhouse></clickhouse>\"}"),
     F("templates", template_names, "Templates of this member.", "those of the cluster"),
-    FE("shardsCount", schema_integer_from_1,
+    FE("shardsCount", only_one,
        "Keeper has one shard; a larger number would make members with the same server id.", "1", "1"),
     FU("shards", hosts, "The member itself, written out as a list of one.", "made"),
     FIELD_END,
@@ -67,7 +68,7 @@ OBJECT(replica);
 LIST(replicas, replica);
 
 static const struct field layout_fields[] = {
-    FE("replicasCount", schema_integer,
+    FE("replicasCount", schema_count,
        "Number of members. It grows to the length of replicas. Odd numbers are sensible.", "1; 0 counts as 1", "3"),
     FU("replicas", replicas, "The first members, written out; the others are made.", "all made"),
     FIELD_END,
@@ -100,13 +101,12 @@ static const struct field configuration_fields[] = {
     FU("clusters", clusters, "The clusters; one is usual.", "one cluster \"cluster\" with one member"),
     FIELD_END,
 };
-OBJECT(configuration);
+const struct shape schema_chk_configuration = {.kind = SHAPE_OBJECT, .fields = configuration_fields};
 
 static const struct field reconciling_fields[] = {
     FX("policy", schema_reconcile_policy, FIELD_NO_EFFECT, "Keeper has no queries to wait for.", NULL, "\"\""),
-    FE("configMapPropagationTimeout", schema_seconds_3600,
-       "Seconds that changed ConfigMaps may take to reach the pods before this becomes an incident.",
-       "the operator's own limit", "60"),
+    FX("configMapPropagationTimeout", schema_seconds_3600, FIELD_NO_EFFECT,
+       "A Keeper member is changed by a new pod, which reads its files when it starts.", NULL, "0"),
     F("cleanup", schema_cleanup, "What is done with objects that are left over.", NULL),
     FIELD_END,
 };
@@ -187,14 +187,14 @@ OBJECT(templates);
 static const struct field spec_fields[] = {
     FE("taskID", schema_text, "Your own name for this change. It appears in the status.", "auto-<random>",
        "\"change-1\""),
-    FX("stop", schema_string_bool, FIELD_NO_EFFECT,
-       "A Keeper that is stopped would stop everything that depends on it.", NULL, "\"no\""),
+    FE("stop", schema_string_bool,
+       "\"yes\": all members are stopped; volumes stay. What uses them cannot write meanwhile.", "no", "\"no\""),
     FE("suspend", schema_string_bool, "\"yes\": changes of this resource are not acted on.", "no", "\"no\""),
-    FE("namespaceDomainPattern", schema_text, "Domain of the Services; one %s stands for the namespace.",
+    FE("namespaceDomainPattern", schema_domain_pattern, "Domain of the Services; one %s stands for the namespace.",
        "%s.svc.cluster.local", "\"%s.svc.cluster.local\""),
     F("reconciling", reconciling, "How changes are carried out.", NULL),
     F("defaults", defaults, "Values that all clusters inherit.", "none"),
-    F("configuration", configuration, "Keeper's configuration and the list of clusters.",
+    F("configuration", schema_chk_configuration, "Keeper's configuration and the list of clusters.",
       "one cluster with one member"),
     F("templates", templates, "Templates that the `templates` sections refer to by name.", "none"),
     FX("chfleet", schema_chfleet, FIELD_OURS,

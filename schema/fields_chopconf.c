@@ -252,34 +252,9 @@ static const struct field runtime_fields[] = {
 };
 OBJECT(runtime);
 
-static const struct field sts_create_fields[] = {
-    FE("onFailure", schema_text,
-       "When a new StatefulSet does not become ready: abort stops, delete removes it and stops, ignore goes on.",
-       "ignore", "ignore"),
-    FIELD_END,
-};
-OBJECT(sts_create);
-static const struct field sts_update_fields[] = {
-    FE("timeout", schema_integer, "Seconds within which a changed host must be ready.", "300", "300"),
-    FE("pollInterval", schema_integer,
-       "Seconds between two looks. chfleet is told by the API server and does not look.", "5", "5"),
-    FE("onFailure", schema_text,
-       "When a changed host does not become ready: abort stops, rollback brings back what was and stops, ignore goes "
-       "on.",
-       "abort", "abort"),
-    FIELD_END,
-};
-OBJECT(sts_update);
-static const struct field reconcile_sts_fields[] = {
-    F("create", sts_create, "New StatefulSets.", NULL),
-    F("update", sts_update, "Changed StatefulSets.", NULL),
-    FIELD_END,
-};
-OBJECT(reconcile_sts);
-
 static const struct field reconcile_fields[] = {
     F("runtime", runtime, "How much is done at the same time.", NULL),
-    F("statefulSet", reconcile_sts, "Time-outs, and what happens on failure.", NULL),
+    F("statefulSet", schema_reconcile_sts, "Time-outs, and what happens on failure.", NULL),
     F("host", schema_reconcile_host, "Waiting and dropping for installations that do not say otherwise.", NULL),
     FIELD_END,
 };

@@ -45,9 +45,10 @@ extern const struct shape schema_percent, schema_threads, schema_seconds_3600;
 extern const struct shape schema_settings, schema_files, schema_labels;
 extern const struct shape schema_meta, schema_pod_spec, schema_pvc_spec, schema_service_spec, schema_any;
 extern const struct shape schema_cleanup_kinds, schema_cleanup, schema_reconcile_policy, schema_reconcile_runtime;
-extern const struct shape schema_reconcile_host, schema_storage_management, schema_distributed_ddl, schema_zone;
+extern const struct shape schema_reconcile_host, schema_reconcile_sts, schema_storage_management, schema_distributed_ddl, schema_zone;
 extern const struct shape schema_volume_claim_templates, schema_service_templates, schema_port_distributions;
 extern const struct shape schema_pod_distribution_scope, schema_old_distribution;
+extern const struct shape schema_cluster_name, schema_domain_pattern, schema_chk_configuration;
 extern const struct shape schema_chfleet, schema_wave, schema_zookeeper, schema_status;
 
 /* fields_chi.c, fields_chk.c, fields_chopconf.c */

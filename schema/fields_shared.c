@@ -27,6 +27,7 @@ const struct shape schema_short_name = {
     .min_length = 1,
     .max_length = 15,
 };
+const struct shape schema_domain_pattern = {.kind = SHAPE_TEXT, .pattern = "^([^%]*%s[^%]*)?$"};
 const struct shape schema_port = {
     .kind = SHAPE_INTEGER, .name = "Port", .has_min = true, .min = 1, .has_max = true, .max = 65535};
 const struct shape schema_threads = {.kind = SHAPE_INTEGER, .has_min = true, .min = 1, .has_max = true, .max = 65535};
@@ -57,6 +58,11 @@ static const struct field schema_cleanup_kinds_fields[] = {
        "as its parent says", "Retain"),
     FE("configMap", schema_retain_delete, "What happens to such ConfigMaps.", "as its parent says", "Delete"),
     FE("service", schema_retain_delete, "What happens to such Services.", "as its parent says", "Delete"),
+    FX("secret", schema_retain_delete, FIELD_OURS,
+       "What happens to such Secrets. One that was made once cannot be made again with the same content.", "Retain",
+       "Retain"),
+    FX("pdb", schema_retain_delete, FIELD_OURS, "What happens to such PodDisruptionBudgets.", "as its parent says",
+       "Delete"),
     FIELD_END,
 };
 SHARED_OBJECT(schema_cleanup_kinds, "CleanupKinds");
@@ -64,8 +70,10 @@ SHARED_OBJECT(schema_cleanup_kinds, "CleanupKinds");
 static const struct field schema_cleanup_fields[] = {
     F("unknownObjects", schema_cleanup_kinds,
       "Objects that carry the labels of this installation but that its spec does not ask for any more.",
-      "Delete for every kind"),
-    F("reconcileFailedObjects", schema_cleanup_kinds, "Objects whose creation or change failed.",
+      "Delete for every kind but Secrets"),
+    F("reconcileFailedObjects", schema_cleanup_kinds,
+      "Objects of a new host that did not start. A StatefulSet is never deleted for that: Delete scales it to 0 until the "
+      "spec changes. The others go only together with that.",
       "Retain for every kind"),
     FIELD_END,
 };
@@ -84,9 +92,12 @@ static const struct field schema_reconcile_runtime_fields[] = {
 SHARED_OBJECT(schema_reconcile_runtime, "ReconcileRuntime");
 
 static const struct field wait_replicas_fields[] = {
-    FE("all", schema_string_bool, "\"yes\": every changed replica must catch up before it takes queries again.",
-       "operator configuration, else no", "\"no\""),
-    FE("new", schema_string_bool, "\"yes\": a new replica, and one that never caught up, must catch up first.",
+    FE("all", schema_string_bool,
+       "\"yes\": every changed replica must be within the delay before it takes queries again. With \"no\" it must work and "
+       "have read the log that was there when it came back.",
+       "operator configuration, else yes", "\"no\""),
+    FE("new", schema_string_bool,
+       "\"yes\": a new replica, and one that never caught up, must be within the delay first. Counts where all is no.",
        "operator configuration, else yes", "\"yes\""),
     FE("delay", schema_integer, "The replication delay in seconds up to which a replica counts as caught up.",
        "operator configuration, else 10", "10"),
@@ -95,9 +106,13 @@ static const struct field wait_replicas_fields[] = {
 OBJECT(wait_replicas);
 
 static const struct field wait_probes_fields[] = {
-    FE("startup", schema_string_bool, "\"yes\": the pod gets a startup probe, and work goes on when it has succeeded.",
+    FE("startup", schema_string_bool,
+       "\"yes\": the pod gets a startup probe, and work goes on when it has succeeded (where readiness is not waited for "
+       "anyway).",
        "operator configuration, else no", "\"no\""),
-    FE("readiness", schema_string_bool, "\"yes\": work goes on when the pod is ready.",
+    FE("readiness", schema_string_bool,
+       "\"yes\": work goes on when the pod is ready. \"no\": when its server answers; no other replica is taken out before it "
+       "is ready.",
        "operator configuration, else yes", "\"yes\""),
     FIELD_END,
 };
@@ -105,13 +120,15 @@ OBJECT(wait_probes);
 
 static const struct field reconcile_wait_fields[] = {
     FE("exclude", schema_string_bool,
-       "\"yes\": wait until every other host has taken the leaving host out of its cluster list before it is stopped.",
+       "\"yes\": a host that answers and still has the leaving host in its cluster list keeps it from being stopped, however "
+       "late it is. \"no\": after reconcile.configMapPropagationTimeout it is an incident and keeps nobody.",
        "operator configuration, else yes", "\"yes\""),
     FE("queries", schema_string_bool,
        "\"yes\": wait until the queries that run on the host have ended before it is stopped.",
        "operator configuration, else yes", "\"yes\""),
     FE("include", schema_string_bool,
-       "\"yes\": wait until every other host has the returned host in its cluster list before the next host begins.",
+       "\"yes\": a host that answers and does not yet have the returned host in its cluster list keeps the next one from "
+       "beginning, however late it is. \"no\": after reconcile.configMapPropagationTimeout it is an incident and keeps nobody.",
        "operator configuration, else no", "\"no\""),
     F("replicas", wait_replicas, "Waiting for replication after a change.", "operator configuration"),
     F("probes", wait_probes, "Which probes of the pod are waited for after a change of its StatefulSet.",
@@ -148,6 +165,47 @@ static const struct field schema_reconcile_host_fields[] = {
     FIELD_END,
 };
 SHARED_OBJECT(schema_reconcile_host, "ReconcileHost");
+
+static const struct field sts_create_fields[] = {
+    FE("onFailure", schema_text,
+       "When a new host does not become ready: abort takes nothing else out until the spec changes, delete scales it to 0 and "
+       "then does the same, ignore goes on with the others. No StatefulSet is deleted for it.",
+       "operator configuration, else ignore", "ignore"),
+    FIELD_END,
+};
+OBJECT(sts_create);
+static const struct field sts_update_fields[] = {
+    FE("timeout", schema_integer, "Seconds within which a changed host must be ready, from the start of its container on.",
+       "operator configuration, else 600", "600"),
+    FE("pollInterval", schema_integer,
+       "The longest pause in seconds between two questions to a server; objects are watched and not polled.",
+       "operator configuration, else 2", "2"),
+    FE("onFailure", schema_text,
+       "When a changed host does not become ready: abort takes nothing else out until the spec changes, rollback gives the "
+       "host its old StatefulSet back and then does the same, ignore goes on with the others.",
+       "operator configuration, else abort", "abort"),
+    FIELD_END,
+};
+OBJECT(sts_update);
+static const struct shape abort_recreate = {.kind = SHAPE_TEXT, .values = "|abort|recreate"};
+static const struct field sts_recreate_fields[] = {
+    FX("onDataLoss", abort_recreate, FIELD_OURS,
+       "When a host has lost its volume: recreate rebuilds it from its peers, abort refuses the plan.",
+       "operator configuration, else recreate", "recreate"),
+    FX("onUpdateFailure", abort_recreate, FIELD_OURS,
+       "When a field of a StatefulSet cannot be edited: recreate makes it anew around its pod, abort refuses the plan.",
+       "operator configuration, else recreate", "recreate"),
+    FIELD_END,
+};
+OBJECT(sts_recreate);
+static const struct field schema_reconcile_sts_fields[] = {
+    F("create", sts_create, "New StatefulSets.", "operator configuration"),
+    F("update", sts_update, "Changed StatefulSets.", "operator configuration"),
+    FX("recreate", sts_recreate, FIELD_OURS, "StatefulSets that would have to be made anew.", "operator configuration",
+       NULL),
+    FIELD_END,
+};
+SHARED_OBJECT(schema_reconcile_sts, "ReconcileStatefulSet");
 
 /* ---- defaults and templates ---- */
 
@@ -294,6 +352,46 @@ static const struct field budgets_fields[] = {
 };
 OBJECT(budgets);
 
+static const struct shape hook_when = {
+    .kind = SHAPE_TEXT, .values = "beforeHost|afterHost|beforeShard|afterShard|beforeCluster|afterCluster"};
+static const struct shape hook_action = {
+    .kind = SHAPE_TEXT, .values = "create|soft-restart|restart|recreate|rebuild|remove|stop|start"};
+LIST(hook_actions, hook_action);
+static const struct shape hook_failure = {.kind = SHAPE_TEXT, .values = "stop|ignore"};
+static const struct field hook_fields[] = {
+    FX("name", schema_text, FIELD_OURS | FIELD_REQUIRED, "Name of the hook, for messages.", NULL, "no-backup-runs"),
+    FX("when", hook_when, FIELD_OURS | FIELD_REQUIRED,
+       "When it runs. A hook of a host runs on that host, while it serves; one of a shard or a cluster runs once, on a host of "
+       "it that serves.",
+       NULL, "beforeHost"),
+    FX("actions", hook_actions, FIELD_OURS, "For which changes of hosts it runs.", "restart, soft-restart and recreate",
+       "[restart, soft-restart]"),
+    FX("clusters", schema_texts, FIELD_OURS, "Names of the clusters it is for.", "all", "[main]"),
+    FX("sql", schema_texts, FIELD_OURS | FIELD_REQUIRED,
+       "Statements, run one after the other. One that was cut off by a crash is run again.", NULL,
+       "[\"SELECT count() FROM system.processes WHERE query ILIKE 'BACKUP%'\"]"),
+    FX("expect", schema_text, FIELD_OURS,
+       "The first value that the last statement must answer. It is asked again until it does or the time is over.",
+       "any answer", "\"0\""),
+    FX("timeout", duration, FIELD_OURS, "How long a statement may take, and how long is waited for `expect`.", "1m", "10m"),
+    FX("onFailure", hook_failure, FIELD_OURS,
+       "stop: the change stops there, and a host that was not touched yet stays as it is. ignore: an incident is noted and "
+       "the change goes on.",
+       "stop", "stop"),
+    FIELD_END,
+};
+OBJECT(hook);
+LIST(hooks, hook);
+
+static const struct field replicas_fields[] = {
+    FX("minServing", schema_integer_from_1, FIELD_OURS,
+       "How many other replicas of a shard must serve and be up to date before one of them is taken out, for example 2 for "
+       "insert_quorum = 2 with three replicas. In a shard that has no more, all others must.",
+       "1", "1"),
+    FIELD_END,
+};
+OBJECT(replicas);
+
 static const struct field schema_chfleet_fields[] = {
     FX("consent", consent, FIELD_OURS,
        "What may be destroyed. Without it nothing is done that loses the only copy of data.", "nothing", NULL),
@@ -307,6 +405,11 @@ static const struct field schema_chfleet_fields[] = {
     FX("waves", waves, FIELD_OURS, "How a change spreads over the shards; what the last wave leaves over follows it.",
        "one shard first, then all others", NULL),
     FX("budgets", budgets, FIELD_OURS, "Limits for the whole installation.", NULL, NULL),
+    FX("replicas", replicas, FIELD_OURS, "What must stay in a shard while one of its replicas is changed.", NULL, NULL),
+    FX("hooks", hooks, FIELD_OURS,
+       "SQL statements before and after changes of hosts, shards and clusters, and questions that must be answered as "
+       "expected before a change goes on.",
+       "none", NULL),
     FIELD_END,
 };
 SHARED_OBJECT(schema_chfleet, "Chfleet");

@@ -26,6 +26,12 @@ SQL_STATEMENTS = \
 	sql/statements/keeper_alive.sql \
 	sql/statements/kill_running.sql \
 	sql/statements/macros.sql \
+	sql/statements/metrics_detached.sql \
+	sql/statements/metrics_disks.sql \
+	sql/statements/metrics_mutations.sql \
+	sql/statements/metrics_parts.sql \
+	sql/statements/metrics_replicas.sql \
+	sql/statements/metrics_values.sql \
 	sql/statements/objects.sql \
 	sql/statements/old_fetches.sql \
 	sql/statements/parts.sql \

@@ -181,7 +181,7 @@ struct sql_call *sql_start(struct world *w, const struct sql_host *h, const stru
         .body = q->text,
         .body_len = strlen(q->text),
         .total_ms = q->timeout_ms,
-        .connect_ms = 2000,
+        .connect_ms = q->connect_ms ? q->connect_ms : 2000,
         .tls = h->tls ? h->trust : NULL,
         .flags = q->alone ? HTTP_ALONE : 0,
     };

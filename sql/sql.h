@@ -39,6 +39,7 @@ struct sql_query {
     const char *database; /* NULL */
     const char *settings; /* "a=1&b=2" already encoded, or NULL */
     uint32_t timeout_ms;  /* whole answer */
+    uint32_t connect_ms;  /* of it, for the connection; 0 = 2000 */
     bool alone;           /* a connection of its own, never re-sent (SYSTEM SHUTDOWN) */
 };
 /* rows: the answer's text (TSV unless the statement says FORMAT); err NULL on success. err.sys = ClickHouse error code

@@ -148,10 +148,42 @@ static void mirror(struct apply *a, cJSON *desired, const cJSON *now)
     json_set_str(notes, "chfleet.io/epoch", epoch);
 }
 
+/* As it was before this generation: a roll-back. */
+static cJSON *want_previous(struct apply *a, const struct host *h, struct err *err)
+{
+    cJSON *d = previous_statefulset(a->in, live_of(a->in, KUBE_STS, h->sts));
+
+    if (!d)
+        err_set(err, ERR_REFUSED, 0, "%s: what its StatefulSet was before is not known any more", h->key);
+    return d;
+}
+
+/* What it was is written down with the change; a host that is given up carries the generation it could not start in. */
+static void note_before(const struct apply *a, const struct host *h, cJSON *desired)
+{
+    cJSON *notes = json_need_obj(json_get(desired, "metadata"), "annotations");
+    auto_free char *previous = json_get(a->req, "mirror")
+                                   ? previous_note(a->in, live_of(a->in, KUBE_STS, h->sts), desired)
+                                   : NULL;
+
+    if (previous)
+        json_set_str(notes, RENDER_PREVIOUS, previous);
+    if (json_bool(a->req, "gave_up", false)) {
+        auto_free char *text = mem_printf("%lld", (long long)a->in->generation);
+
+        json_set_str(notes, RENDER_GAVE_UP, text);
+    }
+}
+
 static cJSON *want_statefulset(struct apply *a, const struct host *h, const struct render_ctx *c, struct err *err)
 {
-    cJSON *d = render_host_statefulset(a->in->fleet, h, c, err);
+    cJSON *d;
 
+    if (json_bool(a->req, "restore", false))
+        return want_previous(a, h, err);
+    d = render_host_statefulset(a->in->fleet, h, c, err);
+    if (d)
+        note_before(a, h, d);
     if (d && json_get(a->req, "replicas"))
         json_set_int(json_get(d, "spec"), "replicas", json_int(a->req, "replicas", 1));
     if (d)
@@ -182,6 +214,8 @@ static cJSON *want(struct apply *a, struct err *err)
         a->kind = KUBE_CM;
         if (in->holding && !json_bool(a->req, "hold", false))
             inst_host_need(in, h->key)->held_turn = true;
+        if (json_bool(a->req, "held_back", false))
+            inst_host_need(in, h->key)->held_back = true;
         d = render_host_configmap(in->fleet, h, &c, err);
     } else if (strcmp(what, "service") == 0) {
         a->kind = KUBE_SVC;
@@ -266,6 +300,8 @@ static bool recreate(struct apply *a, const cJSON *now, const cJSON *desired)
     } else {
         if (set)
             keep_notes(a, now);
+        if (set && json_annotation(desired, RENDER_PREVIOUS))
+            json_set_str(a->notes, RENDER_PREVIOUS, json_annotation(desired, RENDER_PREVIOUS));
         kube_delete(a->in->s->kube, a->kind, a->in->ns, a->name, json_uid(now), set ? "Orphan" : NULL, -1, going, a);
     }
     return true;
@@ -325,7 +361,7 @@ static void step(void *ctx)
     struct err err = ERR_INIT;
 
     a->timer = NULL;
-    if (!a->in->s->leading) {
+    if (!super_leads(a->in->s)) {
         fail(a, ERR_AGAIN, "this supervisor does not lead any more");
     } else if (a->patch_only) {
         write_patch(a);

@@ -405,6 +405,8 @@ static const char *ctx_held(void *ctx, const struct host *h)
 
     if (!in->holding)
         return NULL;
+    if (rec->held_back && in->held_old)
+        return in->held_old;
     if (rec->held_turn)
         return in->held_new;
     return cJSON_IsString(own) ? own->valuestring : in->held_old;
@@ -486,6 +488,9 @@ int desired_facts(struct inst *in, const struct fleet *f, struct facts **out, st
     c.listed = NULL;
     if (facts_make(f, &c, &src, out, err) < 0)
         return -1;
+    for (size_t i = 0; in->retried_generation == f->generation && i < (*out)->n_hosts; i++)
+        if ((*out)->hosts[i].gave_up == f->generation)
+            (*out)->hosts[i].gave_up = -1;
     if (f->task_id && journal_task_id_done(in->s->j, in->key, f->task_id, NULL)) {
         struct facts *facts = *out;
 

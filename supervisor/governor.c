@@ -31,8 +31,8 @@ static const struct cluster *cluster_named(const struct fleet *f, const char *na
 unsigned governor_shard_slots(struct inst *in, const char *cluster)
 {
     const struct cluster *c = cluster_named(in->fleet, cluster);
-    unsigned threads = c && c->shards_threads ? c->shards_threads : DEFAULT_THREADS;
-    unsigned percent = c && c->shards_percent ? c->shards_percent : DEFAULT_PERCENT;
+    unsigned threads = c && c->knobs.shards_threads ? c->knobs.shards_threads : DEFAULT_THREADS;
+    unsigned percent = c && c->knobs.shards_percent ? c->knobs.shards_percent : DEFAULT_PERCENT;
     unsigned by_percent;
 
     if (!c || in->fleet->deleting)
@@ -50,6 +50,103 @@ unsigned governor_shard_slots(struct inst *in, const char *cluster)
             }
         }
     return in->s->opt.max_workers;
+}
+
+/* ---- what a failure means for others ---- */
+
+bool governor_tolerates(struct inst *in, const char *host)
+{
+    const struct hostrec *h = inst_host(in, host);
+    const struct knobs *k = &in->fleet->knobs;
+
+    if (!h || in->group != GROUP_CHI)
+        return false;
+    return (h->action == ACT_CREATE ? k->create_failed : k->update_failed) == FAILURE_IGNORE;
+}
+
+/* ---- how many installations at once ---- */
+
+enum { TURN_AGAIN_MS = 5000 };
+
+static bool is_repair(const struct plan *p)
+{
+    for (size_t i = 0; i < p->n_hosts; i++)
+        switch (p->hosts[i].action) {
+        case ACT_NONE:
+        case ACT_JOIN:
+        case ACT_START:
+        case ACT_STOP:
+        case ACT_REMOVE:
+        case ACT_REBUILD:
+            break;
+        default:
+            return false;
+        }
+    return true;
+}
+
+/* Who only waits for permits holds no turn: a closed window of one must not keep the others. */
+static bool works(const struct inst *in)
+{
+    bool any = false;
+
+    if (in->state != INST_RUNNING)
+        return in->state != INST_IDLE;
+    for (const struct wproc *wp = in->s->wprocs; wp; wp = wp->next) {
+        bool waits = false;
+
+        if (wp->inst != in || !wp->task)
+            continue;
+        for (const struct permit *p = wp->permits; p; p = p->next)
+            waits |= !p->member;
+        any |= !waits;
+    }
+    return any;
+}
+
+void governor_no_turn(struct inst *in)
+{
+    struct journal_rec rec = {.type = JRN_DECISION, .object = in->key};
+
+    if (in->turn_since)
+        journal_put(in->s->j, &rec, NULL, NULL);
+    in->turn_since = 0;
+}
+
+/* First come, first served; what repairs, stops or removes does not wait. */
+bool governor_turn(struct inst *in, const struct plan *p)
+{
+    unsigned at_work = 0, before = 0, most = knobs_installations(in->s->config);
+
+    for (const struct inst *other = in->s->insts; other; other = other->next) {
+        at_work += other != in && works(other);
+        before += other != in && other->timer && other->turn_since && in->turn_since && other->turn_since < in->turn_since;
+    }
+    if (is_repair(p) || at_work + before < most) {
+        governor_no_turn(in);
+        return true;
+    }
+    if (!in->turn_since) {
+        struct journal_rec rec = {.type = JRN_DECISION, .object = in->key, .name = "WAIT_TURN"};
+
+        in->turn_since = world_mono(in->s->w) + 1; /* never 0 */
+        rec.text = "reconcile.runtime.reconcileCHIsThreadsNumber installations are worked on: it begins after one of them";
+        journal_put(in->s->j, &rec, NULL, NULL);
+        log_note(in->key, "WAIT_TURN: %s", rec.text);
+    }
+    inst_kick(in, TURN_AGAIN_MS);
+    return false;
+}
+
+void governor_next_turn(struct super *s)
+{
+    struct inst *next = NULL;
+
+    for (struct inst *in = s->insts; in; in = in->next)
+        if (in->turn_since && (!next || in->turn_since < next->turn_since))
+            next = in;
+    if (next)
+        inst_kick(next, 0);
 }
 
 /* ---- waiting requests ---- */
@@ -165,6 +262,15 @@ static bool held(struct inst *in, struct permit *p)
     return reason != NULL;
 }
 
+/* How many of the other replicas must serve; never more than there are. */
+static unsigned must_serve(const struct inst *in, const char *key, unsigned others)
+{
+    const struct host *h = fleet_host(in->fleet, key);
+    unsigned min = h ? h->cluster->knobs.min_serving : 1;
+
+    return min < others ? min : others;
+}
+
 /* NULL: may go. Else the reason code; text is said through waits(). */
 static bool planned_may(struct inst *in, struct permit *p)
 {
@@ -194,8 +300,12 @@ static bool planned_may(struct inst *in, struct permit *p)
         waits(in, p, "WAIT_PEER", "another replica of the shard is out for a change");
         return false;
     }
-    if (v.others && !v.serving) {
-        waits(in, p, "WAIT_PEER", "no other replica of the shard serves: this one stays until one does");
+    if (v.serving < must_serve(in, p->host, v.others)) {
+        if (!v.serving)
+            waits(in, p, "WAIT_PEER", "no other replica of the shard serves: this one stays until one does");
+        else
+            waits(in, p, "WAIT_PEER", "%u other replicas of the shard serve, spec.chfleet.replicas.minServing asks for %u",
+                  v.serving, must_serve(in, p->host, v.others));
         return false;
     }
     if (budget > 0 && out >= (unsigned)budget) {
@@ -342,7 +452,7 @@ static void read_fresh(void *ctx, int status, const cJSON *obj, const struct err
     }
     forget_absent(in, p, obj);
     p->reading = false;
-    if (may(in, p))
+    if (super_leads(in->s) && may(in, p))
         grant(p);
 }
 
@@ -358,7 +468,7 @@ static void consider(struct permit *p)
     const struct host *h;
     char selector[400];
 
-    if (p->reading || p->member || !may(in, p))
+    if (p->reading || p->member || !super_leads(in->s) || !may(in, p))
         return;
     h = fleet_host(in->fleet, p->host);
     if (!needs_fresh(p) || !h) {

@@ -86,6 +86,16 @@ static const char *depth_name(enum compare_depth d)
     return names[d];
 }
 
+/* Can it be given back what it was, and is it that already? */
+static void add_previous(struct inst *in, cJSON *j, const cJSON *sts)
+{
+    auto_json cJSON *before = previous_statefulset(in, sts);
+
+    json_set_bool(j, "previous", before != NULL);
+    if (before)
+        json_set_bool(j, "restored", compare_statefulset(sts, before, NULL, NULL) < COMPARE_TEMPLATE);
+}
+
 static void add_sts(struct inst *in, cJSON *out, const char *name, const struct host *h, const struct render_ctx *c)
 {
     const cJSON *sts = super_get(in->s, in->group, KUBE_STS, in->ns, name);
@@ -110,6 +120,7 @@ static void add_sts(struct inst *in, cJSON *out, const char *name, const struct 
         auto_json cJSON *want = render_host_statefulset(in->fleet, h, c, &err);
 
         json_set_str(j, "depth", want ? depth_name(compare_statefulset(sts, want, NULL, NULL)) : "unknown");
+        add_previous(in, j, sts);
     }
     if (loaded) {
         cJSON *l = json_parse(loaded, strlen(loaded), NULL);
@@ -177,6 +188,7 @@ static void add_pod(struct inst *in, cJSON *out, const char *sts, const struct h
     json_set_str(j, "waiting", json_str(st, "state.waiting.reason", ""));
     add_waiting_message(j, st);
     json_set_int(j, "restarts", json_int(st, "restartCount", 0));
+    json_set_bool(j, "started", json_bool(st, "started", json_at(st, "state.running") != NULL));
     json_set_str(j, "label", label_of(in, pod, "ready") ? label_of(in, pod, "ready") : "");
 }
 
@@ -207,6 +219,8 @@ static void add_config(struct inst *in, cJSON *out, const struct host *h, const 
     json_set_bool(j, "exists", cm != NULL);
     json_set_bool(j, "current", cm && want && !patch);
     json_set_str(j, "restart_hash", json_annotation(want, "chfleet.io/restart-hash"));
+    if (cm) /* what a process that starts now loads */
+        json_set_str(j, "live_hash", json_annotation(cm, "chfleet.io/restart-hash"));
     if (cm && want && !patch) /* for how long the server could read what a restart would load */
         json_set_int(j, "since_ms", kube_time_parse(json_annotation(cm, RENDER_RESTART_SINCE)));
     j = json_set_obj(out, "service");
@@ -284,7 +298,7 @@ cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key)
     const struct host *h = f ? fleet_host(f, key) : NULL;
     char sts[300], suffix[310];
     struct render_ctx c;
-    struct pvc_ctx p = {in, NULL, suffix, !h && f && !f->deleting && !f->cleanup_delete_pvc};
+    struct pvc_ctx p = {in, NULL, suffix, !h && f && !f->deleting && !f->knobs.unknown.pvc};
 
     if (!hostfacts_sts(in, key, sts, sizeof sts)) {
         json_set_bool(json_set_obj(out, "sts"), "exists", false);

@@ -3,12 +3,11 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
+#include "base/addr.h"
 #include "base/mem.h"
 #include "supervisor/internal.h"
 
@@ -88,41 +87,6 @@ static void on_page(struct evhttp_request *req, void *ctx)
     send_text(req, 200, "text/html; charset=utf-8", page);
 }
 
-static int split(const char *address, char *host, size_t size, unsigned short *port, struct err *err)
-{
-    const char *colon = strrchr(address, ':');
-
-    if (!colon || (size_t)(colon - address) >= size)
-        return err_set(err, ERR_INPUT, 0, "status address \"%s\": write HOST:PORT, for example 127.0.0.1:8080",
-                       address);
-    snprintf(host, size, "%.*s", (int)(colon - address), address);
-    if (!*host)
-        snprintf(host, size, "0.0.0.0");
-    *port = (unsigned short)atoi(colon + 1);
-    return 0;
-}
-
-static int write_address(struct evhttp_bound_socket *sock, const char *host, const char *file, struct err *err)
-{
-    struct sockaddr_storage ss;
-    socklen_t len = sizeof ss;
-    unsigned port;
-    auto_free char *tmp = mem_printf("%s.tmp", file);
-    FILE *f;
-
-    if (getsockname(evhttp_bound_socket_get_fd(sock), (struct sockaddr *)&ss, &len) < 0)
-        return err_set(err, ERR_SYS, 0, "status address: its port cannot be read");
-    port = ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
-                                          : ((struct sockaddr_in *)&ss)->sin_port);
-    f = fopen(tmp, "w");
-    if (!f)
-        return err_set(err, ERR_SYS, 0, "%s cannot be written", tmp);
-    fprintf(f, "%s:%u\n", host, port);
-    if (fclose(f) != 0 || rename(tmp, file) < 0)
-        return err_set(err, ERR_SYS, 0, "%s cannot be written", file);
-    return 0;
-}
-
 int http_front_open(struct event_base *base, struct super *s, const char *address, const char *file,
                     struct http_front **out, struct err *err)
 {
@@ -131,7 +95,7 @@ int http_front_open(struct event_base *base, struct super *s, const char *addres
     char host[128];
     unsigned short port = 0;
 
-    if (split(address, host, sizeof host, &port, err) < 0) {
+    if (addr_split(address, "address", host, sizeof host, &port, err) < 0) {
         free(h);
         return -1;
     }
@@ -154,7 +118,7 @@ int http_front_open(struct event_base *base, struct super *s, const char *addres
                        "cannot listen on %s: is the port used by another program? Choose one with --status-address",
                        address);
     }
-    if (file && write_address(sock, host, file, err) < 0) {
+    if (file && addr_write(evhttp_bound_socket_get_fd(sock), host, file, err) < 0) {
         http_front_close(h);
         return -1;
     }

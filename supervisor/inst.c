@@ -85,6 +85,7 @@ void inst_free(struct inst *in)
     for (size_t i = 0; i < in->n_member_list; i++)
         free(in->member_list[i]);
     free(in->member_list);
+    cJSON_Delete(in->behind);
     free(in->held_old);
     free(in->held_new);
     in->held_new = NULL;
@@ -272,6 +273,8 @@ void inst_retry(struct inst *in)
         inst_note_failure(in, NULL);
     in->halted = false;
     in->backoff_ms = in->repeat_at = 0;
+    in->rolled_back_generation = 0;
+    in->retried_generation = json_int(super_resource(in), "metadata.generation", 0);
     in->repeats = 0;
     inst_set_error(in, NULL, NULL);
     status_write_now(in); /* the status must not say any more what a successor would believe */

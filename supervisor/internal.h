@@ -8,7 +8,7 @@
 #include "model/steps.h"
 #include "render/compare.h"
 #include "render/render.h"
-#include "supervisor/spaces.h"
+#include "model/spaces.h"
 #include "supervisor/super.h"
 #include "workers/protocol.h"
 
@@ -35,6 +35,7 @@ struct hostrec {
     bool published; /* is in the list that is being published or was last */
     bool listed;    /* is in the remote_servers that all (answering) peers have loaded */
     bool held_turn; /* held settings: this host has got the new ones */
+    bool held_back; /* … and gives them back: its change has failed */
     bool disrupted; /* a disruptive step is begun and the host has not joined since */
     bool finished;  /* its action of this operation is done */
     bool joined;    /* its task has put it back in; other hosts of that task may still be at work */
@@ -62,6 +63,7 @@ struct task {
     struct world_timer *retry;
     cJSON *resume; /* rows of the journal, oldest first; NULL when none */
     char *error;
+    bool tolerated; /* failed, and onFailure is ignore: the others go on */
 };
 
 /* A worker process and what it is at. */
@@ -121,6 +123,9 @@ struct inst {
     uint64_t repeat_at; /* monotonic: not before */
     bool halted;        /* a planned change failed in this generation: no further one starts */
     int64_t halted_generation;
+    int64_t rolled_back_generation; /* a host was rolled back: only another generation tries that change again */
+    int64_t retried_generation;     /* people asked to try again what was given up in it */
+    uint64_t turn_since;            /* monotonic: waits for its turn among the installations; 0 = does not */
     bool audited;  /* the last look at everything found live equal to desired, and no operation has begun since */
     bool recalled; /* what an earlier supervisor said of a failure was looked at */
     uint64_t backoff_ms;
@@ -146,6 +151,7 @@ struct inst {
     char **member_list;      /* keys of the list being published or last published */
     size_t n_member_list;
     struct world_timer *member_timer;
+    cJSON *behind; /* keys of peers that answer and have an older list than the newest; NULL: none */
     bool holding;
     struct world_timer *hold_timer; /* until the copies of held settings have reached the pods */
     char *held_old, *held_new;      /* text of the common settings file before and after this operation */
@@ -213,6 +219,8 @@ void config_resource_gone(struct super *s, const cJSON *obj);
 void config_status(const struct super *s, cJSON *to);
 void config_free(struct super *s);
 
+bool super_leads(const struct super *s); /* may it act now? To be asked just before an act */
+
 /* ---- inst.c ---- */
 struct inst *inst_find(struct super *s, enum owner_group g, const char *ns, const char *name);
 struct inst *inst_get(struct super *s, enum owner_group g, const char *ns,
@@ -276,6 +284,13 @@ void apply_delete(struct inst *in, const cJSON *req, apply_done_fn *done, void *
 /* Each request of `list` (array of MSG_APPLY bodies, taken), 8 at a time; done once with the first error. */
 void apply_all(struct inst *in, cJSON *list, apply_done_fn *done, void *ctx);
 
+/* ---- previous.c ---- */
+/* Text of the annotation that keeps what `now` is, when `desired` takes a new pod and roll-backs are wanted; else NULL. Caller
+ * frees. */
+char *previous_note(const struct inst *in, const cJSON *now, const cJSON *desired);
+/* The StatefulSet as it was before this generation changed it; NULL when that is not known. Caller owns. */
+cJSON *previous_statefulset(const struct inst *in, const cJSON *now);
+
 /* ---- hostfacts.c ---- */
 cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key); /* FACTS of protocol.h */
 bool hostfacts_takes_queries(struct inst *in, const char *key);                 /* pod ready, labelled in, listed */
@@ -289,6 +304,12 @@ void governor_ask(struct wproc *wp, uint32_t seq, const cJSON *req);
 void governor_look(struct super *s);                      /* something changed: waiting permits are looked at again */
 void governor_no_wait(struct inst *in, const char *host); /* it waits for nothing any more: nor in the journal */
 void governor_drop(struct wproc *wp);                     /* the worker is gone */
+/* Does the failure of this host's task leave the others alone (onFailure: ignore)? */
+bool governor_tolerates(struct inst *in, const char *host);
+/* reconcile.runtime.reconcileCHIsThreadsNumber: may this installation begin with this plan? Who may not is woken later. */
+bool governor_turn(struct inst *in, const struct plan *p);
+void governor_no_turn(struct inst *in);
+void governor_next_turn(struct super *s); /* an operation has ended */
 unsigned governor_shard_slots(struct inst *in, const char *cluster); /* shard tasks that may run at once */
 
 /* ---- member.c ---- */
@@ -296,11 +317,17 @@ void member_ask(struct wproc *wp, uint32_t seq, const cJSON *req);
 void member_look(struct inst *in);
 void member_resume(struct inst *in);
 bool member_to_be_told(const struct inst *in); /* the newest list is on its way to peers: the operation has not ended */
-void member_done(struct inst *in, bool ok, const cJSON *late);
+void member_done(struct inst *in, bool ok, const cJSON *said); /* body of MSG_DONE */
 void member_worker_gone(struct inst *in);
 void member_init(struct inst *in, const struct facts *facts);
 bool member_listed(void *ctx, const struct host *h); /* render_ctx.listed */
 enum member_state member_state(struct inst *in, const char *key);
+
+/* ---- knobs.c ---- */
+cJSON *knobs_limits(const struct fleet *f); /* deadlines that knobs move: {STEP: seconds}; caller owns */
+void knobs_add(cJSON *task, const struct inst *in, const struct cluster *c);
+/* Statements of people, and which clusters this operation changes how: hooks of clusters have no host of their own. */
+void knobs_add_hooks(cJSON *task, const struct inst *in, const struct task *t);
 
 /* ---- link.c ---- */
 int link_start(struct inst *in, struct task *t, bool membership, struct err *err);

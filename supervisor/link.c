@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "supervisor/internal.h"
 
-enum { TASK_TRIES = 8, STEP_SLACK_MS = 10000, MEMBERSHIP_LIMIT_S = 300, FAR_PEERS = 12 };
+enum { TASK_TRIES = 8, STEP_SLACK_MS = 10000, MEMBERSHIP_SLACK_S = 180, FAR_PEERS = 12 };
 
 /* A request under way: the answer goes to the worker only if it still lives. */
 struct pending {
@@ -205,26 +205,6 @@ static void add_zookeeper(cJSON *out, const struct fleet *f)
     json_set_str(j, "root", z && z->root ? z->root : "");
 }
 
-static const char *policy_name(enum schema_policy p)
-{
-    return p == SCHEMA_NONE ? "None" : p == SCHEMA_ALL ? "All" : "DistributedTablesOnly";
-}
-
-static void add_knobs(cJSON *out, const struct inst *in, const struct cluster *c)
-{
-    cJSON *policy = json_set_obj(out, "schema_policy"), *k = json_set_obj(out, "knobs");
-
-    json_set_str(policy, "replica", policy_name(c->schema_replica));
-    json_set_str(policy, "shard", policy_name(c->schema_shard));
-    json_set_bool(k, "wait_queries", c->rec.wait_queries);
-    json_set_int(k, "replicas_delay_s", c->rec.replicas_delay_s);
-    json_set_bool(k, "drop_on_delete", c->rec.drop_on_delete);
-    json_set_bool(k, "drop_active", c->rec.drop_active);
-    json_set_int(k, "propagation_s", in->s->endpoints ? 10 : 180);
-    if (in->s->endpoints) /* the plane writes mounted files as soon as it sees the object */
-        json_set_int(k, "files_s", 2);
-}
-
 static const struct cluster *cluster_of(const struct task *t, const struct inst *in)
 {
     const char *at = t ? t->object + strlen(in->key) : "";
@@ -281,11 +261,16 @@ static void add_peers(cJSON *out, const struct wproc *wp)
     struct inst *in = wp->inst;
     struct task *t = wp->task;
     bool all = wp->membership || !t || in->group == GROUP_CHK;
+    const struct cluster *cluster = NULL;
     unsigned far = 0, silent = 0;
 
     for (size_t i = 0; i < in->fleet->n_hosts; i++) {
         const struct host *h = in->fleet->hosts[i];
         cJSON *peer;
+
+        if (t && !t->n_hosts && h->cluster != cluster) /* tasks of the whole know some of every cluster */
+            far = silent = 0;
+        cluster = h->cluster;
 
         if (task_has(t, h->key))
             continue;
@@ -325,7 +310,8 @@ static cJSON *task_json(struct wproc *wp)
     add_peers(peers, wp);
     add_zookeeper(j, in->fleet);
     if (c)
-        add_knobs(j, in, c);
+        knobs_add(j, in, c);
+    knobs_add_hooks(j, in, t);
     json_set_bool(j, "deleting", in->fleet->deleting);
     json_set_bool(j, "retains",
                   in->fleet->deleting &&
@@ -379,7 +365,9 @@ void link_send_task(struct wproc *wp)
     send_json(wp, MSG_TASK, 0, j);
     wp->last_frame_ms = world_mono(wp->inst->s->w);
     if (wp->membership)
-        wp->step_deadline_ms = wp->last_frame_ms + (wp->step_limit_ms = MEMBERSHIP_LIMIT_S * 1000);
+        wp->step_deadline_ms =
+            wp->last_frame_ms +
+            (wp->step_limit_ms = (uint64_t)(wp->inst->fleet->knobs.propagation_s + MEMBERSHIP_SLACK_S) * 1000);
 }
 
 void link_stop(struct wproc *wp, const char *why, bool now)
@@ -423,16 +411,20 @@ static void apply_answer(void *ctx, bool changed, const struct err *err)
     free(p);
 }
 
-static unsigned step_limit(const struct task *t, const char *host, const char *step)
+/* Knobs move the deadlines of some steps; one that gets on may begin its time anew once. */
+static uint64_t step_limit(const struct task *t, const char *host, const char *step)
 {
     const struct step_table *table = steps_table(t->table);
     struct hostrec *h = inst_host(t->inst, host);
+    auto_json cJSON *limits = knobs_limits(t->inst->fleet);
     char name[64];
 
     if (!table && h) {
         snprintf(name, sizeof name, "%s%s", t->inst->group == GROUP_CHK ? "keeper-" : "", host_action_name(h->action));
         table = steps_table(name);
     }
+    if (json_get(limits, step))
+        return 2 * (uint64_t)json_int(limits, step, 0);
     for (size_t i = 0; table && i < table->n_steps; i++)
         if (strcmp(table->steps[i].name, step) == 0)
             return table->steps[i].limit_s;
@@ -589,6 +581,7 @@ static void on_progress(struct wproc *wp, const cJSON *req)
 
 static void task_failed(struct task *t, const cJSON *req)
 {
+    t->tolerated = governor_tolerates(t->inst, json_str(req, "host", ""));
     free(t->error);
     t->error = mem_printf("%s: %s", json_str(req, "host", t->object), json_str(req, "text", "no reason was given"));
     super_incident(t->inst->s, t->inst, json_str(req, "host", NULL), "STEP_FAILED", "%s", json_str(req, "text", ""));
@@ -601,7 +594,7 @@ static void on_done(struct wproc *wp, const cJSON *req)
 
     wp->step_deadline_ms = 0;
     if (wp->membership) {
-        member_done(wp->inst, strcmp(outcome, "done") == 0, json_get(req, "late"));
+        member_done(wp->inst, strcmp(outcome, "done") == 0, req);
         return;
     }
     if (!t)
@@ -663,6 +656,10 @@ static void on_frame(void *ctx, const struct frame *f)
         on_progress(wp, req);
         break;
     case MSG_INCIDENT:
+        if (strcmp(json_str(req, "code", ""), "ROLLED_BACK") == 0)
+            wp->inst->rolled_back_generation = wp->inst->generation;
+        if (strcmp(json_str(req, "code", ""), "TAKEN_BACK") == 0)
+            wp->inst->retried_generation = 0;
         super_incident(wp->inst->s, wp->inst, json_str(req, "host", NULL), json_str(req, "code", "INCIDENT"), "%s",
                        json_str(req, "text", ""));
         break;

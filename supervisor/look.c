@@ -62,6 +62,7 @@ static bool owns_any(struct inst *in, const struct facts *facts)
 static void completed(struct inst *in)
 {
     in->audited = true;
+    governor_no_turn(in);
     if (in->halted)
         inst_note_failure(in, NULL);
     in->backoff_ms = 0;
@@ -263,6 +264,8 @@ static void plan_now(struct inst *in, const cJSON *res)
     } else if (!approved(in, f, p)) {
         plan_free(p);
     } else if (drop_planned(in, p) || !converges(in, p)) { /* the error that stands says why */
+        plan_free(p);
+    } else if (!governor_turn(in, p)) {
         plan_free(p);
     } else {
         op_begin(in, f, p);

@@ -55,6 +55,34 @@ bool member_listed(void *ctx, const struct host *h)
     return rec && rec->published;
 }
 
+/* reconcile.host.wait.{exclude,include}: a peer that says it has an older list keeps this host from being out (or in) for
+ * good, however late it is. One that does not answer keeps nobody. */
+static bool kept_by_peers(struct inst *in, const struct hostrec *rec, bool want_in)
+{
+    const struct host *h = in->fleet ? fleet_host(in->fleet, rec->key) : NULL;
+    const struct cluster *c = h ? h->cluster : in->fleet && in->fleet->n_clusters ? &in->fleet->clusters[0] : NULL;
+    const cJSON *peer;
+
+    if (!in->behind || !c || !(want_in ? c->knobs.wait_include : c->knobs.wait_exclude) || rec->published != want_in)
+        return false;
+    cJSON_ArrayForEach(peer, in->behind)
+        if (strcmp(peer->valuestring, rec->key) != 0)
+            return true;
+    return false;
+}
+
+static bool any_kept(struct inst *in)
+{
+    for (struct wproc *wp = in->behind ? in->s->wprocs : NULL; wp; wp = wp->next)
+        for (struct permit *p = wp->inst == in ? wp->permits : NULL; p; p = p->next) {
+            const struct hostrec *rec = p->member ? inst_host(in, p->host) : NULL;
+
+            if (rec && kept_by_peers(in, rec, p->want_in))
+                return true;
+        }
+    return false;
+}
+
 enum member_state member_state(struct inst *in, const char *key)
 {
     struct hostrec *h = inst_host(in, key);
@@ -62,9 +90,11 @@ enum member_state member_state(struct inst *in, const char *key)
     if (!h)
         return MEMBER_OUT;
     if (h->want_in)
-        return h->listed ? MEMBER_IN : MEMBER_GOING_IN;
+        return h->listed && !kept_by_peers(in, h, true) ? MEMBER_IN : MEMBER_GOING_IN;
     if (in->fleet && in->fleet->deleting) /* nobody is left who would need a list */
         return MEMBER_OUT;
+    if (!h->listed && kept_by_peers(in, h, false))
+        return MEMBER_GOING_OUT;
     /* Not in the file is not out: peers may still have the list that a supervisor before us has replaced. */
     return h->listed && wanted_in_list(in, h) ? MEMBER_OUT
            : h->listed || in->member_unknown  ? MEMBER_GOING_OUT
@@ -105,6 +135,8 @@ void member_init(struct inst *in, const struct facts *facts)
 
     if (known > in->member_generation)
         in->member_generation = known;
+    cJSON_Delete(in->behind);
+    in->behind = NULL;
     for (size_t i = 0; i < facts->n_hosts; i++) {
         struct hostrec *h = inst_host_need(in, facts->hosts[i].key);
 
@@ -251,10 +283,13 @@ void member_worker_gone(struct inst *in)
 
 /* Some peers have not loaded the list in time. They block nobody, but are told once more: a new generation is a new
  * file, which also a server notices that missed a second change within one second. */
-static void told_late(struct inst *in, const cJSON *late)
+static void told_late(struct inst *in, const cJSON *said)
 {
-    const cJSON *l;
+    const cJSON *late = json_get(said, "late"), *behind = json_get(said, "behind"), *l;
+    bool told;
 
+    cJSON_Delete(in->behind);
+    in->behind = cJSON_GetArraySize(behind) ? json_copy(behind) : NULL;
     if (!late || cJSON_GetArraySize(late) == 0) {
         in->late_tries = 0;
         return;
@@ -263,10 +298,17 @@ static void told_late(struct inst *in, const cJSON *late)
         in->member_late = true;
         return;
     }
-    in->late_tries = 0;
+    in->member_late = any_kept(in); /* as long as it says that it has an older one */
+    told = in->late_tries > LATE_TRIES + 1;
+    if (!in->member_late)
+        in->late_tries = 0;
+    if (told)
+        return;
     cJSON_ArrayForEach(l, late)
-        super_incident(in->s, in, l->valuestring, "WAIT_PROPAGATION",
-                       "has not loaded list %llu in time; it blocks nobody", (unsigned long long)in->member_generation);
+        super_incident(in->s, in, l->valuestring, "WAIT_PROPAGATION", "has not loaded list %llu in time; %s",
+                       (unsigned long long)in->member_generation,
+                       in->member_late && json_has(in->behind, l->valuestring) ? "it has an older one, and hosts wait for it"
+                                                                               : "it blocks nobody");
 }
 
 bool member_to_be_told(const struct inst *in)
@@ -274,7 +316,7 @@ bool member_to_be_told(const struct inst *in)
     return !in->fleet->deleting && (in->member_late || in->member_running || (in->member_unknown && in->member_timer));
 }
 
-void member_done(struct inst *in, bool ok, const cJSON *late)
+void member_done(struct inst *in, bool ok, const cJSON *said)
 {
     if (!ok) {
         in->member_running = 0;
@@ -287,7 +329,7 @@ void member_done(struct inst *in, bool ok, const cJSON *late)
         in->hosts[i].listed = in->hosts[i].published;
     in->member_running = 0;
     in->member_unknown = false;
-    told_late(in, late);
+    told_late(in, said);
     for (size_t i = 0; i < in->n_hosts; i++)
         if (in->hosts[i].want_in && in->hosts[i].listed)
             set_ready(in, in->hosts[i].key, true);
@@ -327,7 +369,8 @@ static bool satisfied(struct inst *in, const struct permit *p)
 {
     struct hostrec *h = inst_host(in, p->host);
 
-    if (!h || h->want_in != p->want_in || in->member_running || (in->member_unknown && !in->fleet->deleting))
+    if (!h || h->want_in != p->want_in || in->member_running || (in->member_unknown && !in->fleet->deleting) ||
+        kept_by_peers(in, h, p->want_in))
         return false;
     if (p->want_in)
         return h->listed && labelled_as(in, p->host, true);

@@ -46,7 +46,7 @@ static void take_tasks(struct inst *in, const struct plan *p)
         h->out_since_ms = 0;
         h->action = p->hosts[i].action;
         h->finished = h->action == ACT_NONE;
-        h->held_turn = false;
+        h->held_turn = h->held_back = false;
         h->ordered = p->hosts[i].ordered;
         h->objects = p->hosts[i].objects;
     }
@@ -255,13 +255,19 @@ static bool soaked(struct inst *in)
 void op_run_ready_tasks(struct inst *in)
 {
     bool running = false, waiting = false, later = false;
-    const char *failed = NULL;
+    const char *failed = NULL, *tolerated = NULL;
 
     if (in->state != INST_RUNNING || in->s->stopping)
         return;
     for (size_t i = 0; i < in->n_tasks; i++)
-        if (in->tasks[i].state == TASK_FAILED && !failed)
-            failed = in->tasks[i].error ? in->tasks[i].error : in->tasks[i].object;
+        if (in->tasks[i].state == TASK_FAILED) {
+            const char *why = in->tasks[i].error ? in->tasks[i].error : in->tasks[i].object;
+
+            if (in->tasks[i].tolerated)
+                tolerated = tolerated ? tolerated : why;
+            else
+                failed = failed ? failed : why;
+        }
     for (size_t i = 0; i < in->n_tasks; i++) {
         struct task *t = &in->tasks[i];
         bool resumes = t->resume && cJSON_GetArraySize(t->resume) > 0;
@@ -286,6 +292,8 @@ void op_run_ready_tasks(struct inst *in)
         op_run_wave(in);
     else if (member_to_be_told(in))
         return; /* member_done() comes here again */
+    else if (tolerated)
+        op_end(in, OUT_FAILED, tolerated); /* the others are done; this is tried again */
     else if (in->holding)
         settings_settle(in);
     else
@@ -302,7 +310,7 @@ static int64_t failures(const struct inst *in)
     int64_t n = 0;
 
     for (size_t i = 0; i < in->n_tasks; i++)
-        n += in->tasks[i].state == TASK_FAILED;
+        n += in->tasks[i].state == TASK_FAILED && !in->tasks[i].tolerated;
     return n;
 }
 
@@ -317,7 +325,7 @@ void op_task_over(struct inst *in, struct task *t)
         .type = JRN_TASK_END, .op = in->op, .task = t->id, .outcome = outs[t->state], .text = t->error};
 
     journal_put(in->s->j, &rec, NULL, NULL);
-    if (t->state == TASK_FAILED && was_planned_change(t) && !in->halted &&
+    if (t->state == TASK_FAILED && was_planned_change(t) && !t->tolerated && !in->halted &&
         failures(in) > json_int(in->fleet->chfleet, "budgets.failures", 0)) {
         in->halted = true;
         in->halted_generation = in->generation;
@@ -346,7 +354,7 @@ void op_end(struct inst *in, enum outcome outcome, const char *why)
 
     if (outcome == OUT_DONE) {
         for (size_t i = 0; i < in->n_tasks; i++)
-            if (in->halted && op_is_shard_task(&in->tasks[i])) {
+            if (in->halted && op_is_shard_task(&in->tasks[i]) && in->rolled_back_generation != in->generation) {
                 in->halted = false; /* what had failed works now */
                 inst_note_failure(in, NULL);
             }
@@ -375,4 +383,5 @@ void op_end(struct inst *in, enum outcome outcome, const char *why)
         inst_kick(in, 0);
     }
     inst_free_tasks(in);
+    governor_next_turn(in->s);
 }

@@ -10,13 +10,14 @@ libsupervisor_a_SOURCES = \
 	supervisor/http.c \
 	supervisor/inst.c \
 	supervisor/internal.h \
+	supervisor/knobs.c \
 	supervisor/link.c \
 	supervisor/look.c \
 	supervisor/member.c \
 	supervisor/op.c \
+	supervisor/previous.c \
 	supervisor/recover.c \
 	supervisor/settings.c \
-	supervisor/spaces.c supervisor/spaces.h \
 	supervisor/status.c \
 	supervisor/super.c supervisor/super.h \
 	supervisor/window.c supervisor/window.h

@@ -346,6 +346,17 @@ static void lead(void *ctx, bool leading)
     s->w->ops->quit(s->w, 75);
 }
 
+/* The lease may have run out while this process did not run: its timers are late then. */
+bool super_leads(const struct super *s)
+{
+    return s->leading && (!s->opt.lease_ns || (s->lease && kube_lease_valid(s->lease)));
+}
+
+static bool may_write(void *ctx)
+{
+    return super_leads(ctx);
+}
+
 static char **copy_list(const char *const *list)
 {
     size_t n = 0;
@@ -395,8 +406,10 @@ int super_new(struct world *w, struct kube *k, struct journal *j, const struct s
         s->opt.max_workers = 150;
     s->leading = !opt->lease_ns;
     s->tick = world_timer(w, 0, discover, s);
-    if (opt->lease_ns)
+    if (opt->lease_ns) {
+        kube_guard_writes(k, may_write, s);
         s->lease = kube_lease_start(k, opt->lease_ns, "chfleet-leader", s->opt.identity, 15, lead, s);
+    }
     *out = s;
     return 0;
 }
@@ -412,6 +425,7 @@ void super_free(struct super *s)
 {
     if (!s)
         return;
+    kube_guard_writes(s->kube, NULL, NULL);
     world_timer_stop(s->w, &s->tick);
     world_timer_stop(s->w, &s->stop_timer);
     for (struct wproc *wp = s->wprocs; wp; wp = wp->next)

@@ -30,6 +30,7 @@ static void enter(struct task *t, enum phase phase);
 static bool start_host(struct task *t);
 static bool defer_host(struct task *t);
 static const struct step_table *table_of(const struct task *t, const struct whost *h);
+static bool goes_back(struct task *t, const char *outcome, const char *text);
 static bool start_table(struct task *t);
 static void finish(struct task *t, const char *outcome, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -123,13 +124,20 @@ static void enter(struct task *t, enum phase phase)
 }
 
 /* A round that said "not yet": the next one comes by an event, or when others than the facts were asked, by time. */
+static uint32_t longer_pause(const struct task *t, uint32_t ms)
+{
+    int64_t most = knob_int(t, "poll_ms", BACK_OFF_MAX_MS);
+
+    return ms * INT64_C(2) > most ? (uint32_t)most : ms * 2;
+}
+
 static void round_over(struct task *t)
 {
     asks_clear(t);
     report(t);
     if (t->polled) {
         t->next_poll_ms = world_mono(t->w) + t->back_off_ms;
-        t->back_off_ms = t->back_off_ms * 2 > BACK_OFF_MAX_MS ? BACK_OFF_MAX_MS : t->back_off_ms * 2;
+        t->back_off_ms = longer_pause(t, t->back_off_ms);
     }
     t->polled = false;
 }
@@ -169,6 +177,7 @@ static void begin_attempt(struct task *t, unsigned tried)
     t->progress_mark = 0;
     if (tried == 1) /* else the probe sees what the attempt before has done after its time was over */
         free_baseline(t);
+    t->hooks_told = 0;
     memset(&t->fail, 0, sizeof t->fail);
     nothing_to_say(t);
     t->attempt_ms = world_mono(t->w);
@@ -193,6 +202,10 @@ static void next_step(struct task *t)
     t->step_at++;
     if (start_step(t))
         return;
+    if (t->host && is_aftermath(t->table)) { /* the host is well again; the change has failed all the same */
+        finish(t, "failed", "%s", *t->aftermath ? t->aftermath : t->table->what);
+        return;
+    }
     if (t->host) {
         t->host->over = true;
         t->at++;
@@ -227,7 +240,7 @@ static const struct step *step_named(const struct step_table *table, const char 
 static void finish(struct task *t, const char *outcome, const char *fmt, ...)
 {
     auto_json cJSON *body = cJSON_CreateObject();
-    char text[600];
+    char text[1200];
     va_list ap;
 
     va_start(ap, fmt);
@@ -239,6 +252,8 @@ static void finish(struct task *t, const char *outcome, const char *fmt, ...)
     json_set_str(body, "text", text);
     if (t->late)
         json_set(body, "late", json_copy(t->late));
+    if (t->behind)
+        json_set(body, "behind", json_copy(t->behind));
     worker_send(t->worker, MSG_DONE, body);
     enter(t, PHASE_OVER);
 }
@@ -246,9 +261,11 @@ static void finish(struct task *t, const char *outcome, const char *fmt, ...)
 /* Back into the balancer before the end, when the host left and its server was not touched. */
 static void end_task(struct task *t, const char *outcome, const char *text)
 {
-    size_t at;
+    size_t at = 0;
     const struct step *leave = t->host ? step_named(t->table, "leave", &at) : NULL;
 
+    if (goes_back(t, outcome, text))
+        return;
     if (!t->left || t->stopped_server || !leave || !leave->has_undo) {
         finish(t, outcome, "%s", text);
         return;
@@ -264,7 +281,7 @@ static void end_task(struct task *t, const char *outcome, const char *text)
 
 static void attempt_failed(struct task *t, const struct err *err)
 {
-    char text[560];
+    char text[1100];
 
     if (t->begun)
         record_end(t, "failed", err->msg);
@@ -272,8 +289,31 @@ static void attempt_failed(struct task *t, const struct err *err)
         begin_attempt(t, t->tried + 1);
         return;
     }
-    snprintf(text, sizeof text, "%s: %s", t->step->name, err->msg);
+    if (t->host && is_aftermath(t->table) && *t->aftermath)
+        snprintf(text, sizeof text, "%s; and the %s stopped at %s: %s", t->aftermath, t->table->name, t->step->name,
+                 err->msg);
+    else
+        snprintf(text, sizeof text, "%s: %s", t->step->name, err->msg);
     end_task(t, err->kind == ERR_REFUSED ? "refused" : "failed", text);
+}
+
+/* A host that does not start after its change is brought back to what it was, or a new one is parked, where the knobs say
+ * so. The reason rides in the baseline of the first step, so that the next worker can still say it. */
+static bool goes_back(struct task *t, const char *outcome, const char *text)
+{
+    const char *name = strcmp(outcome, "failed") == 0 ? aftermath_table(t) : NULL;
+    char reason[sizeof t->aftermath];
+
+    if (!name)
+        return false;
+    snprintf(reason, sizeof reason, "%s", text);
+    memcpy(t->aftermath, reason, sizeof reason);
+    task_incident(t, t->host->key, strcmp(name, "rollback") == 0 ? "ROLLED_BACK" : "TAKEN_BACK", "%s", reason);
+    t->table = steps_table(name);
+    t->left = t->stopped_server = false;
+    t->step_at = 0;
+    start_step(t);
+    return true;
 }
 
 static void too_late(struct task *t)
@@ -535,7 +575,7 @@ static bool in_guard(struct task *t)
         round_over(t);
         t->phase = PHASE_PROBE;
         t->next_poll_ms = world_mono(t->w) + t->guard_wait_ms;
-        t->guard_wait_ms = t->guard_wait_ms * 2 > BACK_OFF_MAX_MS ? BACK_OFF_MAX_MS : t->guard_wait_ms * 2;
+        t->guard_wait_ms = longer_pause(t, t->guard_wait_ms);
         return false;
     case STEP_BACK:
         return back_to_leave(t);
@@ -621,83 +661,12 @@ static bool in_undo(struct task *t)
     return true;
 }
 
-/* ---- fence: queries of an earlier worker of this task must not be under way when we probe ---- */
-
-static enum step_rc fence_host(struct task *t, struct whost *h, struct err *err)
-{
-    char pattern[80];
-    const struct sql_arg args[] = {{"pattern", pattern}, {NULL, NULL}};
-    struct answer a;
-    int64_t n = 0;
-    enum ask_rc rc;
-
-    (void)err;
-    if (!host_runs(t, h))
-        return STEP_YES;
-    query_prefix(t, pattern, sizeof pattern - 2);
-    strncat(pattern, "%", 2);
-    rc = ask_number(t, h, "fence_running", args, &n, &a);
-    if (rc == ASK_GOOD && n == 0)
-        return STEP_YES;
-    if (rc == ASK_GOOD)
-        rc = ask_sql(t, h, "fence_kill", args, &a);
-    if (rc == ASK_WAIT)
-        return STEP_WAIT;
-    return not_yet(t, NULL, "waiting for queries of an earlier worker on %s%s%s", h->key, rc == ASK_BAD ? ": " : "",
-                   rc == ASK_BAD ? a.err.msg : "");
-}
-
-/* An annotation on the object of a row that was begun and not ended: a request that is still in flight gets a conflict.
- */
-static enum step_rc fence_object(struct task *t, const struct whost *h)
-{
-    auto_free char *epoch = mem_printf("%lld-%u-%u", (long long)t->op, t->id, t->tries);
-    const cJSON *row, *last = NULL;
-    struct answer a;
-    cJSON *more;
-    enum ask_rc rc;
-
-    cJSON_ArrayForEach(row, t->rows)
-        if (str_eq(json_str(row, "host", NULL), h->key))
-            last = row;
-    if (!last || json_str(last, "outcome", NULL) || !fact_bool(t, h, "sts.exists"))
-        return STEP_YES;
-    more = cJSON_CreateObject();
-    json_set_str(more, "key", "chfleet.io/epoch");
-    json_set_str(more, "value", epoch);
-    rc = ask_apply(t, h, "annotate", more, &a);
-    return rc == ASK_WAIT ? STEP_WAIT : STEP_YES; /* an object that is gone needs no fence */
-}
-
-static bool spoken_to(const struct task *t, const struct whost *h)
-{
-    if (!t->fence_all)
-        return h == t->host;
-    for (size_t i = 0; i < t->n_own; i++)
-        if (h == &t->hosts[i] || same_shard(h, &t->hosts[i]))
-            return true;
-    return false;
-}
+/* ---- fence ---- */
 
 static bool in_fence(struct task *t)
 {
-    enum step_rc all = STEP_YES;
-    struct err err = ERR_INIT;
+    enum step_rc all = fence_hosts(t);
 
-    for (size_t i = 0; i < t->n_hosts && cJSON_GetArraySize(t->rows) > 0; i++) {
-        enum step_rc rc = STEP_YES;
-
-        if (!spoken_to(t, &t->hosts[i]))
-            continue;
-        if (i < t->n_own && t->fence_all)
-            rc = fence_object(t, &t->hosts[i]);
-        if (rc == STEP_YES && strcmp(t->kind, "chi") == 0)
-            rc = fence_host(t, &t->hosts[i], &err);
-        if (rc == STEP_WAIT)
-            all = STEP_WAIT;
-        else if (rc != STEP_YES && all == STEP_YES)
-            all = STEP_NO;
-    }
     if (all == STEP_WAIT)
         return false;
     if (all == STEP_NO && ++t->quiet < FENCE_TRIES) {
@@ -723,6 +692,10 @@ static const struct step_table *table_of(const struct task *t, const struct whos
 
     if (table)
         return table;
+    if (task_row(t, h->key, "restore"))
+        return steps_table("rollback");
+    if (task_row(t, h->key, "park"))
+        return steps_table("take-back");
     if (strcmp(t->kind, "chk") == 0) {
         snprintf(name, sizeof name, "keeper-%s", action);
         return steps_table(name);
@@ -737,6 +710,10 @@ static void read_rows(struct task *t)
 
     t->left = t->stopped_server = false;
     t->step_at = 0;
+    t->aftermath[0] = '\0';
+    if (t->host && is_aftermath(t->table))
+        snprintf(t->aftermath, sizeof t->aftermath, "%s",
+                 json_str(row_baseline(t, row_host(t), t->table->steps[0].name), "why", ""));
     cJSON_ArrayForEach(row, t->rows) {
         const char *outcome = json_str(row, "outcome", "");
         const struct step *s;
@@ -970,6 +947,7 @@ void task_free(struct task *t)
     cJSON_Delete(t->rows);
     cJSON_Delete(t->baseline);
     cJSON_Delete(t->late);
+    cJSON_Delete(t->behind);
     cJSON_Delete(t->json);
     free(t);
 }

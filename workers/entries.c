@@ -261,7 +261,12 @@ static enum step_rc each_lost(struct task *t, entry_fn *fn, struct err *err)
 
 static enum step_rc still_there(struct task *t, const char *path, const char *replica, struct err *err)
 {
-    (void)err;
+    if (!knob_bool(t, "drop_on_lost_volume", true))
+        return step_failed(err, ERR_REFUSED,
+                           "Keeper has an entry %s of %s, whose table the host lost, and "
+                           "reconcile.host.drop.replicas.onLostVolume keeps it: the table cannot be made while it is "
+                           "there. Drop it with SYSTEM DROP REPLICA on another host, or set onLostVolume to \"yes\"",
+                           replica, path);
     return not_yet(t, NULL, "Keeper still has an entry %s of %s, whose table the host lost", replica, path);
 }
 

@@ -40,7 +40,8 @@ enum worker_msg {
                      every 30 s while a task is under way */
     MSG_INCIDENT, /* {"host":KEY,"code":"…","text":"…"}; not answered */
     MSG_DONE,     /* {"outcome":"done|failed|superseded|refused","host":KEY,"step":NAME,"text":"…"}; not answered; the
-                     worker may then get the next MSG_TASK or its channel ends. Table membership adds "late":[KEY,…] */
+                     worker may then get the next MSG_TASK or its channel ends. Table membership adds "late":[KEY,…] and
+                     of those "behind":[KEY,…]: they answer, and say that they have an older list */
 };
 
 /*

@@ -5,10 +5,13 @@ libworkers_a_SOURCES = \
 	workers/data_elsewhere.c \
 	workers/driver.c \
 	workers/entries.c \
+	workers/fence.c \
 	workers/protocol.h \
 	workers/schema_set.c workers/schema_set.h \
+	workers/step_after.c \
 	workers/step_catchup.c \
 	workers/step_common.c \
+	workers/step_hooks.c \
 	workers/step_keeper.c \
 	workers/step_member.c \
 	workers/step_membership.c \

@@ -76,6 +76,20 @@ static enum step_rc baseline(struct task *t, cJSON *out, struct err *err)
     return STEP_YES;
 }
 
+/* reconcile.host.wait.replicas: is the delay waited for, too? That a replica works and has read the log that was there is
+ * no question of knobs. */
+static bool waits_for_delay(const struct task *t)
+{
+    static const char *const returns[] = {"restart", "soft-restart", "recreate", "rollback", "start", NULL};
+
+    if (knob_bool(t, "replicas_all", true))
+        return true;
+    for (size_t i = 0; returns[i]; i++)
+        if (strcmp(t->table->name, returns[i]) == 0)
+            return false;
+    return knob_bool(t, "replicas_new", true);
+}
+
 struct state { /* of all tables together */
     int64_t behind, delay_s;
     char first[220]; /* a table that is not there yet, and why */
@@ -125,7 +139,7 @@ static enum step_rc table_state(struct task *t, const char **f, struct state *s)
         return STEP_NO;
     }
     s->delay_s = delay > s->delay_s ? delay : s->delay_s;
-    if (delay > knob_int(t, "replicas_delay_s", 10)) {
+    if (delay > knob_int(t, "replicas_delay_s", 10) && waits_for_delay(t)) {
         found(s, f, "is behind");
         return STEP_NO;
     }
@@ -190,6 +204,8 @@ static enum step_rc own_replicas(struct task *t, struct err *err)
             return not_yet(t, "WAIT_CATCHUP", "its Keeper session does not answer: %s",
                            lives == ASK_BAD ? alive.err.msg : t->why);
     }
+    if (!waits_for_delay(t))
+        fetches = 0;
     note_progress(t, s.behind + fetches + (s.delay_s < 1000000 ? s.delay_s : 1000000));
     if (rc != STEP_YES)
         return not_yet(t, "WAIT_CATCHUP", "%s (%lld s, %lld entries)", s.first, (long long)s.delay_s,

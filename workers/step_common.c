@@ -15,6 +15,7 @@ const struct step_fns *step_fns_find(const char *name, const char *kind)
     static const struct step_fns *const all[] = {
         step_objects_fns, step_member_fns, step_process_fns, step_schema_fns,
         step_catchup_fns, step_remove_fns, step_keeper_fns,  step_membership_fns,
+        step_after_fns,   step_hooks_fns,
     };
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -61,16 +62,27 @@ const char *host_str(const struct whost *h, const char *path)
 
 /* The supervisor tells facts of the task's own hosts; of the others it says at the start whether they are members. That
  * is not proof that they answer: whoever needs that asks them. */
+/* What reconcile.host.wait.probes asks for of the host at hand; others count when they are Ready. */
+static bool probes_passed(struct task *t, const struct whost *h)
+{
+    if (fact_bool(t, h, "pod.ready"))
+        return true;
+    if (h != t->host || knob_bool(t, "probe_readiness", true))
+        return false;
+    return !knob_bool(t, "probe_startup", false) || fact_bool(t, h, "pod.started");
+}
+
 bool host_runs(struct task *t, const struct whost *h)
 {
     if (!host_facts(t, h))
         return json_bool(h->json, "member", false);
-    return fact_bool(t, h, "pod.ready") && !fact_bool(t, h, "pod.terminating") && *fact_str(t, h, "pod.identity");
+    return probes_passed(t, h) && !fact_bool(t, h, "pod.terminating") && *fact_str(t, h, "pod.identity");
 }
 
 bool host_serves(struct task *t, const struct whost *h)
 {
-    return host_runs(t, h) && (!host_facts(t, h) || strcmp(fact_str(t, h, "member"), "in") == 0);
+    return host_runs(t, h) &&
+           (!host_facts(t, h) || (fact_bool(t, h, "pod.ready") && strcmp(fact_str(t, h, "member"), "in") == 0));
 }
 
 static bool same_field(const struct whost *a, const struct whost *b, const char *field)
@@ -212,12 +224,14 @@ static enum step_rc peer_is_fit(struct task *t, struct whost *peer, char *why, s
     return STEP_NO;
 }
 
-/* Another replica of the shard answers, is not read-only, not behind, and is behind the balancer. A shard of one
- * replica has nobody to ask (the plan warned of that), and a host that does not run takes nothing away. */
+/* Another replica of the shard answers, is not read-only, not behind, and is behind the balancer (or more than one, by
+ * spec.chfleet.replicas.minServing). A shard of one replica has nobody to ask (the plan warned of that), and a host that
+ * does not run takes nothing away. */
 static enum step_rc guard_peer_serves(struct task *t)
 {
     char why[300] = "";
-    bool waits = false, any = false;
+    bool waits = false;
+    int64_t others = 0, fit = 0, needed = knob_int(t, "min_serving", 1);
 
     if (!host_runs(t, t->host))
         return STEP_YES;
@@ -226,10 +240,11 @@ static enum step_rc guard_peer_serves(struct task *t)
 
         if (peer == t->host || !same_shard(peer, t->host) || strcmp(host_str(peer, "action"), "remove") == 0)
             continue;
-        any = true;
+        others++;
         switch (peer_is_fit(t, peer, why, sizeof why)) {
         case STEP_YES:
-            return STEP_YES;
+            fit++;
+            break;
         case STEP_WAIT:
             waits = true;
             break;
@@ -237,10 +252,14 @@ static enum step_rc guard_peer_serves(struct task *t)
             break;
         }
     }
-    if (!any)
+    if (fit >= (others < needed ? others : needed))
         return STEP_YES;
     t->polled = true;
-    return waits ? STEP_WAIT : not_yet(t, "WAIT_PEER", "no other replica of the shard can take over: %s", why);
+    if (waits)
+        return STEP_WAIT;
+    return fit ? not_yet(t, "WAIT_PEER", "%lld other replicas of the shard can take over, minServing asks for %lld: %s",
+                         (long long)fit, (long long)needed, why)
+               : not_yet(t, "WAIT_PEER", "no other replica of the shard can take over: %s", why);
 }
 
 /* Still the pod of the baseline; where the process is what is ended, still that process. When it is not, the probe says

@@ -80,6 +80,7 @@ static enum step_rc peer_loaded(struct task *t, struct whost *h)
     struct answer a;
     enum ask_rc rc = ask_sql_opts(t, h, "reload_config", NULL, &quick, &a);
 
+    h->behind = false;
     if (rc == ASK_GOOD)
         rc = ask_sql_opts(t, h, "macros", NULL, &quick, &a);
     if (rc == ASK_WAIT)
@@ -88,6 +89,7 @@ static enum step_rc peer_loaded(struct task *t, struct whost *h)
         return not_yet(t, "WAIT_PROPAGATION", "%s: %s", h->key, a.err.msg);
     if (loaded_generation(&a) >= wanted_generation(t))
         return STEP_YES;
+    h->behind = true;
     return not_yet(t, "WAIT_PROPAGATION", "%s has not loaded membership %lld yet", h->key,
                    (long long)wanted_generation(t));
 }
@@ -95,7 +97,9 @@ static enum step_rc peer_loaded(struct task *t, struct whost *h)
 static void late_again(struct task *t)
 {
     cJSON_Delete(t->late);
+    cJSON_Delete(t->behind);
     t->late = cJSON_CreateArray();
+    t->behind = cJSON_CreateArray();
 }
 
 static void tell_late(struct task *t)
@@ -135,6 +139,8 @@ static enum step_rc confirm_probe(struct task *t, struct err *err)
             continue;
         all = false;
         json_add_str(t->late, t->hosts[i].key);
+        if (t->hosts[i].behind)
+            json_add_str(t->behind, t->hosts[i].key);
     }
     if (!all && over) {
         tell_late(t);

@@ -215,8 +215,18 @@ static enum step_rc started_baseline(struct task *t, cJSON *out, struct err *err
     return STEP_YES;
 }
 
+/* Waiting for a node or an image is not starting: the time begins anew when the container runs. */
+static void note_container(struct task *t)
+{
+    int64_t mark = *fact_str(t, t->host, "pod.identity") ? 2 : 1;
+
+    if (t->phase == PHASE_CHECK && mark > t->progress_mark)
+        t->progress_mark = mark;
+}
+
 static enum step_rc pod_ready(struct task *t, struct err *err)
 {
+    note_container(t);
     if (!host_runs(t, t->host) || fact_bool(t, t->host, "pod.terminating"))
         return not_ready(t, err);
     return STEP_YES;
@@ -251,14 +261,14 @@ static enum step_rc loaded_probe(struct task *t, struct err *err)
     return STEP_YES;
 }
 
-static enum step_rc write_loaded(struct task *t, const char *version, struct err *err)
+enum step_rc write_loaded(struct task *t, const char *version, const char *restart_hash, struct err *err)
 {
     auto_json cJSON *value = cJSON_CreateObject();
     auto_free char *text = NULL;
     cJSON *more = cJSON_CreateObject();
     struct answer a;
 
-    json_set_str(value, "restart_hash", fact_str(t, t->host, "configmap.restart_hash"));
+    json_set_str(value, "restart_hash", restart_hash);
     json_set_str(value, "identity", fact_str(t, t->host, "pod.identity"));
     json_set_str(value, "version", version);
     text = json_print(value);
@@ -295,14 +305,14 @@ static enum step_rc loaded_act(struct task *t, struct err *err)
         return rc;
     if (*want && macro_of(&a, CONFIG_MACRO, &have) && strcmp(str_text(&have), want) != 0)
         return step_failed(err, ERR_AGAIN, "the server started with older files than wanted");
-    return write_loaded(t, str_text(&version), err);
+    return write_loaded(t, str_text(&version), fact_str(t, t->host, "configmap.restart_hash"), err);
 }
 
 static enum step_rc keeper_loaded_act(struct task *t, struct err *err)
 {
     if (!host_runs(t, t->host) || !fact_bool(t, t->host, "pod.image_matches"))
         return not_yet(t, "WAIT_LOADING", "the member does not run the wanted image");
-    return write_loaded(t, "", err);
+    return write_loaded(t, "", fact_str(t, t->host, "configmap.restart_hash"), err);
 }
 
 const struct step_fns step_process_fns[] = {

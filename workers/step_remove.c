@@ -304,6 +304,15 @@ static enum step_rc lost_volumes_act(struct task *t, struct err *err)
     return delete_claims(t, lost, err);
 }
 
+/* Of a new host that did not start: an owner's word is needed, whatever the policies say. */
+static enum step_rc failed_volumes_probe(struct task *t, struct err *err)
+{
+    (void)err;
+    if (!knob_bool(t, "failed_pvc_goes", false) || !consent_covers(t, t->host))
+        return STEP_SKIP;
+    return claims_gone(t, not_kept);
+}
+
 const struct step_fns step_remove_fns[] = {
     {.name = "flush", .probe = flush_probe, .act = flush_act, .baseline = flush_baseline},
     {.name = "halt", .probe = halt_probe, .act = halt_act},
@@ -311,6 +320,7 @@ const struct step_fns step_remove_fns[] = {
     {.name = "forget", .probe = forget_probe, .act = forget_act},
     {.name = "delete-statefulset", .probe = delete_sts_probe, .act = delete_sts_act},
     {.name = "volumes", .probe = volumes_probe, .act = volumes_act},
+    {.name = "failed-volumes", .probe = failed_volumes_probe, .act = volumes_act},
     {.name = "lost-volumes", .probe = lost_volumes_probe, .act = lost_volumes_act},
     {.name = "delete-objects", .probe = delete_objects_probe, .act = delete_objects_act},
     {.name = NULL},

@@ -36,6 +36,7 @@ struct whost {
     const cJSON *json; /* borrowed from the task */
     bool peer;         /* not one of the task's hosts */
     bool over;         /* its table is done */
+    bool behind;       /* membership: it answers, and has an older list */
     char *version_of;  /* identity of the process that said so */
     struct sql_version version;
     int64_t started_s; /* Unix time at which that process started, as it says */
@@ -112,7 +113,9 @@ struct task {
     bool stop, stop_now;
     char stop_why[200];
     char undo_outcome[16]; /* what MSG_DONE says after the undo */
-    cJSON *late;           /* membership: peers that did not answer */
+    char aftermath[560];   /* in the tables rollback and take-back: why */
+    uint64_t hooks_told;   /* of this attempt: whose failure was said, a bit for each */
+    cJSON *late, *behind;  /* membership: peers that did not say in time that they have the list; those that have an older one */
     bool alone_told;
 };
 
@@ -202,15 +205,23 @@ void task_free(struct task *t); /* cancels all it asked; NULL is allowed */
 void task_poke(struct task *t); /* something changed: drive on the next round */
 void task_stop(struct task *t, const char *why, bool now);
 
+/* fence.c: STEP_YES when nothing of an earlier worker is under way any more. */
+enum step_rc fence_hosts(struct task *t);
+/* step_after.c: tables that follow a failure, and which one follows the failure of the step at hand (NULL: none). */
+bool is_aftermath(const struct step_table *table);
+const char *aftermath_table(struct task *t);
+
 /* ---- guards and parts of steps that several files need ---- */
 enum step_rc guards_check(struct task *t, unsigned guards, struct err *err);
 enum step_rc guard_data_elsewhere(struct task *t, struct err *err);
 enum step_rc guard_quorum(struct task *t, struct err *err);
+/* Writes down that the process at hand has loaded the files with this digest (annotation chfleet.io/loaded). */
+enum step_rc write_loaded(struct task *t, const char *version, const char *restart_hash, struct err *err);
 bool consent_covers(const struct task *t, const struct whost *h);
 enum step_rc drop_replica_entries(struct task *t, const struct whost *gone, const char *path, const char *replica,
                                   struct err *err);
 
 extern const struct step_fns step_objects_fns[], step_member_fns[], step_process_fns[], step_schema_fns[],
-    step_catchup_fns[], step_remove_fns[], step_keeper_fns[], step_membership_fns[];
+    step_catchup_fns[], step_remove_fns[], step_keeper_fns[], step_membership_fns[], step_after_fns[], step_hooks_fns[];
 
 #endif

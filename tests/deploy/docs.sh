@@ -197,11 +197,11 @@ leaves() { # PAGE HEADING…: leaf fields of these tables
 knobs_complete() {
     local field bad=0
     for field in $({
-        leaves docs/reference/chi.md Reconcile ReconcileRuntime ReconcileHost.wait ReconcileHost.wait.replicas ReconcileHost.wait.probes ReconcileHost.drop.replicas Reconcile.cleanup Chfleet Chfleet.budgets
-        echo unknownObjects reconcileFailedObjects onFailure timeout pollInterval reconcileCHIsThreadsNumber
+        leaves docs/reference/chi.md Reconcile ReconcileRuntime ReconcileHost.wait ReconcileHost.wait.replicas ReconcileHost.wait.probes ReconcileHost.drop.replicas Reconcile.cleanup Chfleet Chfleet.budgets Chfleet.replicas ReconcileStatefulSet.create ReconcileStatefulSet.update ReconcileStatefulSet.recreate CleanupKinds
+        echo unknownObjects reconcileFailedObjects reconcileCHIsThreadsNumber
     } | sort -u); do
         case "$field" in
-        host | runtime | replicas | probes | cleanup | budgets) continue ;;
+        host | runtime | replicas | probes | cleanup | budgets | statefulSet) continue ;;
         esac
         grep -qE "\`[A-Za-z., ]*\b$field\b|, \`?$field" docs/knobs.md || {
             echo "docs/knobs.md says nothing of $field"
@@ -215,12 +215,13 @@ check "docs/knobs.md has every knob of the resources" knobs_complete
 # effect" there must be none; else there must be one.
 uses=(
     'reconcileShardsThreadsNumber|shards_threads' 'reconcileShardsMaxConcurrencyPercent|shards_percent'
-    'reconcileCHIsThreadsNumber|reconcileCHIs' 'wait.exclude|wait_exclude' 'wait.queries|wait_queries' 'wait.include|wait_include'
+    'reconcileCHIsThreadsNumber|knobs_installations' 'wait.exclude|wait_exclude' 'wait.queries|wait_queries' 'wait.include|wait_include'
     'replicas.all|replicas_all' 'replicas.new|replicas_new' 'replicas.delay|replicas_delay_s' 'probes.startup|probe_startup'
     'probes.readiness|probe_readiness' 'onDelete|drop_on_delete' 'onLostVolume|drop_on_lost_volume' 'replicas.active|drop_active'
-    'configMapPropagationTimeout|propagation_timeout_s' 'unknownObjects|cleanup_delete_pvc' 'reconcileFailedObjects|reconcileFailed'
-    'create.onFailure|create\.onFailure' 'update.onFailure|update\.onFailure' 'update.timeout|statefulSet\.update\.timeout'
-    'update.pollInterval|pollInterval' 'reconcile.policy|reconcile\.policy' 'pdbMaxUnavailable|pdb_max_unavailable'
+    'configMapPropagationTimeout|propagation_s' 'unknownObjects|knobs\.unknown' 'reconcileFailedObjects|failed\.service'
+    'create.onFailure|create_failed' 'update.onFailure|update_failed' 'update.timeout|ready_s'
+    'update.pollInterval|poll_s' 'reconcile.policy|wait_queries' 'onDataLoss|recreate_on_data_loss' 'onUpdateFailure|recreate_on_update'
+    'minServing|min_serving' 'chfleet.hooks|"hooks"' 'pdbMaxUnavailable|pdb_max_unavailable'
     'chfleet.windows|"windows"' 'chfleet.waves|"waves"' 'budgets.maxUnavailableHosts|budgets\.maxUnavailableHosts'
     'budgets.failures|budgets\.failures' 'pdbPerShard|budgets\.pdbPerShard' 'chfleet.approval|"approval"' 'chfleet.consent|"consent"'
 )

@@ -66,6 +66,17 @@ static bool is_ours(const cJSON *o)
     return strstr(json_str(o, "apiVersion", ""), "altinity.com/") != NULL;
 }
 
+/* A configuration file of the operator, in a ConfigMap. */
+static void check_config(const struct example *e, const char *text, struct schema_problems *p)
+{
+    auto_yaml struct schema_yaml *y = NULL;
+    struct err err = ERR_INIT;
+
+    if (schema_yaml_parse(e->path, text, strlen(text), &y, &err) < 0 || y->n != 1)
+        fail_msg("examples/%s: %s", e->path, err.msg);
+    schema_check_config(y->roots[0], NULL, p);
+}
+
 /* By the rules of an API server: what only chfleet's own reader takes has no place in an example. */
 static void checks(struct example *e)
 {
@@ -77,6 +88,9 @@ static void checks(struct example *e)
         if (is_ours(e->yaml->roots[i])) {
             ours++;
             schema_check(e->yaml->roots[i], 0, e->yaml, &p);
+        } else if (json_get(json_get(e->yaml->roots[i], "data"), "config.yaml")) {
+            ours++;
+            check_config(e, json_get(json_get(e->yaml->roots[i], "data"), "config.yaml")->valuestring, &p);
         }
     if (ours == 0)
         fail_msg("examples/%s: has no resource of ours", e->path);

@@ -117,6 +117,41 @@ static void a_patch_of_an_object_that_was_made_anew_is_a_conflict(void **state)
     done(s, k, &h);
 }
 
+static bool ask(void *ctx)
+{
+    return *(bool *)ctx;
+}
+
+static void a_write_goes_out_only_while_it_may(void **state)
+{
+    struct plan p = {.failures = 1, .status = 503};
+    struct heard read = {0}, write = {0}, late = {0};
+    struct script *s;
+    struct kube *k = client(&s, &p);
+    auto_json cJSON *patch = cJSON_CreateObject();
+    bool may = true;
+
+    (void)state;
+    kube_guard_writes(k, ask, &may);
+    kube_patch(k, KUBE_POD, "ns", "x", "1", patch, heard_done, &write);
+    script_run(s, 0);
+    assert_int_equal(s->requests, 1); /* sent, and to be repeated */
+    may = false;
+    script_run(s, 60000);
+    assert_int_equal(s->requests, 1);
+    assert_int_equal(write.err.kind, ERR_AGAIN);
+    kube_get(k, KUBE_POD, "ns", "x", heard_done, &read);
+    kube_delete(k, KUBE_POD, "ns", "x", "uid", NULL, -1, heard_done, &late);
+    script_run(s, 0);
+    assert_int_equal(read.status, 200);
+    assert_int_equal(late.err.kind, ERR_AGAIN);
+    assert_non_null(strstr(late.err.msg, "does not lead"));
+    assert_int_equal(s->requests, 2);
+    heard_free(&read);
+    heard_free(&late);
+    done(s, k, &write);
+}
+
 static void passing_failures_are_retried_with_back_off(void **state)
 {
     static const int statuses[] = {0, 429, 500, 503, 504};
@@ -363,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_read_gets_the_object),
         cmocka_unit_test(statuses_become_kinds_with_the_servers_words),
         cmocka_unit_test(a_patch_of_an_object_that_was_made_anew_is_a_conflict),
+        cmocka_unit_test(a_write_goes_out_only_while_it_may),
         cmocka_unit_test(passing_failures_are_retried_with_back_off),
         cmocka_unit_test(a_post_without_a_known_answer_is_not_repeated),
         cmocka_unit_test(the_server_says_when_to_come_back),

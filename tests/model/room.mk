@@ -26,3 +26,7 @@ NO_VALGRIND += test-model-width
 check_PROGRAMS += test-model-values
 test_model_values_SOURCES = tests/model/test_values.c
 test_model_values_LDADD = $(LIBS_MODEL) $(CMOCKA_LIBS)
+
+check_PROGRAMS += test-model-spaces
+test_model_spaces_SOURCES = tests/model/test_spaces.c
+test_model_spaces_LDADD = libmodel.a $(LIBS_BASE) $(CMOCKA_LIBS)

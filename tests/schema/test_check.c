@@ -118,6 +118,22 @@ static void values_outside_the_allowed_are_refused_with_the_choice(void **state)
     says(CHI "  chfleet: {waves: [{shards: 1, percent: 5}]}\n", "not both");
     says(CHI "  configuration: {zookeeper: {nodes: [{host: a}], keeper: {name: k}}}\n",
          "spec.configuration.zookeeper: nodes and keeper exclude each other");
+    says(CHI "  configuration:\n    clusters:\n    - name: 1st\n", "and a letter first");
+    says(CHI "  configuration:\n    clusters:\n    - layout: {shardsCount: -1}\n", "at least 0");
+    says(CHI "  namespaceDomainPattern: cluster.local\n", "spec.namespaceDomainPattern: ");
+    says(CHI "  namespaceDomainPattern: \"%s.svc.%s\"\n", "spec.namespaceDomainPattern: ");
+}
+
+static void a_keeper_has_one_cluster_with_one_shard(void **state)
+{
+    static const char head[] = "apiVersion: clickhouse-keeper.altinity.com/v1\nkind: ClickHouseKeeperInstallation\n"
+                               "metadata: {name: x}\nspec: {configuration: {clusters: [";
+    auto_free char *two = mem_printf("%s{name: a}, {name: b}]}}\n", head);
+    auto_free char *count = mem_printf("%s{name: a, layout: {replicas: [{shardsCount: 2}]}}]}}\n", head);
+
+    (void)state;
+    says(two, "spec.configuration: a Keeper has one cluster");
+    says(count, "layout.replicas[0].shardsCount: 2 is too large: at most 1");
 }
 
 static void missing_fields_are_named_at_their_object(void **state)
@@ -293,7 +309,7 @@ static void old_and_idle_fields_get_notes(void **state)
     says(CHI "  reconciling: {}\n", "note: spec.reconciling: works, but is an old form. Old name of reconcile.");
     says(CHI "  templates: {podTemplates: [{name: a, distribution: OnePerHost}]}\n",
          "has no effect. Replaced by podDistribution.");
-    says(CHK "  stop: \"yes\"\n", "note: spec.stop: has no effect");
+    says(CHK "  reconciling: {policy: wait}\n", "note: spec.reconciling.policy: has no effect");
     clean(CHI "  templates: {podTemplates: [{name: a, distribution: \"\"}]}\n", 0);
 }
 
@@ -423,6 +439,7 @@ int main(void)
         cmocka_unit_test(an_unknown_field_is_named_with_place_and_a_guess),
         cmocka_unit_test(wrong_types_say_what_belongs_there),
         cmocka_unit_test(values_outside_the_allowed_are_refused_with_the_choice),
+        cmocka_unit_test(a_keeper_has_one_cluster_with_one_shard),
         cmocka_unit_test(missing_fields_are_named_at_their_object),
         cmocka_unit_test(names_given_twice_are_refused),
         cmocka_unit_test(all_problems_are_collected_in_order),

@@ -89,7 +89,7 @@ static void the_page_leads_from_one_section_to_another(void **state)
     (void)state;
     schema_reference_page(SCHEMA_CHI, &page);
     must_hold(str_text(&page), "\n## spec.configuration.clusters[].layout\n");
-    must_hold(str_text(&page), "| `replicasCount` | whole number | 1; 0 counts as 1 | ");
+    must_hold(str_text(&page), "| `replicasCount` | whole number from 0 | 1; 0 counts as 1 | ");
     must_hold(str_text(&page), "\n## TemplateNames\n");
     must_hold(str_text(&page), "[TemplateNames](#templatenames)");
     must_hold(str_text(&page), "[list of mappings](#specconfigurationclusters)");
@@ -137,13 +137,13 @@ static void explain_says_type_values_default_meaning_and_children(void **state)
     explained("chi.spec.configuration.clusters.layout", false, "FIELD    spec.configuration.clusters[].layout\n");
     explained("chi.spec.configuration.clusters.layout", false, "DEFAULT  one shard with one replica\n");
     explained("chi.spec.configuration.clusters.layout", false,
-              "  shardsCount  <whole number>\n      Number of shards.");
+              "  shardsCount  <whole number from 0>\n      Number of shards.");
     explained("chi.spec.restart", false, "VALUES   RollingUpdate\n");
     explained("ClickHouseInstallation", false, "KIND     ClickHouseInstallation (clickhouse.altinity.com/v1)\n");
     explained("chi.spec.chfleet.approval", false, "NOTE     chfleet's own\n");
     explained("chk.spec.configuration.clusters[].name", false, "name (1 to 15 letters, digits, -)");
-    explained("chk.spec.stop", false, "NOTE     without effect\n");
-    explained("config.reconcile", true, "  statefulSet  <mapping>\n    create  <mapping>\n      onFailure  <text>\n");
+    explained("chk.spec.reconciling.policy", false, "NOTE     without effect\n");
+    explained("config.reconcile", true, "  statefulSet  <ReconcileStatefulSet>\n    create  <mapping>\n      onFailure  <text>\n");
     explained("chi.spec.configuration.settings", false, "logger/level");
     explained("chi.spec.configuration.zookeeper.keeper.name", false, "DEFAULT  none: it is required\n");
 }

@@ -3,6 +3,3 @@ check_PROGRAMS += test-supervisor-window
 test_supervisor_window_SOURCES = tests/supervisor/test_window.c
 test_supervisor_window_LDADD = libsupervisor.a $(LIBS_BASE) $(CMOCKA_LIBS)
 
-check_PROGRAMS += test-supervisor-spaces
-test_supervisor_spaces_SOURCES = tests/supervisor/test_spaces.c
-test_supervisor_spaces_LDADD = libsupervisor.a $(LIBS_BASE) $(CMOCKA_LIBS)

@@ -11,6 +11,10 @@ check_PROGRAMS += test-workers-crash
 test_workers_crash_SOURCES = tests/workers/test_crash.c
 test_workers_crash_LDADD = libtestscript.a $(LIBS_WORKERS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += test-workers-knobs
+test_workers_knobs_SOURCES = tests/workers/test_knobs.c
+test_workers_knobs_LDADD = libtestscript.a $(LIBS_WORKERS) $(CMOCKA_LIBS)
+
 EXTRA_PROGRAMS += test-workers-real
 SLOW_TESTS += test-workers-real
 test_workers_real_SOURCES = tests/workers/test_real.c

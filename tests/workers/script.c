@@ -150,7 +150,7 @@ static void came_up(struct script *s, struct script_host *h)
 {
     if (!h->pod || h->terminating || h->broken_image)
         return;
-    h->ready = true;
+    h->ready = !h->unready;
     h->started_s = s->now_ms / 1000;
     script_facts(s, h);
 }
@@ -218,6 +218,8 @@ static cJSON *facts_json(const struct script_host *h)
     json_set_bool(sts, "observed", h->observed);
     json_set_bool(sts, "updated", h->updated);
     json_set_str(sts, "depth", h->depth);
+    json_set_bool(sts, "previous", h->previous);
+    json_set_bool(sts, "restored", h->restored);
     json_set_bool(pod, "exists", h->pod);
     json_set_str(pod, "uid", h->pod ? uid : "");
     json_set_bool(pod, "ready", h->ready);
@@ -227,10 +229,12 @@ static cJSON *facts_json(const struct script_host *h)
     json_set_str(pod, "waiting", h->broken_image && !h->process ? "ImagePullBackOff" : "");
     json_set_str(pod, "waiting_message", h->broken_image && !h->process ? "no such image" : "");
     json_set_int(pod, "restarts", h->restarts);
+    json_set_bool(pod, "started", h->process && !h->not_started);
     json_set_str(pod, "label", h->label ? "yes" : "no");
     o = json_set_obj(f, "configmap");
     json_set_bool(o, "current", h->configmap);
     json_set_str(o, "restart_hash", "hash-new");
+    json_set_str(o, "live_hash", "hash-live");
     json_set_bool(json_set_obj(f, "service"), "exists", h->service);
     json_set_bool(f, "in_endpoints", h->endpoint);
     json_set_str(f, "member", h->member);
@@ -361,6 +365,12 @@ static cJSON *task_json(struct script *s)
     json_set_bool(j, "deleting", s->deleting);
     if (s->consent)
         json_set(j, "consent", json_parse(s->consent, strlen(s->consent), NULL));
+    if (s->hooks)
+        json_set(j, "hooks", json_parse(s->hooks, strlen(s->hooks), NULL));
+    if (s->changes) {
+        json_set(j, "changes", json_parse(s->changes, strlen(s->changes), NULL));
+        json_add_str(json_set_arr(j, "clusters"), "c");
+    }
     m = json_set_obj(j, "membership");
     json_set_int(m, "generation", s->generation);
     m = json_set_arr(m, "listed");
@@ -451,6 +461,13 @@ static void apply(struct script *s, uint32_t seq, const cJSON *body)
         if (strcmp(h->depth, "template") == 0 || strcmp(h->depth, "immutable") == 0)
             h->updated = false;
         h->depth = "same";
+        if (json_bool(body, "restore", false)) {
+            h->restored = true;
+            h->updated = h->broken_image = false;
+            h->depth = "template";
+        }
+        if (json_bool(body, "gave_up", false))
+            note(s, "gave-up", h);
         if (h->replicas == 0)
             pod_goes(s, h);
         else if (fresh)
@@ -487,7 +504,7 @@ static void delete_object(struct script *s, uint32_t seq, const cJSON *body)
     }
     if (strcmp(what, "pvc") == 0) {
         if (!json_bool(body, "consent", false) || h->retain ||
-            !begun(s, h->key, h->lost_claim ? "lost-volumes" : "volumes"))
+            !(begun(s, h->key, h->lost_claim ? "lost-volumes" : "volumes") || begun(s, h->key, "failed-volumes")))
             violation(s, "a volume was deleted that must stay", h);
         h->claim = h->lost_claim = false;
     }
@@ -507,7 +524,7 @@ static void member(struct script *s, uint32_t seq, const cJSON *body)
     note(s, in ? "member-in" : "member-out", h);
     watch_begun(s, in ? "member in" : "member out", h);
     if (in &&
-        (!h->ready || h->readonly || (h->log_pointer <= s->log_max && h->has_table && strcmp(h->action, "join") != 0)))
+        ((!h->ready && !h->unready) || h->readonly || (h->log_pointer <= s->log_max && h->has_table && strcmp(h->action, "join") != 0)))
         for (int i = 0; i < s->n_hosts; i++)
             if (&s->hosts[i] != h && s->hosts[i].shard == h->shard && serves(&s->hosts[i]))
                 violation(s, "joined before it had caught up", h);
@@ -685,6 +702,12 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
         script_facts(s, h);
         return 200;
     }
+    if (strstr(sql, "hook")) {
+        note(s, sql, h);
+        watch_begun(s, "a hook ran", NULL);
+        str_addf(out, "%lld\n", (long long)h->hook_value);
+        return strstr(sql, "FAIL") ? 500 : 200;
+    }
     if (strstr(url, "session_timeout"))
         h->session = strstr(url, "session_check") ? h->session : h->process;
     if (strstr(sql, "SELECT version(), toUnix")) {
@@ -797,7 +820,7 @@ static struct world_http *op_http(struct world *w, const struct http_request *re
     struct reply *r = mem_zero(sizeof *r);
     struct script_host *h = &s->hosts[atoi(strstr(req->url, ":10") + 1) - 1000];
     auto_free char *sql = mem_strn(req->body, req->body_len);
-    bool dead = s->dying, dies = counted(s), up = h->pod && h->ready && !h->terminating && !dead;
+    bool dead = s->dying, dies = counted(s), up = h->pod && (h->ready || (h->unready && h->process)) && !h->terminating && !dead;
 
     (void)on_data;
     s->sql_sent++;

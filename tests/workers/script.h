@@ -40,6 +40,11 @@ struct script_host {
     const char *keeper_role;
     unsigned session_ms; /* its Keeper session outlives its process so long */
     bool unlisted;       /* the list to be published does not have it */
+    bool unready;        /* its server answers, and its pod never gets Ready */
+    bool not_started;    /* its startup probe has not succeeded */
+    bool previous;       /* what its StatefulSet was before the change is known */
+    bool restored;
+    int64_t hook_value;  /* what it answers to "SELECT hook" */
 };
 
 struct script {
@@ -60,6 +65,7 @@ struct script {
     const char *table, *kind;
     const char *consent; /* JSON text of spec.chfleet.consent */
     const char *schema_policy;
+    const char *hooks, *changes; /* JSON texts of the task */
     bool deleting, journal_full;
     int permit; /* 0 grant, 1 keep waiting, 2 refuse */
     void (*on_permit)(struct script *s, struct script_host *h, const char *step);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "supervisor/spaces.h"
+#include "model/spaces.h"
 
 #include <regex.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * expression (POSIX extended, with \d) that is found anywhere in the name; exclude wins. Entries of the command line and of
  * WATCH_NAMESPACES that are plain names mean exactly these, so that rights in these are enough.
  */
-#ifndef SUPERVISOR_SPACES_H
-#define SUPERVISOR_SPACES_H
+#ifndef MODEL_SPACES_H
+#define MODEL_SPACES_H
 
 #include <stdbool.h>
 

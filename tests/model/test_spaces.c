@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "supervisor/spaces.h"
+#include "model/spaces.h"
 
 static struct spaces *made(const char *config, const char *const *names, const char *const *exclude)
 {

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+check_PROGRAMS += test-exporter-text test-exporter-scrape test-exporter-targets
+test_exporter_text_SOURCES = tests/exporter/test_text.c
+test_exporter_text_LDADD = libexporter.a $(LIBS_BASE) $(CMOCKA_LIBS)
+test_exporter_scrape_SOURCES = tests/exporter/test_scrape.c tests/exporter/fakeworld.c tests/exporter/fakeworld.h
+test_exporter_scrape_LDADD = $(LIBS_EXPORTER) $(CMOCKA_LIBS)
+test_exporter_targets_SOURCES = tests/exporter/test_targets.c
+test_exporter_targets_LDADD = $(LIBS_EXPORTER) $(CMOCKA_LIBS)
