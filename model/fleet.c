@@ -68,14 +68,12 @@ static void switches(struct build *b)
     bool keeper = f->kind == FLEET_KEEPER;
 
     f->task_id = *task ? mem_str(task) : NULL;
-    f->stop = !keeper && config_bool(b->spec, "stop", false); /* what depends on a Keeper would stop with it */
+    f->stop = config_bool(b->spec, "stop", false);
     f->suspend = config_bool(b->spec, "suspend", false);
     f->troubleshoot = !keeper && config_bool(b->spec, "troubleshoot", false);
     f->rolling_restart = !keeper && strcmp(json_str(b->spec, "restart", ""), "RollingUpdate") == 0;
     f->use_fqdn = config_bool(b->spec, "defaults.replicasUseFQDN", false);
     f->ddl_profile = *profile ? mem_str(profile) : NULL;
-    if (keeper && config_bool(b->spec, "stop", false))
-        fleet_warn(f, "spec.stop: has no effect on a Keeper; delete the resource to stop it, its volumes stay");
     f->labels = json_at(f->resource, "metadata.labels");
     f->annotations = json_at(f->resource, "metadata.annotations");
     hold(f);

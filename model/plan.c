@@ -169,15 +169,18 @@ static bool has_restart_due(const struct planner *m, const struct host_facts *li
     return m->p->restart_token && !str_eq(live->restarted_for, m->p->restart_token);
 }
 
-/* The owner says that a claim of a host that does not run may go: it is rebuilt from its peers. */
-static bool gives_up_volume(const struct planner *m, const struct host_facts *live)
+static bool consents_a_volume(const struct planner *m, const struct host_facts *live)
 {
-    if (*live->identity || live->ready)
-        return false;
     for (size_t i = 0; i < live->n_pvcs; i++)
         if (!live->pvc_retain[i] && consents(m, "volumes", live->cluster, live->pvcs[i]))
             return true;
     return false;
+}
+
+/* The owner says that a claim of a host that does not run may go: it is rebuilt from its peers. */
+static bool gives_up_volume(const struct planner *m, const struct host_facts *live)
+{
+    return !*live->identity && !live->ready && consents_a_volume(m, live);
 }
 
 static void check_volumes(struct planner *m, const struct host_facts *live)
@@ -219,7 +222,7 @@ static bool plan_state(struct planner *m, const struct host_facts *live, struct 
             decide(h, ACT_STOP, mem_str("spec.stop: yes"));
         return true;
     }
-    if (live->volume_lost && !m->f->knobs.recreate_on_data_loss && !gives_up_volume(m, live)) {
+    if (live->volume_lost && !m->f->knobs.recreate_on_data_loss && !consents_a_volume(m, live)) {
         refuse_rebuild(m, live);
         return true;
     }

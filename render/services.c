@@ -203,7 +203,7 @@ static int installation_services(const struct fleet *f, cJSON *array, struct err
 
 int shared_services(const struct fleet *f, cJSON *array, struct err *err)
 {
-    if (!f->stop && installation_services(f, array, err) < 0)
+    if ((!f->stop || f->kind == FLEET_KEEPER) && installation_services(f, array, err) < 0)
         return -1;
     for (size_t i = 0; i < f->n_clusters && f->kind == FLEET_CLICKHOUSE; i++) {
         const struct cluster *c = &f->clusters[i];
