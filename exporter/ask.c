@@ -72,8 +72,8 @@ static void raw_value(struct ask *a, const char *kind, const char *name, const c
     auto_str struct str full = STR_INIT;
 
     str_addf(&full, PREFIX "%s_", kind);
-    text_metric_name(&full, name);
-    samples_add(&a->samples, pool_family(a->pool, str_text(&full), help, counter), 0, text_read_number(number));
+    prom_metric_name(&full, name);
+    samples_add(&a->samples, pool_family(a->pool, str_text(&full), help, counter), 0, prom_read_number(number));
 }
 
 static void on_value(struct ask *a, const char *const *field)
@@ -113,13 +113,13 @@ static void on_table(struct ask *a, const char *const *f)
 {
     const char *labels[] = {"database", f[0], "table", f[1], "active", f[2], NULL};
 
-    gauge(a, PREFIX "table_partitions", "Partitions of the table", labels, text_read_number(f[3]));
-    gauge(a, PREFIX "table_parts", "Parts of the table", labels, text_read_number(f[4]));
-    gauge(a, PREFIX "table_parts_bytes", "Bytes of the table's parts", labels, text_read_number(f[5]));
-    gauge(a, PREFIX "table_parts_bytes_uncompressed", "Bytes of the table's data before compression", labels, text_read_number(f[6]));
-    gauge(a, PREFIX "table_parts_rows", "Rows of the table's parts", labels, text_read_number(f[7]));
-    a->disk_bytes += text_read_number(f[8]);
-    a->key_bytes += text_read_number(f[9]);
+    gauge(a, PREFIX "table_partitions", "Partitions of the table", labels, prom_read_number(f[3]));
+    gauge(a, PREFIX "table_parts", "Parts of the table", labels, prom_read_number(f[4]));
+    gauge(a, PREFIX "table_parts_bytes", "Bytes of the table's parts", labels, prom_read_number(f[5]));
+    gauge(a, PREFIX "table_parts_bytes_uncompressed", "Bytes of the table's data before compression", labels, prom_read_number(f[6]));
+    gauge(a, PREFIX "table_parts_rows", "Rows of the table's parts", labels, prom_read_number(f[7]));
+    a->disk_bytes += prom_read_number(f[8]);
+    a->key_bytes += prom_read_number(f[9]);
 }
 
 static void on_replica(struct ask *a, const char *const *f)
@@ -127,31 +127,31 @@ static void on_replica(struct ask *a, const char *const *f)
     const char *labels[] = {"database", f[0], "table", f[1], NULL};
 
     gauge(a, PREFIX "system_replicas_is_session_expired", "1 when the table's session with Keeper is over", labels,
-          text_read_number(f[2]));
+          prom_read_number(f[2]));
 }
 
 static void on_mutation(struct ask *a, const char *const *f)
 {
     const char *labels[] = {"database", f[0], "table", f[1], NULL};
 
-    gauge(a, PREFIX "table_mutations", "Unfinished mutations of the table", labels, text_read_number(f[2]));
+    gauge(a, PREFIX "table_mutations", "Unfinished mutations of the table", labels, prom_read_number(f[2]));
     gauge(a, PREFIX "table_mutations_parts_to_do", "Parts that unfinished mutations have before them", labels,
-          text_read_number(f[3]));
+          prom_read_number(f[3]));
 }
 
 static void on_disk(struct ask *a, const char *const *f)
 {
     const char *labels[] = {"disk", f[0], NULL};
 
-    gauge(a, PREFIX "metric_DiskFreeBytes", "Free bytes of the local disk", labels, text_read_number(f[1]));
-    gauge(a, PREFIX "metric_DiskTotalBytes", "Size of the local disk", labels, text_read_number(f[2]));
+    gauge(a, PREFIX "metric_DiskFreeBytes", "Free bytes of the local disk", labels, prom_read_number(f[1]));
+    gauge(a, PREFIX "metric_DiskTotalBytes", "Size of the local disk", labels, prom_read_number(f[2]));
 }
 
 static void on_detached(struct ask *a, const char *const *f)
 {
     const char *labels[] = {"database", f[0], "table", f[1], "disk", f[2], "reason", f[3], NULL};
 
-    gauge(a, PREFIX "metric_DetachedParts", "Detached parts of the table", labels, text_read_number(f[4]));
+    gauge(a, PREFIX "metric_DetachedParts", "Detached parts of the table", labels, prom_read_number(f[4]));
 }
 
 /* ---- end ---- */

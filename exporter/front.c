@@ -91,11 +91,11 @@ static bool next_text(struct reader *r, struct str *out)
 {
     if (!r->before) {
         r->before = true;
-        own_before(out, &r->f->own);
+        own_print(out, &r->f->own);
     }
     if (r->page && page_more(r->page, out, CHUNK))
         return true;
-    own_after(out);
+    prom_process(out);
     return false;
 }
 

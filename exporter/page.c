@@ -36,11 +36,11 @@ static void put_sample(const struct page *p, struct str *out, const struct famil
     str_add(out, f->name);
     str_addc(out, '{');
     if (one->labels)
-        labels_print(out, &h->labels, pool_labels_at(p->s->pool, one->labels));
+        prom_labels_print(out, &h->labels, pool_labels_at(p->s->pool, one->labels));
     else
         str_add(out, h->text);
     str_add(out, "} ");
-    text_number(out, one->value);
+    prom_number(out, one->value);
     str_addc(out, '\n');
 }
 

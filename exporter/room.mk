@@ -10,8 +10,7 @@ libexporter_a_SOURCES = \
 	exporter/samples.c exporter/samples.h \
 	exporter/scrape.c exporter/scrape.h \
 	exporter/target.c exporter/target.h \
-	exporter/targets.c exporter/targets.h \
-	exporter/text.c exporter/text.h
+	exporter/targets.c exporter/targets.h
 
 LIBS_EXPORTER = libexporter.a libmodel.a libkube.a libsql.a libschema.a $(LIBS_BASE) $(YAML_LIBS) $(ZLIB_LIBS)
 

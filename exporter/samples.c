@@ -16,7 +16,7 @@ struct table {
 };
 
 struct labelset {
-    struct labels labels;
+    struct prom_labels labels;
     uint64_t hash;
 };
 
@@ -76,7 +76,7 @@ void pool_free(struct pool *p)
     for (size_t i = 0; i < p->n_families; i++)
         free(p->families[i].name);
     for (size_t i = 0; i < p->n_sets; i++)
-        labels_free(&p->sets[i].labels);
+        prom_labels_free(&p->sets[i].labels);
     free(p->families);
     free(p->family_hash);
     free(p->sets);
@@ -107,7 +107,7 @@ uint32_t pool_family(struct pool *p, const char *name, const char *help, bool co
     return (uint32_t)p->n_families++;
 }
 
-static bool same_labels(const struct labels *a, const struct labels *b)
+static bool same_labels(const struct prom_labels *a, const struct prom_labels *b)
 {
     if (a->n != b->n)
         return false;
@@ -119,21 +119,21 @@ static bool same_labels(const struct labels *a, const struct labels *b)
 
 uint32_t pool_labels(struct pool *p, const char *const *pairs)
 {
-    static const struct labels nothing = {NULL, 0};
-    struct labels l = {NULL, 0};
+    static const struct prom_labels nothing = {NULL, 0};
+    struct prom_labels l = {NULL, 0};
     auto_str struct str text = STR_INIT;
     const struct table *t = &p->by_set;
     uint64_t hash;
 
     for (; *pairs; pairs += 2)
-        labels_put(&l, pairs[0], pairs[1]);
-    labels_print(&text, &l, &nothing);
+        prom_labels_put(&l, pairs[0], pairs[1]);
+    prom_labels_print(&text, &l, &nothing);
     hash = hash_fnv64(str_text(&text), text.len);
     for (size_t at = t->size ? hash & (t->size - 1) : 0; t->size && t->slots[at]; at = (at + 1) & (t->size - 1)) {
         uint32_t i = t->slots[at] - 1;
 
         if (p->sets[i].hash == hash && same_labels(&p->sets[i].labels, &l)) {
-            labels_free(&l);
+            prom_labels_free(&l);
             return i;
         }
     }
@@ -156,7 +156,7 @@ const struct family *pool_family_at(const struct pool *p, uint32_t family)
     return &p->families[family];
 }
 
-const struct labels *pool_labels_at(const struct pool *p, uint32_t labels)
+const struct prom_labels *pool_labels_at(const struct pool *p, uint32_t labels)
 {
     return &p->sets[labels].labels;
 }
@@ -195,7 +195,7 @@ void samples_add(struct samples *s, uint32_t family, uint32_t labels, double val
     s->v[s->n++] = (struct sample){family, labels, value};
 }
 
-static int by_labels(const struct labels *a, const struct labels *b)
+static int by_labels(const struct prom_labels *a, const struct prom_labels *b)
 {
     for (size_t i = 0; i < a->n && i < b->n; i++) {
         int order = strcmp(a->v[i].name, b->v[i].name);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "exporter/text.h"
+#include "base/prom.h"
 
 struct sample {
     uint32_t family, labels; /* indexes into the pool; labels 0 = none beside the host's */
@@ -38,7 +38,7 @@ uint32_t pool_family(struct pool *p, const char *name, const char *help, bool co
 uint32_t pool_labels(struct pool *p, const char *const *pairs);
 size_t pool_families(const struct pool *p);
 const struct family *pool_family_at(const struct pool *p, uint32_t family);
-const struct labels *pool_labels_at(const struct pool *p, uint32_t labels);
+const struct prom_labels *pool_labels_at(const struct pool *p, uint32_t labels);
 /* Family indexes in the order of their names; caller frees. */
 uint32_t *pool_by_name(const struct pool *p);
 

@@ -6,8 +6,6 @@
 #include "base/mem.h"
 #include "exporter/target.h"
 
-#define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
-
 static void host_fini(struct target_host *h)
 {
     free(h->cluster);
@@ -15,7 +13,7 @@ static void host_fini(struct target_host *h)
     free(h->hostname);
     free(h->address);
     free(h->sts);
-    labels_free(&h->labels);
+    prom_labels_free(&h->labels);
     free(h->text);
 }
 
@@ -39,46 +37,24 @@ void target_unref(struct target *t)
     free(t);
 }
 
-/* Annotations that are texts about the resource. Left out: the whole resource once more (with its passwords), and our own
- * marks, which change while we work and would begin every series anew. */
-static cJSON *texts(const cJSON *from)
-{
-    cJSON *out = cJSON_CreateObject();
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, from)
-        if (cJSON_IsString(v) && strcmp(v->string, LAST_APPLIED) != 0 && !str_starts(v->string, "chfleet.io/"))
-            json_set_str(out, v->string, v->valuestring);
-    return out;
-}
-
-static void put_all(struct labels *l, const cJSON *texts_of, const cJSON *exclude)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, texts_of)
-        if (!json_has(exclude, v->string))
-            labels_put(l, v->string, v->valuestring);
-}
-
-static void put_one(struct labels *l, const char *name, const char *value, const cJSON *exclude)
+static void put_one(struct prom_labels *l, const char *name, const char *value, const cJSON *exclude)
 {
     if (!json_has(exclude, name))
-        labels_put(l, name, value);
+        prom_labels_put(l, name, value);
 }
 
 /* Later ones win over earlier ones of the same name. */
 static void host_labels(const struct target *t, struct target_host *h, const cJSON *exclude)
 {
-    static const struct labels nothing = {NULL, 0};
+    static const struct prom_labels nothing = {NULL, 0};
     auto_str struct str text = STR_INIT;
 
     put_one(&h->labels, "chi", t->name, exclude);
     put_one(&h->labels, "namespace", t->ns, exclude);
-    put_all(&h->labels, t->labels, exclude);
-    put_all(&h->labels, t->annotations, exclude);
+    prom_labels_put_texts(&h->labels, t->labels, exclude);
+    prom_labels_put_texts(&h->labels, t->annotations, exclude);
     put_one(&h->labels, "hostname", h->hostname, exclude);
-    labels_print(&text, &h->labels, &nothing);
+    prom_labels_print(&text, &h->labels, &nothing);
     h->text = mem_str(str_text(&text));
 }
 
@@ -113,8 +89,8 @@ struct target *target_make(const struct fleet *f, const struct target *old)
     t->refs = 1;
     t->ns = mem_str(f->ns);
     t->name = mem_str(f->name);
-    t->labels = texts(f->labels);
-    t->annotations = texts(f->annotations);
+    t->labels = prom_texts(f->labels);
+    t->annotations = prom_texts(f->annotations);
     t->n_hosts = f->n_hosts;
     t->hosts = mem_array(f->n_hosts + 1, sizeof *t->hosts);
     for (size_t i = 0; i < f->n_hosts; i++) {

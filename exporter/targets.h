@@ -13,7 +13,7 @@
 
 #include "base/json.h"
 #include "base/world.h"
-#include "exporter/text.h"
+#include "base/prom.h"
 #include "kube/kube.h"
 #include "sql/sql.h"
 
@@ -23,7 +23,7 @@ struct target_host {
     char *address;          /* where to connect */
     char *sts;
     unsigned tcp, tls, http, https; /* 0 = not open */
-    struct labels labels;   /* of every series of this host */
+    struct prom_labels labels;   /* of every series of this host */
     char *text;             /* the same, as in the text format */
     /* What was seen when it was asked last. */
     struct sql_version version;

@@ -9,6 +9,7 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
+#include "base/prom.h"
 #include "supervisor/internal.h"
 
 struct http_front {
@@ -59,7 +60,9 @@ static void on_metrics(struct evhttp_request *req, void *ctx)
     auto_str struct str out = STR_INIT;
 
     super_metrics(h->s, &out);
-    send_text(req, 200, "text/plain; version=0.0.4", str_text(&out));
+    prom_process(&out);
+    super_target_info(h->s, &out);
+    send_text(req, 200, "text/plain; version=0.0.4; charset=utf-8", str_text(&out));
 }
 
 /* The page asks /status itself and redraws; names are put in as text, never as markup. */

@@ -41,12 +41,26 @@ struct hostrec {
     bool joined;    /* its task has put it back in; other hosts of that task may still be at work */
     bool ordered;   /* its restart is ordered by spec.restart: its StatefulSet gets the plan's token */
     bool objects;   /* its Service or metadata are written with the shared objects */
+    uint64_t begun_ms; /* monotonic: its first step of this operation, for metrics; 0 = not begun */
     char step[48], waiting[40], text[320];
     uint64_t out_since_ms; /* monotonic: ready, out, and nobody's business since then; 0 = not so */
     unsigned replans;      /* how often a new plan was made for that in this generation */
     uint64_t since_ms;     /* wall clock: since when it waits or works on this step */
     enum host_action action;
     char *version; /* what runs (annotation chfleet.io/loaded), "" unknown; backing of render_ctx.version */
+};
+
+/* How long something took, in the peer's buckets (seconds). */
+enum { TIMING_BUCKETS = 15 };
+struct timing {
+    uint64_t in_bucket[TIMING_BUCKETS + 1], count;
+    double sum;
+};
+
+/* What an installation's operations came to since this process began; see metrics.c. */
+struct counts {
+    uint64_t started, completed, aborted, hosts_started, hosts_completed, hosts_restarts, hosts_errors;
+    struct timing op_time, host_time;
 };
 
 enum task_state { TASK_WAIT, TASK_RUN, TASK_DONE, TASK_FAILED, TASK_SUPERSEDED };
@@ -156,6 +170,7 @@ struct inst {
     struct world_timer *hold_timer; /* until the copies of held settings have reached the pods */
     char *held_old, *held_new;      /* text of the common settings file before and after this operation */
     /* reporting */
+    struct counts counts;
     char *error; /* why it is blocked or failed; NULL */
     char *error_code;
     int64_t error_generation; /* of the resource when that was said */
@@ -197,7 +212,7 @@ struct super {
     struct world_timer *stop_timer;
     void (*stop_done)(void *ctx);
     void *stop_ctx;
-    uint64_t n_ops, n_permits, n_refused, n_worker_kills, n_incidents;
+    uint64_t n_ops, n_permits, n_refused, n_worker_kills, n_incidents, n_pods_added, n_pods_deleted;
 };
 
 /* ---- super.c ---- */
@@ -347,6 +362,13 @@ struct event_base;
 int http_front_open(struct event_base *base, struct super *s, const char *address, const char *file,
                     struct http_front **out, struct err *err);
 void http_front_close(struct http_front *h);
+
+/* ---- metrics.c ---- */
+void metrics_op_begun(struct inst *in);
+void metrics_op_over(struct inst *in, enum outcome outcome);
+void metrics_host_works(struct inst *in, struct hostrec *h); /* on each of its steps */
+void metrics_host_done(struct inst *in, struct hostrec *h);
+void metrics_host_failed(struct inst *in);
 
 /* ---- status.c ---- */
 void status_kick(struct inst *in);

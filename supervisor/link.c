@@ -527,6 +527,7 @@ static void on_record(struct wproc *wp, uint32_t seq, const cJSON *req)
         governor_no_wait(wp->inst, h->key);
         h->text[0] = '\0';
         h->since_ms = world_wall(s->w);
+        metrics_host_works(wp->inst, h);
         h->joined = !begin && link_has_joined(step, rec.outcome);
         if (h->joined)
             h->disrupted = false; /* also when it was in already, and nobody had to ask for it */
@@ -584,6 +585,7 @@ static void task_failed(struct task *t, const cJSON *req)
     t->tolerated = governor_tolerates(t->inst, json_str(req, "host", ""));
     free(t->error);
     t->error = mem_printf("%s: %s", json_str(req, "host", t->object), json_str(req, "text", "no reason was given"));
+    metrics_host_failed(t->inst);
     super_incident(t->inst->s, t->inst, json_str(req, "host", NULL), "STEP_FAILED", "%s", json_str(req, "text", ""));
 }
 
@@ -604,6 +606,7 @@ static void on_done(struct wproc *wp, const cJSON *req)
         for (size_t i = 0; i < t->n_hosts; i++) {
             inst_host_need(t->inst, t->hosts[i])->finished = true;
             inst_host_need(t->inst, t->hosts[i])->disrupted = false;
+            metrics_host_done(t->inst, inst_host_need(t->inst, t->hosts[i]));
         }
     } else if (strcmp(outcome, "superseded") == 0 && (t->inst->superseding || t->inst->s->stopping || wp->stopping)) {
         t->state = TASK_SUPERSEDED;

@@ -47,6 +47,7 @@ static void take_tasks(struct inst *in, const struct plan *p)
         h->action = p->hosts[i].action;
         h->finished = h->action == ACT_NONE;
         h->held_turn = h->held_back = false;
+        h->begun_ms = 0;
         h->ordered = p->hosts[i].ordered;
         h->objects = p->hosts[i].objects;
     }
@@ -109,6 +110,7 @@ void op_begin(struct inst *in, struct fleet *f, struct plan *p)
     in->state = INST_WRITING;
     in->op_started_ms = world_wall(in->s->w);
     in->s->n_ops++;
+    metrics_op_begun(in);
     take_tasks(in, p);
     if (in->group == GROUP_CHK && is_fresh(in)) /* a first ensemble knows all its members from the start */
         for (size_t i = 0; i < f->n_hosts; i++)
@@ -370,6 +372,7 @@ void op_end(struct inst *in, enum outcome outcome, const char *why)
              text);
     in->state = INST_IDLE;
     in->superseding = false;
+    metrics_op_over(in, outcome);
     if (in->member_wp)
         link_kill(in->member_wp, "operation over");
     if (outcome == OUT_FAILED) {

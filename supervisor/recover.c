@@ -162,6 +162,7 @@ int inst_recover(struct super *s, const struct journal_op *op)
     in->op = op->op;
     in->generation = op->generation;
     in->op_started_ms = world_wall(s->w);
+    metrics_op_begun(in);
     in->superseding = f->generation != op->generation;
     inst_recall_failure(in, res);
     plan_free(in->plan);

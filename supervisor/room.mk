@@ -14,6 +14,7 @@ libsupervisor_a_SOURCES = \
 	supervisor/link.c \
 	supervisor/look.c \
 	supervisor/member.c \
+	supervisor/metrics.c \
 	supervisor/op.c \
 	supervisor/previous.c \
 	supervisor/recover.c \

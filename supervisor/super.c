@@ -125,6 +125,8 @@ static void owned_changed(void *ctx, enum kube_change what, const cJSON *old, co
         start_watches(wc->s);
         return;
     }
+    wc->s->n_pods_added += wc->kind == KUBE_POD && what == KUBE_ADDED;
+    wc->s->n_pods_deleted += wc->kind == KUBE_POD && what == KUBE_GONE;
     name = json_label(obj, group_owner[wc->group]);
     in = name ? inst_find(wc->s, wc->group, json_ns(obj), name) : NULL;
     if (in)

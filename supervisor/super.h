@@ -49,6 +49,7 @@ void super_reload_failed(struct super *s, const char *why);
 bool super_healthy(const struct super *s, const char **why);
 bool super_synced(const struct super *s);
 cJSON *super_status(struct super *s);                 /* body of GET /status; caller owns */
-void super_metrics(struct super *s, struct str *out); /* Prometheus text */
+void super_metrics(struct super *s, struct str *out); /* Prometheus text, families by name up to clickhouse_operator_… */
+void super_target_info(const struct super *s, struct str *out); /* its last family */
 
 #endif

@@ -12,3 +12,6 @@ test_base_workers_SOURCES = tests/base/test_workers.c
 test_base_workers_LDADD = $(LIBS_BASE) $(CMOCKA_LIBS)
 test_base_http_SOURCES = tests/base/test_http.c
 test_base_http_LDADD = $(LIBS_BASE) $(EVENTSSL_LIBS) $(SSL_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += test-base-prom
+test_base_prom_SOURCES = tests/base/test_prom.c
+test_base_prom_LDADD = $(LIBS_BASE) $(CMOCKA_LIBS)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-check_PROGRAMS += test-exporter-text test-exporter-scrape test-exporter-targets
-test_exporter_text_SOURCES = tests/exporter/test_text.c
-test_exporter_text_LDADD = libexporter.a $(LIBS_BASE) $(CMOCKA_LIBS)
+check_PROGRAMS += test-exporter-samples test-exporter-scrape test-exporter-targets
+test_exporter_samples_SOURCES = tests/exporter/test_samples.c
+test_exporter_samples_LDADD = libexporter.a $(LIBS_BASE) $(CMOCKA_LIBS)
 test_exporter_scrape_SOURCES = tests/exporter/test_scrape.c tests/exporter/fakeworld.c tests/exporter/fakeworld.h
 test_exporter_scrape_LDADD = $(LIBS_EXPORTER) $(CMOCKA_LIBS)
 test_exporter_targets_SOURCES = tests/exporter/test_targets.c

@@ -70,9 +70,9 @@ static struct targets *make(size_t n)
         h->hostname = mem_printf("h%zu.ns", i);
         h->sts = mem_str("");
         h->http = 8123;
-        labels_put(&h->labels, "chi", "c");
-        labels_put(&h->labels, "hostname", h->hostname);
-        labels_print(&text, &h->labels, &(struct labels){NULL, 0});
+        prom_labels_put(&h->labels, "chi", "c");
+        prom_labels_put(&h->labels, "hostname", h->hostname);
+        prom_labels_print(&text, &h->labels, &(struct prom_labels){NULL, 0});
         h->text = mem_str(str_text(&text));
     }
     return t;
@@ -85,7 +85,7 @@ static void end(struct targets *t)
         free(t->target.hosts[i].hostname);
         free(t->target.hosts[i].sts);
         free(t->target.hosts[i].text);
-        labels_free(&t->target.hosts[i].labels);
+        prom_labels_free(&t->target.hosts[i].labels);
     }
     free(t->target.hosts);
     free(t->target.ns);

@@ -184,6 +184,9 @@ answers() { # QUERY JQ
     }
 }
 check "Prometheus scrapes both" wait_until 60 answers 'sum(up)' '.data.result[0].value[1] == "2"'
+check "it has the operator's numbers" wait_until 30 answers 'clickhouse_operator_chi{chi="shop",team="blue"}' '.data.result[0].value[1] == "1"'
+check "the reconcile that made the hosts is counted" wait_until 30 answers 'clickhouse_operator_chi_reconciles_completed{chi="shop"}' '(.data.result[0].value[1] | tonumber) >= 1'
+check "so are its hosts, and their time" wait_until 30 answers 'clickhouse_operator_host_reconciles_timings_count{chi="shop"}' '(.data.result[0].value[1] | tonumber) >= 2'
 check "it has the hosts' numbers" wait_until 30 answers 'chi_clickhouse_metric_Query{chi="shop"}' '.data.result | length == 2'
 check "scraping takes no second" answers 'max(scrape_duration_seconds)' '(.data.result[0].value[1] | tonumber) < 1'
 down() { answers 'ALERTS{alertname="ClickHouseServerDown"}' '.data.result | length >= 1'; }
