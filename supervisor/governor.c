@@ -178,6 +178,18 @@ void governor_drop(struct wproc *wp)
     wp->permits = NULL;
 }
 
+/* A worker waits for one thing at a time: what it asks now replaces what it was told to stop waiting for. A wish that
+ * stayed would be granted later to nobody, and "it waits for us" would excuse for ever that its worker hangs. */
+void governor_drop_waits(struct wproc *wp)
+{
+    struct err err = ERR_INIT;
+
+    err_set(&err, ERR_AGAIN, 0, "replaced by a newer request");
+    for (struct permit *p = wp->permits; p; p = p->next)
+        link_answer(wp, p->seq, NULL, &err);
+    governor_drop(wp);
+}
+
 static void waits(struct inst *in, struct permit *p, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 static void waits(struct inst *in, struct permit *p, const char *code, const char *fmt, ...)
@@ -489,6 +501,7 @@ void governor_ask(struct wproc *wp, uint32_t seq, const cJSON *req)
 {
     struct permit *p = mem_zero(sizeof *p);
 
+    governor_drop_waits(wp);
     *p = (struct permit){.wp = wp,
                          .seq = seq,
                          .host = mem_str(json_str(req, "host", "")),

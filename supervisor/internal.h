@@ -92,7 +92,6 @@ struct wproc {
     uint64_t last_frame_ms;    /* monotonic */
     uint64_t step_deadline_ms; /* monotonic; 0 = no open step */
     uint64_t step_limit_ms;    /* of the open step, with slack */
-    uint32_t pending;          /* requests not answered yet */
     bool stopping;
     struct wproc *next;
     struct permit *permits; /* requests that wait */
@@ -190,10 +189,10 @@ struct super {
     struct kube *kube;
     struct journal *j;
     struct super_options opt; /* strings owned */
-    cJSON *config;      /* in force: file and resources over what is built in */
-    cJSON *config_file; /* tree of the file, NULL = none */
-    cJSON *accepted;    /* name → ClickHouseOperatorConfiguration in force */
-    cJSON *refused;     /* source → why it is not */
+    cJSON *config;            /* in force: file and resources over what is built in */
+    cJSON *config_file;       /* tree of the file, NULL = none */
+    cJSON *accepted;          /* name → ClickHouseOperatorConfiguration in force */
+    cJSON *refused;           /* source → why it is not */
     struct spaces *spaces;
     bool verbose; /* by logger.v */
     bool narrow;  /* watches stand in single namespaces */
@@ -207,7 +206,8 @@ struct super {
     struct wproc *wprocs;
     unsigned n_workers;
     uint64_t epoch, worker_generation;
-    cJSON *ports; /* "ns/service" → {"tcp":N,…}: given out and perhaps not in a Service yet */
+    uint64_t watched_ms; /* monotonic: when hanging workers were looked for last */
+    cJSON *ports;        /* "ns/service" → {"tcp":N,…}: given out and perhaps not in a Service yet */
     struct world_timer *tick;
     struct world_timer *stop_timer;
     void (*stop_done)(void *ctx);
@@ -319,6 +319,7 @@ void governor_ask(struct wproc *wp, uint32_t seq, const cJSON *req);
 void governor_look(struct super *s);                      /* something changed: waiting permits are looked at again */
 void governor_no_wait(struct inst *in, const char *host); /* it waits for nothing any more: nor in the journal */
 void governor_drop(struct wproc *wp);                     /* the worker is gone */
+void governor_drop_waits(struct wproc *wp);               /* it asks for something else now */
 /* Does the failure of this host's task leave the others alone (onFailure: ignore)? */
 bool governor_tolerates(struct inst *in, const char *host);
 /* reconcile.runtime.reconcileCHIsThreadsNumber: may this installation begin with this plan? Who may not is woken later. */

@@ -40,8 +40,6 @@ void link_answer(struct wproc *wp, uint32_t seq, const cJSON *data, const struct
         json_set_str(j, "kind", err_kind_name(err->kind));
         json_set_str(j, "message", err->msg);
     }
-    if (wp->pending)
-        wp->pending--;
     send_json(wp, MSG_ANSWER, seq, j);
 }
 
@@ -72,7 +70,8 @@ static void add_volumes(cJSON *out, const struct host *h)
     }
 }
 
-/* Where a worker reaches a host: lists of peers hold the name alone, but the operator lives in a namespace of its own. */
+/* Where a worker reaches a host: lists of peers hold the name alone, but the operator lives in a namespace of its own.
+ */
 static const char *reached_at(const struct inst *in, const struct host *h)
 {
     return in->s->endpoints ? h->address : h->fqdn;
@@ -614,6 +613,7 @@ static void on_done(struct wproc *wp, const cJSON *req)
         t->state = TASK_FAILED;
         task_failed(t, req);
     }
+    governor_drop(wp);
     wp->task = NULL;
     t->wp = NULL;
     if (wp->proc)
@@ -634,8 +634,6 @@ static void on_frame(void *ctx, const struct frame *f)
         link_kill(wp, "it sent something that is not JSON");
         return;
     }
-    if (f->type >= MSG_RECORD && f->type <= MSG_CREDENTIALS)
-        wp->pending++;
     switch (f->type) {
     case MSG_RECORD:
         on_record(wp, f->seq, req);
@@ -797,15 +795,20 @@ void link_kill(struct wproc *wp, const char *why)
         s->w->ops->kill(s->w, wp->proc);
 }
 
-/* Workers that hang: a step over its deadline, or silence with nothing of ours owed to it. */
+/* Workers that hang: a step over its deadline, or silence. They speak twice in that time also while they wait for us.
+ */
 void link_watchdog(struct super *s)
 {
     uint64_t now = world_mono(s->w);
+    bool slept = s->watched_ms && now - s->watched_ms > WORKER_SILENT_MS / 2; /* it is we who did not listen */
 
+    s->watched_ms = now;
     for (struct wproc *wp = s->wprocs, *next; wp; wp = next) {
         next = wp->next;
         if (!wp->proc || (!wp->task && !wp->membership))
             continue;
+        if (slept)
+            wp->last_frame_ms = now;
         if (wp->permits && wp->step_deadline_ms) /* it waits for us: its own time begins after that */
             wp->step_deadline_ms = now + wp->step_limit_ms;
         if (wp->step_deadline_ms && now > wp->step_deadline_ms) {
@@ -813,7 +816,7 @@ void link_watchdog(struct super *s)
                            "the worker of %s passed the deadline of its step and is killed", wp->name);
             wp->step_deadline_ms = 0;
             link_kill(wp, "over the deadline of its step");
-        } else if (wp->task && !wp->pending && now > wp->last_frame_ms + WORKER_SILENT_MS) {
+        } else if (wp->task && now > wp->last_frame_ms + WORKER_SILENT_MS) {
             super_incident(s, wp->inst, NULL, "WORKER_HANGS", "the worker of %s says nothing for %d s and is killed",
                            wp->name, WORKER_SILENT_MS / 1000);
             wp->last_frame_ms = now;

@@ -182,6 +182,7 @@ void member_ask(struct wproc *wp, uint32_t seq, const cJSON *req)
     struct permit *p = mem_zero(sizeof *p);
     struct hostrec *h = inst_host_need(in, json_str(req, "host", ""));
 
+    governor_drop_waits(wp);
     *p = (struct permit){.wp = wp,
                          .seq = seq,
                          .host = mem_str(h->key),

@@ -344,6 +344,13 @@ static bool back_to_started(struct task *t)
     return true;
 }
 
+/* Pod and process of the host, as the facts say now. Caller frees. */
+static char *what_runs(struct task *t)
+{
+    return t->host ? mem_printf("%s %s", fact_str(t, t->host, "pod.uid"), fact_str(t, t->host, "pod.identity"))
+                   : mem_str("");
+}
+
 /* ---- one function per phase: true = something moved, call the next one at once ---- */
 
 static bool in_probe(struct task *t)
@@ -363,6 +370,10 @@ static bool in_probe(struct task *t)
         next_step(t);
         return true;
     case STEP_NO:
+        if (!t->begun) {
+            free(t->probed);
+            t->probed = what_runs(t);
+        }
         enter(t, t->begun ? PHASE_PERMIT : PHASE_BASE);
         return true;
     case STEP_WAIT:
@@ -379,8 +390,14 @@ static bool in_base(struct task *t)
 {
     auto_json cJSON *base = cJSON_CreateObject();
     struct err err = ERR_INIT;
+    auto_free char *runs = what_runs(t);
     enum step_rc rc = STEP_YES;
 
+    /* What an earlier attempt has done took effect since the probe: a baseline of now would have it done again. */
+    if (t->baseline && !str_eq(t->probed, runs)) {
+        enter(t, PHASE_PROBE);
+        return true;
+    }
     if (t->host) {
         json_set_str(base, "identity", fact_str(t, t->host, "pod.identity"));
         json_set_str(base, "pod_uid", fact_str(t, t->host, "pod.uid"));
@@ -946,6 +963,7 @@ void task_free(struct task *t)
     free(t->order);
     cJSON_Delete(t->rows);
     cJSON_Delete(t->baseline);
+    free(t->probed);
     cJSON_Delete(t->late);
     cJSON_Delete(t->behind);
     cJSON_Delete(t->json);

@@ -90,6 +90,7 @@ struct task {
     unsigned attempt, tried; /* number of the journal's row; how many of this step's tries are used */
     bool begun, acted;       /* a durable begun row is open; its act was started */
     cJSON *baseline;
+    char *probed; /* what ran when the probe said no */
     uint64_t attempt_ms, deadline_ms, permit_ms, settled_ms;
     int64_t progress_mark;     /* a step that gets on renews its deadline */
     struct err fail;           /* why the attempt failed */

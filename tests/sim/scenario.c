@@ -31,10 +31,13 @@ static void kill_something(struct run *r)
 
     r->deaths++;
     if (what < 40 && w) {
+        log_debug("chaos", "%s dies", sim_name(w));
         sim_kill(w);
     } else if (what < 50 && w) {
+        log_debug("chaos", "%s hangs", sim_name(w));
         sim_freeze(w);
     } else {
+        log_debug("chaos", "the operator dies");
         lab_super_kill(r->l);
         if (r->chaos & CHAOS_EMPTY && upto(r, 3) == 0)
             lab_forget_journal(r->l);

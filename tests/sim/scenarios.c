@@ -78,6 +78,13 @@ static void change_both_and_crash(struct run *r)
     sim_after(r->l->s, 2000 + sim_random(r->l->s) % (r->l->dns ? 1200000 : 30000), crash_last, r);
 }
 
+/* The misfortune comes some time: first all of that time, then the end. */
+static bool in_the_end_completed(struct run *r)
+{
+    lab_run(r->l, r->l->dns ? 1300000 : 100000);
+    return completed(r);
+}
+
 static void judge_crashed(struct run *r)
 {
     struct chost *h;
@@ -358,6 +365,7 @@ const struct scenario scenarios[] = {
      .what = "the same, while a server crashes",
      .from = TWO_TWO,
      .change = change_both_and_crash,
+     .done = in_the_end_completed,
      .judge = judge_crashed,
      .starts = -1,
      .unguarded = true,
@@ -366,6 +374,7 @@ const struct scenario scenarios[] = {
      .what = "an upgrade while pods are evicted",
      .from = TWO_TWO,
      .change = change_and_evict,
+     .done = in_the_end_completed,
      .starts = -1,
      .unguarded = true,
      .no_load = true},

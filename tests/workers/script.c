@@ -202,7 +202,7 @@ static void pod_goes(struct script *s, struct script_host *h)
     h->endpoint = false;
     script_after(s, h->session_ms, session_ends, h);
     script_facts(s, h);
-    script_after(s, POD_GONE_MS, new_pod, h);
+    script_after(s, h->gone_ms ? h->gone_ms : POD_GONE_MS, new_pod, h);
 }
 
 static cJSON *facts_json(const struct script_host *h)
@@ -673,6 +673,7 @@ static void restart_process(struct script *s, struct script_host *h)
     if (!h->pod || h->terminating)
         return;
     h->restarts++;
+    h->going = false;
     new_process(s, h);
 }
 
@@ -745,9 +746,11 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
         note(s, "shutdown", h);
         watch_stop(s, h);
         watch_begun(s, "shutdown", h);
-        h->ready = false;
-        h->process = 0;
-        script_after(s, 30, restart_process, h);
+        h->ready = h->ready && h->gone_ms;
+        h->process = h->gone_ms ? h->process : 0;
+        if (!h->going)
+            script_after(s, h->gone_ms ? h->gone_ms : 30, restart_process, h);
+        h->going = true;
         script_facts(s, h);
     } else if (strstr(sql, "FROM system.databases")) {
         str_add(out, h->has_table ? "db\tOrdinary\tOrdinary\ndefault\tOrdinary\tOrdinary\n"

@@ -38,6 +38,8 @@ struct script_host {
     int64_t membership;   /* loaded generation */
     bool keeps_old_files; /* a reload does not show the new ones */
     const char *keeper_role;
+    unsigned gone_ms;    /* how long its pod or process takes to go; 0: as usual */
+    bool going;          /* its process, by a shutdown */
     unsigned session_ms; /* its Keeper session outlives its process so long */
     bool unlisted;       /* the list to be published does not have it */
     bool unready;        /* its server answers, and its pod never gets Ready */

@@ -505,6 +505,55 @@ static void a_server_that_restarts_while_it_catches_up_is_looked_at_again(void *
     expect(&s, "done");
     assert_int_equal(s.hosts[0].starts, 3);
     assert_int_equal(script_count(&s, "pod-stop "), 1);
+    assert_string_equal(s.hosts[0].loaded_identity, "uid2 c3"); /* of the process that joined */
+    script_fini(&s);
+}
+
+/* Its time is over, and the process ends a moment later: while the next attempt looks. */
+static void a_server_that_ends_late_is_ended_once(void **state)
+{
+    (void)state;
+    for (unsigned ms = 179900; ms < 180050; ms++) {
+        struct script s;
+
+        scene(&s, 1, 2, "soft-restart");
+        s.hosts[0].gone_ms = ms;
+        assert_true(script_finish(&s, 3600000));
+        expect(&s, "done");
+        assert_int_equal(s.hosts[0].starts, 2);
+        script_fini(&s);
+    }
+}
+
+static void a_new_pod_is_there(struct script *s, struct script_host *h)
+{
+    h->terminating = false;
+    h->ready = h->updated = h->image_matches = true;
+    h->uid++;
+    h->process = ++h->starts;
+    h->started_s = s->now_ms / 1000;
+    h->loaded_identity[0] = '\0';
+}
+
+/* The attempt failed, its worker died, and then it took effect. */
+static void a_pod_that_goes_late_is_replaced_once_also_by_the_next_worker(void **state)
+{
+    struct script s;
+    cJSON *row;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    s.hosts[0].gone_ms = 100000000;
+    script_start(&s);
+    assert_false(script_run(&s, 400000));
+    script_kill(&s);
+    row = cJSON_GetArrayItem(s.rows, cJSON_GetArraySize(s.rows) - 1);
+    assert_string_equal(json_str(row, "step", ""), "replace");
+    json_set_str(row, "outcome", "failed");
+    a_new_pod_is_there(&s, &s.hosts[0]);
+    assert_true(script_finish(&s, 3600000));
+    expect(&s, "done");
+    assert_int_equal(s.hosts[0].starts, 2);
     script_fini(&s);
 }
 
@@ -716,6 +765,8 @@ int main(void)
         cmocka_unit_test(a_single_replica_may_go_and_joins_at_once),
         cmocka_unit_test(a_host_that_is_behind_does_not_join),
         cmocka_unit_test(a_server_that_restarts_while_it_catches_up_is_looked_at_again),
+        cmocka_unit_test(a_server_that_ends_late_is_ended_once),
+        cmocka_unit_test(a_pod_that_goes_late_is_replaced_once_also_by_the_next_worker),
         cmocka_unit_test(an_image_that_does_not_come_fails_and_touches_no_sibling),
         cmocka_unit_test(a_refused_permit_ends_the_task_untouched),
         cmocka_unit_test(nothing_happens_while_the_journal_takes_nothing),
