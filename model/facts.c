@@ -22,6 +22,19 @@ static void host_fini(struct host_facts *h)
     changes_free(h->recreate_changes, h->n_recreate);
     changes_free(h->object_changes, h->n_object);
     changes_free(h->volume_changes, h->n_volume);
+    for (size_t i = 0; i < h->n_moves; i++) {
+        free(h->moves[i].what.path);
+        free(h->moves[i].what.from);
+        free(h->moves[i].what.to);
+        free(h->moves[i].volume);
+        free(h->moves[i].claim);
+    }
+    free(h->moves);
+    free(h->data_from);
+    free(h->data_to);
+    free(h->lost_kept);
+    free(h->stuck);
+    free(h->given_up);
     for (size_t i = 0; i < h->n_pvcs; i++)
         free(h->pvcs[i]);
     for (size_t i = 0; i < h->n_dropped; i++)

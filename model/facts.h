@@ -17,6 +17,14 @@ struct change {
 
 void changes_free(struct change *v, size_t n);
 
+/* A live claim that must go before its host can be as wanted. */
+struct volume_move {
+    struct change what;
+    char *volume, *claim; /* template, claim */
+    bool kept;            /* by its policy: nothing of ours may delete it */
+    bool logs;
+};
+
 struct host_facts {
     char *key;
     char *sts_name;         /* its StatefulSet, wanted or live */
@@ -39,9 +47,16 @@ struct host_facts {
     struct change *template_changes; size_t n_template; /* pod template: a new pod is needed */
     struct change *recreate_changes; size_t n_recreate; /* immutable StatefulSet fields */
     struct change *object_changes;   size_t n_object;   /* Service, labels, …: no effect on the server */
-    struct change *volume_changes;   size_t n_volume;   /* sizes that grow */
+    struct change *volume_changes;   size_t n_volume;   /* what claims take over without a restart: sizes that grow, classes of attributes */
+    struct volume_move *moves;       size_t n_moves;    /* claims that only new ones can replace */
+    char *data_from, *data_to; /* claims of the data directory when another one is wanted ("" = it is on none); else NULL */
+    bool sts_anew;          /* its StatefulSet can only be made anew to be as wanted */
+    bool resize_stuck;      /* a file system has not grown for long: it does when a new pod mounts it */
     char *volume_refused;   /* "volume data: 20Gi → 10Gi: volumes cannot shrink", or NULL */
     bool volume_lost;       /* a claim is missing or Lost though the host had data */
+    char *lost_kept;        /* a lost claim that its policy keeps, or NULL */
+    char *stuck;            /* why its pod does not run and will not by waiting: "Unschedulable: …", "CrashLoopBackOff"; or "" */
+    char *given_up;         /* claims that were given up by a consent that still stands in the spec: names and blanks; "" */
     bool ephemeral;         /* no claim holds its data */
     bool all_retained;      /* it has claims, and every one of them is kept when the host goes */
     char **pvcs;            /* live claims of this host */

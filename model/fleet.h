@@ -45,6 +45,7 @@ struct volume {
     bool retain;         /* reclaimPolicy */
     int64_t size_bytes;  /* requested */
     bool data;           /* holds /var/lib/clickhouse */
+    bool logs;           /* holds nothing but logs */
 };
 
 struct cluster;
@@ -180,6 +181,7 @@ const char *fleet_container_name(const struct fleet *f); /* "clickhouse", "click
 const cJSON *fleet_server_container(const struct fleet *f, const cJSON *pod_spec);
 const char *fleet_data_dir(const struct fleet *f);
 const char *fleet_log_dir(const struct fleet *f);
+bool fleet_holds_data(const struct fleet *f, const char *mount_path); /* is the data directory on what is mounted there? */
 char *fleet_fqdn(const struct fleet *f, const char *service); /* with the domain pattern; caller frees */
 
 /* What orders a restart of every host now: "task:ID", or "generation:N" without a task ID; NULL when nothing does. A host whose

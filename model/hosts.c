@@ -272,7 +272,7 @@ static bool mounts(const cJSON *container, const char *name, const char *path)
     return false;
 }
 
-static bool holds_data(const struct fleet *f, const char *path)
+bool fleet_holds_data(const struct fleet *f, const char *path)
 {
     const char *dir = fleet_data_dir(f);
     size_t n = strlen(path);
@@ -280,6 +280,14 @@ static bool holds_data(const struct fleet *f, const char *path)
     while (n > 1 && path[n - 1] == '/')
         n--;
     return strncmp(dir, path, n) == 0 && (dir[n] == '\0' || dir[n] == '/') && n > 1;
+}
+
+static bool holds_logs(const struct fleet *f, const char *path)
+{
+    const char *dir = fleet_log_dir(f);
+    size_t n = strlen(dir);
+
+    return strncmp(path, dir, n) == 0 && (!path[n] || path[n] == '/');
 }
 
 static const char *storage(const struct fleet *f, const cJSON *tmpl, const char *key)
@@ -297,7 +305,8 @@ static void add_volume(struct host *h, const cJSON *tmpl, const char *path)
 
     for (size_t i = 0; i < h->n_volumes; i++)
         if (strcmp(h->volumes[i].name, name) == 0) {
-            h->volumes[i].data |= holds_data(f, path);
+            h->volumes[i].data |= fleet_holds_data(f, path);
+            h->volumes[i].logs &= holds_logs(f, path);
             return;
         }
     h->volumes = mem_grow(h->volumes, h->n_volumes + 1, sizeof *h->volumes);
@@ -309,7 +318,8 @@ static void add_volume(struct host *h, const cJSON *tmpl, const char *path)
         .operator_made = strcmp(storage(f, tmpl, "provisioner"), "Operator") == 0,
         .retain = strcmp(storage(f, tmpl, "reclaimPolicy"), "Retain") == 0,
         .size_bytes = quantity_bytes(json_at(tmpl, "spec.resources.requests.storage")),
-        .data = holds_data(f, path),
+        .data = fleet_holds_data(f, path),
+        .logs = holds_logs(f, path),
     };
 }
 
@@ -335,7 +345,7 @@ static bool pod_volume_holds_data(const struct fleet *f, const cJSON *pod_spec)
     const cJSON *m, *v;
 
     cJSON_ArrayForEach(m, json_get(fleet_server_container(f, pod_spec), "volumeMounts")) {
-        if (!holds_data(f, json_str(m, "mountPath", "")))
+        if (!fleet_holds_data(f, json_str(m, "mountPath", "")))
             continue;
         cJSON_ArrayForEach(v, json_get(pod_spec, "volumes"))
             if (str_eq(json_str(v, "name", NULL), json_str(m, "name", "")) && !json_get(v, "emptyDir"))

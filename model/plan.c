@@ -11,6 +11,7 @@ static const char *const action_names[HOST_ACTIONS] = {
     [ACT_RESTART] = "restart", [ACT_RECREATE] = "recreate", [ACT_CREATE] = "create",
     [ACT_REMOVE] = "remove",   [ACT_RESIZE] = "resize",     [ACT_REBUILD] = "rebuild",
     [ACT_STOP] = "stop",       [ACT_START] = "start",       [ACT_JOIN] = "join",
+    [ACT_MOVE] = "move",
 };
 
 const char *host_action_name(enum host_action a)
@@ -177,23 +178,151 @@ static bool consents_a_volume(const struct planner *m, const struct host_facts *
     return false;
 }
 
-/* The owner says that a claim of a host that does not run may go: it is rebuilt from its peers. */
-static bool gives_up_volume(const struct planner *m, const struct host_facts *live)
+static bool was_given_up(const struct host_facts *live, const char *claim)
 {
-    return !*live->identity && !live->ready && consents_a_volume(m, live);
+    size_t n = strlen(claim);
+
+    for (const char *p = live->given_up; *p; p += strcspn(p, " "), p += *p == ' ')
+        if (strncmp(p, claim, n) == 0 && (p[n] == ' ' || !p[n]))
+            return true;
+    return false;
+}
+
+/* The owner says that a claim of a host that cannot run may go: it is rebuilt from its peers. Once: a word that still
+ * stands there when the host is down another time is not for its new volume. */
+static bool gives_up_volume(struct planner *m, const struct host_facts *live)
+{
+    bool any = false;
+
+    if (!*live->stuck)
+        return false;
+    for (size_t i = 0; i < live->n_pvcs; i++) {
+        const char *claim = live->pvcs[i];
+
+        if (!consents(m, "volumes", live->cluster, claim))
+            continue;
+        if (was_given_up(live, claim))
+            warn(m, mem_printf("%s: spec.chfleet.consent.volumes was used for %s already. If its new volume may go, too, "
+                               "take the name out, apply, and write it again",
+                               live->key, claim));
+        else if (live->pvc_retain[i])
+            warn(m, mem_printf("%s: spec.chfleet.consent.volumes names %s, but its reclaimPolicy keeps it: write "
+                               "reclaimPolicy: Delete in its template, or delete the claim by hand",
+                               live->key, claim));
+        else
+            any = true;
+    }
+    return any;
+}
+
+/* Its pod finds no node. If its volumes are on one that is gone, somebody must say so. */
+static void tell_of_gone_node(struct planner *m, const struct host_facts *live)
+{
+    if (!str_starts(live->stuck, "Unschedulable") || m->f->stop)
+        return;
+    for (size_t i = 0; i < live->n_pvcs; i++) {
+        auto_free char *yaml = consent_text("volumes", live->pvcs[i]);
+
+        if (live->pvc_retain[i] || consents(m, "volumes", live->cluster, live->pvcs[i]))
+            continue;
+        warn(m, mem_printf("%s: its pod finds no node (%s). If its volume %s is on a node that is gone for good, "
+                           "write this and it is rebuilt from its peers:\n%s",
+                           live->key, live->stuck, live->pvcs[i], yaml));
+    }
+}
+
+/* ---- volumes that must be replaced ---- */
+
+static char *template_of(const struct host_facts *live, const char *claim)
+{
+    auto_free char *suffix = mem_printf("-%s-0", live->sts_name);
+
+    return str_ends(claim, suffix) ? mem_strn(claim, strlen(claim) - strlen(suffix)) : mem_str(claim);
+}
+
+static bool is_alone(const struct planner *m, const struct host_facts *live)
+{
+    const struct shard *s = shard_of(m, live);
+
+    return s && s->n_hosts == 1;
+}
+
+/* May this claim be replaced by an empty one? Consent to move needs peers to be filled from; consent to lose needs none. */
+static bool may_replace(const struct planner *m, const struct host_facts *live, const char *claim, bool logs)
+{
+    auto_free char *template = template_of(live, claim);
+
+    if (consents(m, "volumes", live->cluster, claim))
+        return true;
+    return consents(m, "moveVolumes", live->cluster, template) && (logs || !is_alone(m, live));
+}
+
+static char *move_yaml(const struct planner *m, const struct host_facts *live, const char *claim, bool logs)
+{
+    auto_free char *template = template_of(live, claim);
+
+    return logs || !is_alone(m, live) ? consent_text("moveVolumes", template) : consent_text("volumes", claim);
+}
+
+static void check_move(struct planner *m, const struct host_facts *live, const struct volume_move *v)
+{
+    auto_free char *yaml = move_yaml(m, live, v->claim, v->logs);
+    const char *from = v->what.from ? v->what.from : "(none)", *to = v->what.to ? v->what.to : "(none)";
+
+    if (v->kept)
+        refuse(m, mem_printf("%s: %s: %s → %s: only a new volume can have that, and reclaimPolicy Retain keeps claim %s. "
+                             "Give the volume template another name (the old claim stays), or write reclaimPolicy: Delete",
+                             live->key, v->what.path, from, to, v->claim));
+    else if (!may_replace(m, live, v->claim, v->logs))
+        refuse(m,
+               mem_printf("%s: %s: %s → %s: only a new volume can have that. %s:\n%s", live->key, v->what.path, from, to,
+                          v->logs || !is_alone(m, live)
+                              ? "If its hosts may get new volumes, one after the other, each filled by its peers, write"
+                              : "Its shard has no other replica that could fill it: add one first, or, if its data may "
+                                "be gone, write",
+                          yaml));
+}
+
+static bool moves(const struct host_facts *live)
+{
+    return live->data_from || (live->n_moves && *live->identity);
+}
+
+static char *move_reason(const struct host_facts *live)
+{
+    if (!live->data_from)
+        return reason_of(&live->moves[0].what, live->n_moves);
+    return mem_printf("data directory: %s → %s", *live->data_from ? live->data_from : "(in the pod)",
+                      *live->data_to ? live->data_to : "(in the pod)");
+}
+
+/* Is the claim dropped for another one that its host is moved to? */
+static bool is_moved_from(const struct host_facts *live, const char *claim)
+{
+    return live->data_from && *live->data_to && strcmp(live->data_from, claim) == 0;
 }
 
 static void check_volumes(struct planner *m, const struct host_facts *live)
 {
     if (live->volume_refused)
         refuse(m, mem_printf("%s: %s", live->key, live->volume_refused));
+    for (size_t i = 0; i < live->n_moves; i++)
+        check_move(m, live, &live->moves[i]);
     for (size_t i = 0; i < live->n_dropped; i++) {
-        auto_free char *yaml = consent_text("volumes", live->dropped[i]);
+        const char *claim = live->dropped[i];
+        bool moved = is_moved_from(live, claim);
+        auto_free char *yaml = moved ? move_yaml(m, live, claim, false) : consent_text("volumes", claim);
 
-        if (!consents(m, "volumes", live->cluster, live->dropped[i]))
-            refuse(m, mem_printf("%s: its volume %s would not be used any more. If that is meant, write:\n%s",
-                                 live->key, live->dropped[i], yaml));
+        if (moved ? may_replace(m, live, claim, false) : consents(m, "volumes", live->cluster, claim))
+            continue;
+        refuse(m, mem_printf("%s: its volume %s would not be used any more. If that is meant, write:\n%s", live->key,
+                             claim, yaml));
     }
+    if (live->lost_kept)
+        warn(m, mem_printf("%s: claim %s is lost, and its reclaimPolicy keeps it: bring its volume back, or delete the "
+                           "claim by hand; then the host is rebuilt from its peers",
+                           live->key, live->lost_kept));
+    tell_of_gone_node(m, live);
 }
 
 /* reconcile.statefulSet.recreate.onDataLoss: abort. */
@@ -226,10 +355,12 @@ static bool plan_state(struct planner *m, const struct host_facts *live, struct 
         refuse_rebuild(m, live);
         return true;
     }
-    if (live->volume_lost || gives_up_volume(m, live)) {
-        decide(
-            h, ACT_REBUILD,
-            mem_str(live->volume_lost ? "its volume is lost" : "spec.chfleet.consent.volumes: its volume is given up"));
+    if (live->volume_lost && !live->lost_kept) {
+        decide(h, ACT_REBUILD, mem_str("its volume is lost"));
+        return true;
+    }
+    if (!live->lost_kept && gives_up_volume(m, live)) {
+        decide(h, ACT_REBUILD, mem_str("spec.chfleet.consent.volumes: its volume is given up"));
         return true;
     }
     if (live->replicas == 0 && live->gave_up != 0) {
@@ -257,7 +388,9 @@ static void plan_changes(struct planner *m, const struct host_facts *live, struc
 {
     bool soft = restart_in_pod(m, live), quiet = m->f->troubleshoot;
 
-    if (live->n_recreate && !m->f->knobs.recreate_on_update) {
+    if (moves(live))
+        decide(h, ACT_MOVE, move_reason(live));
+    else if (live->n_recreate && !m->f->knobs.recreate_on_update) {
         auto_free char *why = reason_of(live->recreate_changes, live->n_recreate);
 
         refuse(m, mem_printf("%s: %s: that field of a StatefulSet cannot be edited, and "
@@ -267,7 +400,10 @@ static void plan_changes(struct planner *m, const struct host_facts *live, struc
     } else if (live->n_recreate)
         decide(h, ACT_RECREATE, reason_of(live->recreate_changes, live->n_recreate + live->n_template));
     else if (live->n_template)
-        decide(h, ACT_RESTART, reason_of(live->template_changes, live->n_template + live->n_restart));
+        decide(h, live->sts_anew ? ACT_RECREATE : ACT_RESTART,
+               reason_of(live->template_changes, live->n_template + live->n_restart + live->n_volume));
+    else if (live->resize_stuck && !quiet && *live->identity)
+        decide(h, live->sts_anew ? ACT_RECREATE : ACT_RESTART, reason_of(live->volume_changes, live->n_volume));
     else if (live->n_restart && !quiet)
         decide(h, soft ? ACT_SOFT_RESTART : ACT_RESTART, reason_of(live->restart_changes, live->n_restart));
     else if (has_restart_due(m, live) && !quiet && *live->identity)
@@ -291,7 +427,7 @@ static void plan_changes(struct planner *m, const struct host_facts *live, struc
 
 static bool disruptive(enum host_action a)
 {
-    return a == ACT_SOFT_RESTART || a == ACT_RESTART || a == ACT_RECREATE;
+    return a == ACT_SOFT_RESTART || a == ACT_RESTART || a == ACT_RECREATE || a == ACT_MOVE;
 }
 
 /* Tables whose path in Keeper is made from macros look for their data in another place after the next start. */
@@ -329,7 +465,7 @@ static void plan_wanted(struct planner *m, const struct host_facts *live, struct
         warn(m, mem_printf("shard %s/%s: it has %zu replicas, so that %zu serve while one restarts; "
                            "spec.chfleet.replicas.minServing asks for %u",
                            live->cluster, live->shard, s->n_hosts, s->n_hosts - 1, s->cluster->knobs.min_serving));
-    if (h->action == ACT_REBUILD && s && s->n_hosts == 1)
+    if ((h->action == ACT_REBUILD || (h->action == ACT_MOVE && live->data_from)) && s && s->n_hosts == 1)
         warn(m, mem_printf("%s: it is the only replica of its shard; it comes back empty", h->key));
 }
 
@@ -373,6 +509,7 @@ static enum turn turn_of(enum host_action a)
     case ACT_RESTART:
     case ACT_RECREATE:
     case ACT_RESIZE:
+    case ACT_MOVE:
         return TURN_CHANGE;
     case ACT_REMOVE:
         return TURN_LAST;

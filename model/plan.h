@@ -13,6 +13,7 @@ enum host_action {
     ACT_STOP,  /* spec.stop: scale to 0 */
     ACT_START, /* spec.stop taken back, or a StatefulSet found at 0 */
     ACT_JOIN,  /* runs and is right, but is out: only catch up and join (also: clears "out" marks) */
+    ACT_MOVE,  /* to new volumes: it starts empty and is filled by its peers */
     HOST_ACTIONS
 };
 const char *host_action_name(enum host_action a); /* "none", "soft-restart", … */

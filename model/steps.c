@@ -45,6 +45,13 @@ enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT
 #define VOLUMES                                                                                                        \
     STEP("volumes", "volume claims that are not to be kept are gone", OWNER, GUARD_DATA_ELSEWHERE, 300, 3, 0)
 #define LOST_VOLUMES STEP("lost-volumes", "claims of volumes that are lost are gone", RECOVER, 0, 300, 3, 0)
+#define OLD_VOLUMES                                                                                                    \
+    STEP("old-volumes", "claims that only new ones can replace are gone", DOWN, GUARD_DATA_ELSEWHERE, 300, 3, 0)
+#define UNUSED_VOLUMES                                                                                                 \
+    STEP("unused-volumes", "claims that it does not use any more and that consent names are gone", RECOVER, 0, 300, 3, \
+         WAITS)
+#define HALT_TO_MOVE                                                                                                   \
+    STEP("halt", "scaled to 0, the pod is gone", DOWN, STOP_GUARDS | GUARD_DATA_ELSEWHERE, 300, 3, 0)
 #define DELETE_OBJECTS STEP("delete-objects", "Service and ConfigMap are gone", OWNER, 0, 120, 3, 0)
 /* Statements of spec.chfleet.hooks; what is asked again until it is so has the time the hook gives. */
 #define HOOK(name, what) STEP(name, what, NONE, 0, 120, 2, WAITS)
@@ -60,7 +67,8 @@ enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT
 #define FAILED_VOLUMES                                                                                                 \
     STEP("failed-volumes", "its volume claims are gone, where that is asked for and consent is given", OWNER,           \
          GUARD_DATA_ELSEWHERE, 300, 3, 0)
-#define GROW STEP("grow", "volume claims ask for their new size and have it", NONE, 0, 1800, 2, WAITS)
+#define GROW                                                                                                           \
+    STEP("grow", "volume claims ask for their new size and attributes, and have them", NONE, 0, 1800, 2, WAITS)
 #define ORPHAN_QUIET STEP("orphan", "the StatefulSet is made anew around its pod", NONE, 0, 180, 3, 0)
 
 static const struct step create_steps[] = {OBJECTS, STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN,
@@ -74,9 +82,13 @@ static const struct step soft_restart_steps[] = {CONFIG, SEEN,   BEFORE_SHARD, B
  * version. */
 static const struct step restart_steps[] = {BEFORE_SHARD, BEFORE_HOST, LEAVE,  DRAIN,     CONFIG, REPLACE,    STARTED,
                                             LOADED,       FORGET,      SCHEMA, CAUGHT_UP, JOIN,   AFTER_HOST, AFTER_SHARD};
-static const struct step recreate_steps[] = {BEFORE_SHARD, BEFORE_HOST, LEAVE,  DRAIN,  CONFIG,
-                                             ORPHAN,       REPLACE,     STARTED, LOADED, FORGET,
-                                             SCHEMA,       CAUGHT_UP,   JOIN,   AFTER_HOST, AFTER_SHARD};
+static const struct step recreate_steps[] = {BEFORE_SHARD, BEFORE_HOST, GROW,           LEAVE,      DRAIN,  CONFIG,
+                                             ORPHAN,       REPLACE,     STARTED,        LOADED,     FORGET, SCHEMA,
+                                             CAUGHT_UP,    JOIN,        UNUSED_VOLUMES, AFTER_HOST, AFTER_SHARD};
+static const struct step move_steps[] = {BEFORE_SHARD, BEFORE_HOST,    LEAVE,      DRAIN,   FLUSH,
+                                         HALT_TO_MOVE, OLD_VOLUMES,    CONFIG,     ORPHAN,  OBJECTS,
+                                         STARTED,      LOADED,         FORGET,     SCHEMA,  CAUGHT_UP,
+                                         JOIN,         UNUSED_VOLUMES, AFTER_HOST, AFTER_SHARD};
 /* After a failure, by reconcile.statefulSet.{update,create}.onFailure. */
 static const struct step rollback_steps[] = {RESTORE, STARTED, NOTED, CAUGHT_UP, JOIN};
 static const struct step take_back_steps[] = {PARK, FAILED_OBJECTS, FAILED_VOLUMES};
@@ -121,8 +133,10 @@ static const struct step membership_steps[] = {
 
 static const struct step keeper_create_steps[] = {OBJECTS, KEEPER_READY, KEEPER_LOADED, SYNCED};
 static const struct step keeper_restart_steps[] = {CONFIG, KEEPER_REPLACE, KEEPER_READY, KEEPER_LOADED, SYNCED};
-static const struct step keeper_recreate_steps[] = {CONFIG,       ORPHAN_QUIET,  KEEPER_REPLACE,
-                                                    KEEPER_READY, KEEPER_LOADED, SYNCED};
+static const struct step keeper_recreate_steps[] = {CONFIG,       GROW,          ORPHAN_QUIET, KEEPER_REPLACE,
+                                                    KEEPER_READY, KEEPER_LOADED, SYNCED,       UNUSED_VOLUMES};
+static const struct step keeper_move_steps[] = {CONFIG,       KEEPER_HALT,   OLD_VOLUMES, ORPHAN_QUIET,  OBJECTS,
+                                                KEEPER_READY, KEEPER_LOADED, SYNCED,      UNUSED_VOLUMES};
 static const struct step keeper_remove_steps[] = {KEEPER_HALT, DELETE_STS, VOLUMES, DELETE_OBJECTS};
 static const struct step keeper_rebuild_steps[] = {KEEPER_HALT,  LOST_VOLUMES,  OBJECTS,
                                                    KEEPER_READY, KEEPER_LOADED, SYNCED};
@@ -143,13 +157,15 @@ static const struct step_table tables[] = {
     TABLE("recreate", "a StatefulSet field that cannot be edited: new StatefulSet, then a new pod", true,
           recreate_steps),
     TABLE("remove", "a host that is not wanted any more", true, remove_steps),
-    TABLE("resize", "volumes grow", true, resize_steps),
+    TABLE("resize", "volumes grow or get other attributes; nothing restarts", true, resize_steps),
     TABLE("rebuild", "a host that lost its volume starts empty and is filled by its peers", true, rebuild_steps),
     TABLE("stop", "spec.stop: the server ends, volumes stay", true, stop_steps),
     TABLE("start", "a stopped host comes back", true, start_steps),
     TABLE("join", "a host that runs and is right, but is out", true, join_steps),
     TABLE("rollback", "a change that failed: the host gets its old StatefulSet back", true, rollback_steps),
     TABLE("take-back", "a new host that did not start: scaled to 0 until the spec changes", true, take_back_steps),
+    TABLE("move", "volumes that only new ones can replace: its data is on its peers, it starts empty, they fill it", true,
+          move_steps),
     TABLE("prepare", "what all hosts of an installation share, before its hosts change", false, prepare_steps),
     TABLE("finish", "what all hosts share, after its hosts changed", false, finish_steps),
     TABLE("membership", "who is in remote_servers", false, membership_steps),
@@ -164,6 +180,7 @@ static const struct step_table tables[] = {
     TABLE("keeper-stop", "spec.stop: the member ends, volumes stay", true, keeper_stop_steps),
     TABLE("keeper-start", "a stopped Keeper member comes back", true, keeper_create_steps),
     TABLE("keeper-join", "a Keeper member that runs, until it is in sync", true, keeper_join_steps),
+    TABLE("keeper-move", "a Keeper member gets new volumes and is filled by the others", true, keeper_move_steps),
 };
 enum { N_TABLES = sizeof tables / sizeof *tables };
 

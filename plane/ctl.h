@@ -19,6 +19,9 @@ void ctl_queue_add(struct ctl_queue *q, const char *ns, const char *name, uint64
 
 /* ---- what they need of the machine ---- */
 
+/* How far a volume is on its way to a larger size. */
+enum volume_size { VOLUME_HAS_IT, VOLUME_GROWS, VOLUME_WAITS_FOR_NODE };
+
 /* Directories of volumes. */
 struct volume_ops {
     /* Makes the volume's directory; *path is absolute, caller frees. `taken(path)` says that another volume has it. */
@@ -26,6 +29,8 @@ struct volume_ops {
                 bool (*taken)(void *tctx, const char *path), void *tctx, char **path, struct err *err);
     /* Removes it with what is in it; may go on in the background. Absent = success. */
     int (*remove)(void *ctx, const char *path, struct err *err);
+    /* Asked again and again while the claim asks for more than it has. NULL: volumes have every size at once. */
+    enum volume_size (*grow)(void *ctx, const cJSON *pvc);
 };
 
 /* The balancer of Services of type ClusterIP and LoadBalancer. */

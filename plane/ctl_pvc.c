@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Claims: each gets a volume of its own, which is a directory of this machine, whatever its storage class is called.
- * Grows at once (a directory has no size; the numbers follow the request). A claim in use stays until its pod is gone
+ * Grows at once (a directory has no size; the numbers follow the request), and has every class of attributes at once;
+ * volumes of a test that take their time are shown as a storage driver shows them. A claim in use stays until its pod is gone
  * (kubernetes.io/pvc-protection); with it goes the directory, unless the PersistentVolume says Retain.
  */
 #include <stdio.h>
@@ -114,11 +115,53 @@ static int bind_claim(struct ctl_pvc *c, const cJSON *pvc, struct err *err)
 
 /* ---- size ---- */
 
+static void add_condition(cJSON *st, const cJSON *pvc, const char *type, struct ctl_pvc *c)
+{
+    cJSON *list = json_set_arr(st, "conditions"), *one = cJSON_CreateObject();
+    const cJSON *old = ctl_condition(pvc, type);
+    char now[32];
+
+    json_set_str(one, "type", type);
+    json_set_str(one, "status", "True");
+    json_set_str(one, "lastTransitionTime", json_str(old, "lastTransitionTime", store_now(c->s, now)));
+    cJSON_AddItemToArray(list, one);
+}
+
+/* True: the claim has the size that it asks for. Else the status says how far it is. */
+static bool has_its_size(struct ctl_pvc *c, const cJSON *pvc, cJSON *st)
+{
+    const cJSON *want = json_at(pvc, "spec.resources.requests.storage"), *have = json_at(pvc, "status.capacity.storage");
+    enum volume_size now;
+
+    if (!want || !have || json_same(want, have) || !c->ops->grow)
+        return true;
+    now = c->ops->grow(c->ops_ctx, pvc);
+    if (now == VOLUME_HAS_IT)
+        return true;
+    json_set(json_set_obj(st, "capacity"), "storage", json_copy(have));
+    add_condition(st, pvc, now == VOLUME_GROWS ? "Resizing" : "FileSystemResizePending", c);
+    ctl_queue_add(c->claims, json_ns(pvc), json_name(pvc), AGAIN_MS);
+    return false;
+}
+
+static void note_growth(struct ctl_pvc *c, const cJSON *pvc, const cJSON *pv)
+{
+    const cJSON *want = json_at(pvc, "spec.resources.requests.storage");
+    auto_json cJSON *patch = cJSON_CreateObject();
+
+    if (!want || json_same(json_at(pv, "spec.capacity.storage"), want))
+        return;
+    json_set(json_set_obj(json_set_obj(patch, "spec"), "capacity"), "storage", json_copy(want));
+    store_patch(c->s, PK_PV, NULL, json_name(pv), patch, STORE_SYSTEM, NULL, NULL);
+    if (json_at(pvc, "status.capacity"))
+        store_event(c->s, "volume_expand", pvc, false, "FileSystemResizeSuccessful",
+                    "the volume has the size that was asked for");
+}
+
 static void write_bound(struct ctl_pvc *c, const cJSON *pvc)
 {
     const cJSON *want = json_at(pvc, "spec.resources.requests.storage");
-    const char *volume = json_str(pvc, "spec.volumeName", "");
-    const cJSON *pv = store_get(c->s, PK_PV, NULL, volume);
+    const cJSON *pv = store_get(c->s, PK_PV, NULL, json_str(pvc, "spec.volumeName", ""));
     cJSON *st = cJSON_CreateObject();
 
     if (!pv) { /* somebody deleted the volume under the claim */
@@ -128,16 +171,11 @@ static void write_bound(struct ctl_pvc *c, const cJSON *pvc)
     }
     json_set_str(st, "phase", "Bound");
     json_set(st, "accessModes", json_copy(json_at(pvc, "spec.accessModes")));
-    if (want)
-        json_set(json_set_obj(st, "capacity"), "storage", json_copy(want));
-    if (want && !json_same(json_at(pv, "spec.capacity.storage"), want)) {
-        auto_json cJSON *patch = cJSON_CreateObject();
-
-        json_set(json_set_obj(json_set_obj(patch, "spec"), "capacity"), "storage", json_copy(want));
-        store_patch(c->s, PK_PV, NULL, volume, patch, STORE_SYSTEM, NULL, NULL);
-        if (json_at(pvc, "status.capacity"))
-            store_event(c->s, "volume_expand", pvc, false, "FileSystemResizeSuccessful",
-                        "the volume has the size that was asked for");
+    json_set_str(st, "currentVolumeAttributesClassName", json_str(pvc, "spec.volumeAttributesClassName", NULL));
+    if (has_its_size(c, pvc, st)) {
+        if (want)
+            json_set(json_set_obj(st, "capacity"), "storage", json_copy(want));
+        note_growth(c, pvc, pv);
     }
     ctl_write_status(c->s, PK_PVC, pvc, st);
 }

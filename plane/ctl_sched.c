@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The scheduler of one node: a pod goes there unless its nodeSelector names labels the node does not have. Affinity
- * rules are about several nodes; with one there is nothing to choose, so they are not looked at (docs say so).
+ * The scheduler of one node: a pod goes there unless its nodeSelector names labels the node does not have, or one of its
+ * volumes is on another node. Affinity rules are about several nodes; with one there is nothing to choose, so they are not looked at (docs say so).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,14 +19,52 @@ struct ctl_sched {
     struct store_sub *pods, *nodes;
 };
 
+static bool names_node(const cJSON *terms, const char *node)
+{
+    const cJSON *term, *e;
+
+    if (cJSON_GetArraySize(terms) == 0)
+        return true;
+    cJSON_ArrayForEach(term, terms) {
+        bool all = true;
+
+        cJSON_ArrayForEach(e, json_get(term, "matchExpressions"))
+            if (str_eq(json_str(e, "key", NULL), "kubernetes.io/hostname") && str_eq(json_str(e, "operator", NULL), "In"))
+                all &= json_has(json_get(e, "values"), node);
+        if (all)
+            return true;
+    }
+    return false;
+}
+
+/* The volume of a claim that is on another node than this one; NULL. */
+static const cJSON *volume_elsewhere(struct ctl_sched *c, const cJSON *pod)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes")) {
+        const char *claim = json_str(v, "persistentVolumeClaim.claimName", NULL);
+        const cJSON *pvc = claim ? store_get(c->s, PK_PVC, json_ns(pod), claim) : NULL;
+        const cJSON *pv = pvc ? store_get(c->s, PK_PV, NULL, json_str(pvc, "spec.volumeName", "")) : NULL;
+
+        if (pv && !names_node(json_at(pv, "spec.nodeAffinity.required.nodeSelectorTerms"), c->p->node_name))
+            return pv;
+    }
+    return NULL;
+}
+
 static bool fits(struct ctl_sched *c, const cJSON *pod, char *why, size_t size)
 {
-    const cJSON *node = store_get(c->s, PK_NODE, NULL, c->p->node_name), *want;
+    const cJSON *node = store_get(c->s, PK_NODE, NULL, c->p->node_name), *want, *volume = volume_elsewhere(c, pod);
 
     if (node && json_bool(node, "spec.unschedulable", false)) {
         snprintf(why, size,
                  "0/1 nodes are available: 1 node(s) were unschedulable; `chfleet up` or kubectl uncordon %s opens it",
                  c->p->node_name);
+        return false;
+    }
+    if (volume) {
+        snprintf(why, size, "0/1 nodes are available: 1 node(s) had volume node affinity conflict (%s)", json_name(volume));
         return false;
     }
     cJSON_ArrayForEach(want, json_at(pod, "spec.nodeSelector"))

@@ -61,7 +61,7 @@ static int dir_remove(void *ctx, const char *path, struct err *err)
 
 const struct volume_ops *ctl_volumes(void)
 {
-    static const struct volume_ops ops = {dir_make, dir_remove};
+    static const struct volume_ops ops = {dir_make, dir_remove, NULL};
 
     return &ops;
 }

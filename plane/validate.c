@@ -551,6 +551,10 @@ static void validate_claim(const cJSON *obj, const cJSON *old, bool system, stru
         cJSON_DeleteItemFromObjectCaseSensitive(a, "storageClassName");
         cJSON_DeleteItemFromObjectCaseSensitive(b, "storageClassName");
     }
+    if (str_eq(json_str(old, "status.phase", NULL), "Bound") && *json_str(a, "volumeAttributesClassName", "")) {
+        cJSON_DeleteItemFromObjectCaseSensitive(a, "volumeAttributesClassName");
+        cJSON_DeleteItemFromObjectCaseSensitive(b, "volumeAttributesClassName");
+    }
     if (!json_same(a, b))
         field_err(e, "Forbidden", "spec",
                   "spec is immutable after creation except resources.requests and volumeAttributesClassName for "

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "render/claims.h"
 #include "render/facts_internal.h"
 #include "render/xmldiff.h"
 
@@ -342,7 +343,6 @@ static int one_claim(void *ctx, const cJSON *o)
 {
     struct unknown_walk *w = ctx;
     const struct fleet *f = w->g->f;
-    const char *policy = label(f, o, "reclaimPolicy");
 
     for (size_t i = 0; i < w->g->out->n_hosts; i++) {
         struct host_facts *h = &w->g->out->hosts[i];
@@ -353,7 +353,7 @@ static int one_claim(void *ctx, const cJSON *o)
         h->pvcs = mem_grow(h->pvcs, h->n_pvcs + 1, sizeof *h->pvcs);
         h->pvc_retain = mem_grow(h->pvc_retain, h->n_pvcs + 1, sizeof *h->pvc_retain);
         h->pvcs[h->n_pvcs] = mem_str(json_name(o));
-        h->pvc_retain[h->n_pvcs++] = strcmp(policy, "Retain") == 0;
+        h->pvc_retain[h->n_pvcs++] = claim_kept(f, h->sts_name, o);
         return 0;
     }
     return 0;

@@ -8,11 +8,14 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/quantity.h"
+#include "render/claims.h"
 #include "render/facts_internal.h"
 
 /* A file is in every running container so long after its ConfigMap was written: by kubelets, by the plane of one
  * machine. */
 enum { PROPAGATION_S = 120, PROPAGATION_HERE_S = 2 };
+/* How long a pod may take to get its node and volumes, and a node to let a file system grow. */
+enum { STUCK_S = 300, NODE_GROWS_S = 600 };
 
 /* ---- live state ---- */
 
@@ -55,27 +58,6 @@ static bool is_troubleshooting(const cJSON *sts)
     return false;
 }
 
-void facts_live_host(const struct gather *g, const cJSON *sts, const cJSON *pod, struct host_facts *out)
-{
-    auto_free char *ready = meta_key(g->f, "ready");
-    const char *token = sts ? json_annotation(sts, RENDER_RESTART) : NULL, *label = pod ? json_label(pod, ready) : NULL;
-
-    out->sts = sts;
-    out->pod = pod;
-    out->ready = compare_pod_ready(pod);
-    out->labelled_in = str_eq(label, "yes");
-    out->replicas = sts ? json_int(sts, "spec.replicas", 1) : 0;
-    out->identity = compare_identity(pod);
-    out->image = mem_str(json_str(server_of(json_at(pod, "spec.containers")), "image", ""));
-    out->waiting = mem_str(json_str(server_of(json_at(pod, "status.containerStatuses")), "state.waiting.reason", ""));
-    out->troubleshooting = is_troubleshooting(sts);
-    if (sts && !json_annotation(sts, RENDER_LOADED) && json_annotation(sts, RENDER_GAVE_UP))
-        out->gave_up = strtoll(json_annotation(sts, RENDER_GAVE_UP), NULL, 10);
-    out->restarted_for = act_took_effect(sts, out->identity, "token", token ? token : "");
-}
-
-/* ---- has the process loaded what it should? ---- */
-
 /* Seconds since 1970 of an RFC 3339 time in UTC; -1 when it is none. */
 static int64_t seconds(const char *text)
 {
@@ -88,6 +70,56 @@ static int64_t seconds(const char *text)
     days = y * INT64_C(365) + y / 4 - y / 100 + y / 400 + (153 * (mo + (mo > 2 ? -3 : 9)) + 2) / 5 + d - 1 - 719468;
     return days * 86400 + h * 3600 + mi * 60 + s;
 }
+
+static bool older_than(const struct gather *g, const char *since, int64_t limit_s)
+{
+    int64_t then = seconds(since), now = seconds(g->c->now ? g->c->now : "");
+
+    return then >= 0 && now >= 0 && now > then + limit_s;
+}
+
+/* Why the pod does not run, when waiting will not help: no node takes it, it ends again and again, or nothing comes of it
+ * for long. Caller frees. */
+static char *why_stuck(const struct gather *g, const cJSON *pod, const struct host_facts *out)
+{
+    const cJSON *v;
+
+    if (!pod || *out->identity || out->ready || json_at(pod, "metadata.deletionTimestamp"))
+        return mem_str("");
+    cJSON_ArrayForEach(v, json_at(pod, "status.conditions"))
+        if (str_eq(json_str(v, "type", NULL), "PodScheduled") && str_eq(json_str(v, "reason", NULL), "Unschedulable") &&
+            str_eq(json_str(v, "status", NULL), "False"))
+            return mem_printf("Unschedulable: %s", json_str(v, "message", "no node takes it"));
+    if (strcmp(out->waiting, "CrashLoopBackOff") == 0)
+        return mem_str(out->waiting);
+    if (older_than(g, json_str(pod, "metadata.creationTimestamp", ""), STUCK_S))
+        return mem_str(*out->waiting ? out->waiting : "it waits for its node or its volumes");
+    return mem_str("");
+}
+
+void facts_live_host(const struct gather *g, const cJSON *sts, const cJSON *pod, struct host_facts *out)
+{
+    const char *given_up = sts ? json_annotation(sts, RENDER_GIVEN_UP) : NULL;
+    auto_free char *ready = meta_key(g->f, "ready");
+    const char *token = sts ? json_annotation(sts, RENDER_RESTART) : NULL, *label = pod ? json_label(pod, ready) : NULL;
+
+    out->sts = sts;
+    out->pod = pod;
+    out->ready = compare_pod_ready(pod);
+    out->labelled_in = str_eq(label, "yes");
+    out->replicas = sts ? json_int(sts, "spec.replicas", 1) : 0;
+    out->identity = compare_identity(pod);
+    out->image = mem_str(json_str(server_of(json_at(pod, "spec.containers")), "image", ""));
+    out->waiting = mem_str(json_str(server_of(json_at(pod, "status.containerStatuses")), "state.waiting.reason", ""));
+    out->stuck = why_stuck(g, pod, out);
+    out->given_up = mem_str(given_up ? given_up : "");
+    out->troubleshooting = is_troubleshooting(sts);
+    if (sts && !json_annotation(sts, RENDER_LOADED) && json_annotation(sts, RENDER_GAVE_UP))
+        out->gave_up = strtoll(json_annotation(sts, RENDER_GAVE_UP), NULL, 10);
+    out->restarted_for = act_took_effect(sts, out->identity, "token", token ? token : "");
+}
+
+/* ---- has the process loaded what it should? ---- */
 
 static bool loaded_by_record(const cJSON *sts, const char *identity, const char *hash)
 {
@@ -193,12 +225,35 @@ static void files(const struct gather *g, const struct host *h, const cJSON *sts
 
 /* ---- StatefulSet ---- */
 
-/* Claims themselves are compared elsewhere; what is left to do when they have their size is to make the StatefulSet say
- * so. */
-static void claim_size(struct host_facts *out, const struct change *c)
+/* Claims themselves are compared elsewhere; what is left to do when they are as wanted is to make the StatefulSet say
+ * so. No pod needs to know. */
+static void claim_spec(struct host_facts *out, const struct change *c)
 {
-    if (out->n_volume == 0 && !out->volume_refused)
+    if (out->n_volume == 0 && out->n_moves == 0 && !out->volume_refused)
         compare_add(&out->volume_changes, &out->n_volume, c->path, c->from, c->to);
+}
+
+static bool of_claim_spec(const char *path)
+{
+    return str_starts(path, "StatefulSet spec.volumeClaimTemplates[") && strstr(path, "].spec.");
+}
+
+static char *claim_names(const cJSON *sts)
+{
+    auto_str struct str s = STR_INIT;
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, json_at(sts, "spec.volumeClaimTemplates"))
+        str_addf(&s, "%s%s", s.len ? ", " : "", json_name(v));
+    return s.len ? str_take(&s) : NULL;
+}
+
+/* Which claims there are, not all that they say. */
+static void claim_list(struct host_facts *out, const cJSON *live, const cJSON *desired)
+{
+    auto_free char *from = claim_names(live), *to = claim_names(desired);
+
+    compare_add(&out->recreate_changes, &out->n_recreate, "StatefulSet spec.volumeClaimTemplates", from, to);
 }
 
 static void statefulset(struct host_facts *out, const cJSON *live, const cJSON *desired)
@@ -206,15 +261,16 @@ static void statefulset(struct host_facts *out, const cJSON *live, const cJSON *
     struct change *all = NULL;
     size_t n = 0;
 
-    compare_statefulset(live, desired, &all, &n);
+    out->sts_anew = compare_statefulset(live, desired, &all, &n) == COMPARE_IMMUTABLE;
     for (size_t i = 0; i < n; i++) {
         const char *path = all[i].path;
 
         if (str_starts(path, "StatefulSet spec.template"))
             compare_add(&out->template_changes, &out->n_template, path, all[i].from, all[i].to);
-        else if (str_starts(path, "StatefulSet spec.volumeClaimTemplates") &&
-                 str_ends(path, ".resources.requests.storage"))
-            claim_size(out, &all[i]);
+        else if (of_claim_spec(path))
+            claim_spec(out, &all[i]);
+        else if (strcmp(path, "StatefulSet spec.volumeClaimTemplates") == 0)
+            claim_list(out, live, desired);
         else if (str_starts(path, "StatefulSet spec.replicas"))
             ; /* stop and start are told by `replicas` */
         else if (str_starts(path, "StatefulSet spec.selector") || str_starts(path, "StatefulSet spec.serviceName") ||
@@ -279,23 +335,95 @@ static void dropped_claims(struct host_facts *out, const struct host *h, const c
     }
 }
 
-static void grow(struct host_facts *out, const struct host *h, const struct volume *v, const cJSON *claim)
+/* What was asked for last: in the StatefulSet, or, where the claim is made by us, on the claim. A claim that is larger
+ * was enlarged by somebody else, and stays so. */
+static const cJSON *asked_before(const struct volume *v, const cJSON *sts, const cJSON *claim)
 {
-    const cJSON *have = json_at(claim, "spec.resources.requests.storage");
-    const cJSON *want = json_at(v->tmpl, "spec.resources.requests.storage");
-    int64_t now = quantity_bytes(have);
-    auto_free char *from = settings_scalar(have), *to = settings_scalar(want);
-    auto_free char *path = mem_printf("volume %s", v->name);
+    const cJSON *t;
 
-    (void)h;
-    if (now < 0 || v->size_bytes == now)
-        return;
-    if (v->size_bytes > now) {
-        compare_add(&out->volume_changes, &out->n_volume, path, from, to);
-        return;
-    }
+    if (v->operator_made && json_annotation(claim, RENDER_SIZE))
+        return json_get(json_at(claim, "metadata.annotations"), RENDER_SIZE);
+    cJSON_ArrayForEach(t, json_at(sts, "spec.volumeClaimTemplates"))
+        if (strcmp(json_name(t), v->name) == 0)
+            return json_at(t, "spec.resources.requests.storage");
+    return json_at(claim, "spec.resources.requests.storage");
+}
+
+static void refuse_shrink(struct host_facts *out, const char *path, const cJSON *before, const char *to)
+{
+    auto_free char *from = settings_scalar(before);
+
     if (!out->volume_refused)
-        out->volume_refused = mem_printf("%s: %s → %s: volumes cannot shrink; write storage: %s", path, from, to, from);
+        out->volume_refused =
+            mem_printf("%s: %s → %s: volumes cannot shrink; write storage: %s", path, from ? from : "", to, from ? from : "");
+}
+
+static void grow(const struct gather *g, struct host_facts *out, const struct volume *v, const cJSON *sts,
+                 const cJSON *claim)
+{
+    const cJSON *have = json_at(claim, "spec.resources.requests.storage"), *before = asked_before(v, sts, claim);
+    const cJSON *want = json_at(v->tmpl, "spec.resources.requests.storage"), *real = json_at(claim, "status.capacity.storage");
+    int64_t now = quantity_bytes(have), asked = quantity_bytes(before), size = quantity_bytes(real);
+    auto_free char *from = settings_scalar(have), *to = settings_scalar(want);
+    auto_free char *path = mem_printf("volume %s", v->name), *waits = mem_printf("file system of volume %s", v->name);
+    auto_free char *real_text = real ? settings_scalar(real) : NULL;
+
+    if (now < 0 || v->size_bytes < 0)
+        return;
+    if (v->size_bytes > now)
+        compare_add(&out->volume_changes, &out->n_volume, path, from, to);
+    else if (v->size_bytes < now && v->size_bytes < asked)
+        refuse_shrink(out, path, before, to);
+    else if (size >= 0 && size < v->size_bytes && *claim_waits_for_node(claim)) {
+        compare_add(&out->volume_changes, &out->n_volume, waits, real_text, to);
+        out->resize_stuck |= older_than(g, claim_waits_for_node(claim), NODE_GROWS_S);
+    }
+}
+
+/* A class of attributes is changed on the claim that is there; the cluster does the rest. */
+static void attributes(struct host_facts *out, const struct volume *v, const cJSON *claim)
+{
+    const char *want = json_str(v->tmpl, "spec.volumeAttributesClassName", "");
+    const char *asked = json_str(claim, "spec.volumeAttributesClassName", "");
+    const char *real = json_str(claim, "status.currentVolumeAttributesClassName", "");
+    auto_free char *path = mem_printf("volume %s volumeAttributesClassName", v->name);
+
+    if (*want && strcmp(want, asked) != 0)
+        compare_add(&out->volume_changes, &out->n_volume, path, *asked ? asked : NULL, want);
+    else if (*want && json_at(claim, "status.modifyVolumeStatus") && strcmp(want, real) != 0)
+        compare_add(&out->volume_changes, &out->n_volume, path, *real ? real : NULL, want);
+}
+
+static void add_move(const struct gather *g, struct host_facts *out, const struct host *h, const struct volume *v,
+                     const cJSON *claim, bool data_moves)
+{
+    struct volume_move m = {.kept = claim_kept(g->f, h->sts, claim), .logs = v->logs};
+
+    if (!claim_goes(v, claim, data_moves, &m.what))
+        return;
+    m.volume = mem_str(v->name);
+    m.claim = mem_str(v->pvc_name);
+    out->moves = mem_grow(out->moves, out->n_moves + 1, sizeof *out->moves);
+    out->moves[out->n_moves++] = m;
+}
+
+/* Claims that must be replaced, and the data directory that gets another one. */
+static void find_moves(const struct gather *g, const struct host *h, const cJSON *sts, const cJSON *wanted,
+                       struct host_facts *out)
+{
+    bool data_moves = claim_data_moves(g->f, h, g->c, wanted);
+    auto_free char *from = claim_of_data(g->f, sts), *to = claim_of_data(g->f, wanted);
+
+    if (strcmp(from, to) != 0) {
+        out->data_from = mem_str(from);
+        out->data_to = mem_str(to);
+    }
+    for (size_t i = 0; i < h->n_volumes; i++) {
+        const cJSON *claim = ctx_live(g->c, "PersistentVolumeClaim", h->volumes[i].pvc_name);
+
+        if (claim)
+            add_move(g, out, h, &h->volumes[i], claim, data_moves);
+    }
 }
 
 /* reclaimPolicy and other labels of a claim. */
@@ -310,10 +438,34 @@ static int claim_metadata(const struct gather *g, const struct host *h, const st
     return 0;
 }
 
+static void look_for_loss(const struct gather *g, const struct host *h, const struct volume *v, const cJSON *claim,
+                          bool had_data, struct host_facts *out)
+{
+    if (claim && str_eq(json_str(claim, "status.phase", NULL), "Lost")) {
+        out->volume_lost = true;
+        if (!out->lost_kept && claim_kept(g->f, h->sts, claim))
+            out->lost_kept = mem_str(v->pvc_name);
+    } else if (!claim && v->data && (out->pod || had_data) && out->replicas > 0) {
+        out->volume_lost = true;
+    }
+}
+
+/* A claim that is not made yet is not lost: the data directory was on none, or on another one. */
+static bool data_was_there(const struct gather *g, const struct host *h, const cJSON *sts)
+{
+    auto_free char *from = claim_of_data(g->f, sts);
+
+    for (size_t i = 0; i < h->n_volumes; i++)
+        if (h->volumes[i].data && strcmp(h->volumes[i].pvc_name, from) == 0)
+            return true;
+    return false;
+}
+
 static int volumes(const struct gather *g, const struct host *h, const cJSON *sts, struct host_facts *out,
                    struct err *err)
 {
     bool had_data = text_set_has(&g->has_data, h->fqdn) || (sts && json_annotation(sts, RENDER_LOADED));
+    bool there = sts && data_was_there(g, h, sts);
 
     out->ephemeral = h->ephemeral;
     out->all_retained = h->n_volumes > 0;
@@ -322,14 +474,14 @@ static int volumes(const struct gather *g, const struct host *h, const cJSON *st
         const cJSON *claim = ctx_live(g->c, "PersistentVolumeClaim", v->pvc_name);
 
         out->all_retained &= v->retain;
-        if (claim)
-            grow(out, h, v, claim);
+        if (claim) {
+            grow(g, out, v, sts, claim);
+            attributes(out, v, claim);
+        }
         if (claim && claim_metadata(g, h, v, claim, out, err) < 0)
             return -1;
-        if (!v->data || !sts)
-            continue;
-        if (claim ? str_eq(json_str(claim, "status.phase", NULL), "Lost") : (out->pod || had_data) && out->replicas > 0)
-            out->volume_lost = true;
+        if (sts && (claim || there))
+            look_for_loss(g, h, v, claim, had_data, out);
     }
     return 0;
 }
@@ -376,6 +528,7 @@ int facts_wanted_host(struct gather *g, const struct host *h, struct host_facts 
     want_service = want_map ? render_host_service(g->f, h, g->c, err) : NULL;
     if (!want_service)
         return -1;
+    find_moves(g, h, sts, want_sts, out);
     statefulset(out, sts, want_sts);
     files(g, h, sts, configmap, want_map, out);
     metadata(out, sts, want_sts);

@@ -54,6 +54,8 @@ struct render_ctx {
 #define RENDER_RESTART "chfleet.io/restart"             /* StatefulSet: token of the plan whose ordered restart it had */
 #define RENDER_PREVIOUS "chfleet.io/previous"           /* StatefulSet: {"generation","spec"} it had before the change */
 #define RENDER_GAVE_UP "chfleet.io/gave-up"             /* StatefulSet: generation in which its new host did not start */
+#define RENDER_GIVEN_UP "chfleet.io/given-up"           /* StatefulSet: claims that were deleted by a consent that still stands */
+#define RENDER_SIZE "chfleet.io/size"                   /* claim that we make: the size that was asked for last */
 #define RENDER_KEYS "chfleet.io/keys"                   /* labels and annotations that came from the resource, so that they go */
 #define RENDER_CONFIG_FILE "chfleet-config.xml"         /* host ConfigMap: the digest as macro chfleet_config */
 /* restart-since of a host that was taken over with what it runs: all that is there is loaded. */

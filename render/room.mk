@@ -3,6 +3,7 @@ noinst_LIBRARIES += librender.a
 librender_a_SOURCES = \
 	render/affinity.c \
 	render/apidefaults.c render/apidefaults.h \
+	render/claims.c render/claims.h \
 	render/compare.c render/compare.h \
 	render/configmaps.c \
 	render/defaults.c \

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "render/claims.h"
 #include "render/compare.h"
 #include "render/internal.h"
 
@@ -113,13 +114,30 @@ static void object_version(const struct fleet *f, cJSON *object)
     json_set_str(json_at(object, "metadata.labels"), key, sha);
 }
 
-static void keep_notes(const struct fleet *f, cJSON *object, const cJSON *live)
+/* A claim that was given up is not given up again because the word still stands there. The note goes with the word. */
+static void keep_given_up(const struct host *h, cJSON *object, const cJSON *live)
+{
+    const char *names = live ? json_annotation(live, RENDER_GIVEN_UP) : NULL;
+    auto_str struct str still = STR_INIT;
+
+    for (const char *p = names; p && *p; p += strcspn(p, " "), p += *p == ' ') {
+        auto_free char *claim = mem_strn(p, strcspn(p, " "));
+
+        if (claim_consented(h->cluster->fleet->consent, "volumes", h->cluster->name, claim))
+            str_addf(&still, "%s%s", still.len ? " " : "", claim);
+    }
+    if (names)
+        json_set_str(json_at(object, "metadata.annotations"), RENDER_GIVEN_UP, str_text(&still));
+}
+
+static void keep_notes(const struct fleet *f, const struct host *h, cJSON *object, const cJSON *live)
 {
     static const char *const labels[] = {"zookeeper-version", "settings-version"};
     const char *loaded = live ? json_annotation(live, RENDER_LOADED) : NULL;
 
     if (loaded)
         json_set_str(json_at(object, "metadata.annotations"), RENDER_LOADED, loaded);
+    keep_given_up(h, object, live);
     for (size_t i = 0; i < 2; i++) {
         auto_free char *key = meta_key(f, labels[i]);
 
@@ -157,7 +175,7 @@ cJSON *render_host_statefulset(const struct fleet *f, const struct host *h, cons
     json_set_int(spec, "revisionHistoryLimit", json_int(f->config, "statefulSet.revisionHistoryLimit", 10));
     json_set(spec, "template", template);
     claims(h, spec, live);
-    keep_notes(f, o, live);
+    keep_notes(f, h, o, live);
     if (!live && !ctx_live(c, "Pod", h->pod))
         note_restart(f, o);
     if (live) {
@@ -197,5 +215,10 @@ cJSON *render_host_pvc(const struct fleet *f, const struct host *h, const struct
     json_set_str(labels, policy, v->retain ? "Retain" : "Delete");
     json_set(o, "spec", json_copy(json_get(claim, "spec")));
     meta_note_keys(&p, o);
+    if (v->operator_made) {
+        auto_free char *size = settings_scalar(json_at(v->tmpl, "spec.resources.requests.storage"));
+
+        json_set_str(annotations, RENDER_SIZE, size);
+    }
     return o;
 }

@@ -307,8 +307,15 @@ static const struct field consent_fields[] = {
        "change, because no other replica has it. A refused change shows the names to write here.",
        "nothing may be lost", "[\"main/1\"]"),
     FX("volumes", schema_texts, FIELD_OURS,
-       "Names of volume claims that may be deleted although their data is not proven to be elsewhere.", "none",
+       "Names of volume claims that may be deleted although their data is not proven to be elsewhere: of volumes that are "
+       "not used any more, and of hosts that cannot run because their volume is on a node that is gone. Used once; take "
+       "it out before you give it again.", "none",
        "[data-chi-example-main-1-0-0]"),
+    FX("moveVolumes", schema_texts, FIELD_OURS,
+       "Names of volumeClaimTemplates whose volumes may be replaced by new, empty ones, because what is asked for (another "
+       "storage class) only a new volume can have. One host of a shard after the other: its data is proven to be on its "
+       "peers, then its old claim is deleted, and it is filled by them before the next one's turn comes.",
+       "none", "[data]"),
     FX("until", instant, FIELD_OURS, "The consent ends at this time (RFC 3339, for example 2030-01-31T18:00:00Z).",
        "valid as long as it stands here", "\"2030-01-31T18:00:00Z\""),
     FIELD_END,

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "render/claims.h"
 #include "supervisor/internal.h"
 
 enum { APPLY_TRIES = 6, APPLY_PARALLEL = 8, ORPHAN_WAIT_MS = 100, ORPHAN_WAITS = 300 };
@@ -87,6 +88,13 @@ static bool cache_moved(const struct apply *a)
     return now && *a->sent_rv && strcmp(json_rv(now), a->sent_rv) != 0;
 }
 
+/* An API server that does not know the field takes the object and leaves it out. */
+static bool dropped_attributes(const struct apply *a, const cJSON *obj)
+{
+    return a->kind == KUBE_PVC && a->desired && *json_str(a->desired, "spec.volumeAttributesClassName", "") &&
+           !*json_str(obj, "spec.volumeAttributesClassName", "");
+}
+
 static void written(void *ctx, int status, const cJSON *obj, const struct err *err)
 {
     struct apply *a = ctx;
@@ -105,6 +113,11 @@ static void written(void *ctx, int status, const cJSON *obj, const struct err *e
     a->changed = true;
     if (obj)
         kube_cache_put(super_cache(a->in->s, a->in->group, a->kind), obj);
+    if (obj && dropped_attributes(a, obj)) {
+        fail(a, ERR_REFUSED, "the cluster does not know volumeAttributesClassName (VolumeAttributesClass): take it out of "
+                             "the volume template, or switch that API on");
+        return;
+    }
     next_object(a);
 }
 
@@ -136,7 +149,7 @@ static char *note_text(const struct apply *a, cJSON *note)
 /* The last act and its epoch ride in the same request, so that a standby with an empty journal can go on. */
 static void mirror(struct apply *a, cJSON *desired, const cJSON *now)
 {
-    cJSON *notes = json_need_obj(json_get(desired, "metadata"), "annotations");
+    cJSON *notes = json_need_obj(json_need_obj(desired, "metadata"), "annotations");
     char epoch[24];
 
     if (!json_get(a->req, "mirror"))
@@ -175,6 +188,21 @@ static void note_before(const struct apply *a, const struct host *h, cJSON *desi
     }
 }
 
+/* Its claims that consent gave up are gone when the set is written for a new start. */
+static void note_given_up(const struct apply *a, const struct host *h, cJSON *desired)
+{
+    const struct hostrec *rec = inst_host(a->in, h->key);
+    auto_str struct str names = STR_INIT;
+
+    if (!rec || (rec->action != ACT_REBUILD && rec->action != ACT_MOVE) || json_int(a->req, "replicas", 0) == 0)
+        return;
+    for (size_t i = 0; i < h->n_volumes; i++)
+        if (claim_consented(desired_consent(a->in), "volumes", h->cluster->name, h->volumes[i].pvc_name))
+            str_addf(&names, "%s%s", names.len ? " " : "", h->volumes[i].pvc_name);
+    if (names.len)
+        json_set_str(json_at(desired, "metadata.annotations"), RENDER_GIVEN_UP, str_text(&names));
+}
+
 static cJSON *want_statefulset(struct apply *a, const struct host *h, const struct render_ctx *c, struct err *err)
 {
     cJSON *d;
@@ -186,6 +214,8 @@ static cJSON *want_statefulset(struct apply *a, const struct host *h, const stru
         note_before(a, h, d);
     if (d && json_get(a->req, "replicas"))
         json_set_int(json_get(d, "spec"), "replicas", json_int(a->req, "replicas", 1));
+    if (d)
+        note_given_up(a, h, d);
     if (d)
         mirror(a, d, NULL);
     return d;
@@ -542,7 +572,7 @@ static int queue_host_objects(struct apply *a, const struct render_ctx *c, struc
 
         /* claims of a new host are made by the StatefulSet controller, without the label that says what becomes of them
          */
-        if (rec && (rec->action == ACT_CREATE || rec->action == ACT_REBUILD) &&
+        if (rec && (rec->action == ACT_CREATE || rec->action == ACT_REBUILD || rec->action == ACT_MOVE) &&
             queue_live_claims(a, f->hosts[i], c, err) < 0)
             return -1;
         if (!rec || !rec->objects)
@@ -630,6 +660,27 @@ static bool is_shared(const char *what)
     return strcmp(what, "common") == 0 || strcmp(what, "users") == 0 || strcmp(what, "shared") == 0;
 }
 
+/* A set of another shape is only scaled down: what else differs comes when it is made anew. */
+static bool queue_halt(struct apply *a, struct err *err)
+{
+    const struct host *h = wanted_host(a);
+    struct render_ctx c;
+    auto_json cJSON *want = NULL;
+    cJSON *patch;
+
+    if (!h || json_int(a->req, "replicas", 1) != 0)
+        return false;
+    desired_ctx(a->in, &c);
+    want = want_statefulset(a, h, &c, err);
+    if (!want || compare_statefulset(live_of(a->in, KUBE_STS, h->sts), want, NULL, NULL) != COMPARE_IMMUTABLE)
+        return false;
+    patch = cJSON_CreateObject();
+    json_set_int(json_set_obj(patch, "spec"), "replicas", 0);
+    mirror(a, patch, NULL);
+    queue_patch(a, "StatefulSet", h->sts, patch);
+    return true;
+}
+
 /* Fills the queue for requests of several or of fixed objects. 1: it is one; 0: a single rendered object; -1: error. */
 static int fill_queue(struct apply *a, struct err *err)
 {
@@ -653,6 +704,8 @@ static int fill_queue(struct apply *a, struct err *err)
     }
     if (a->in->group == GROUP_CHK && keeper_list_changes(a, what))
         return queue_keeper_list(a, what, err) < 0 ? -1 : 1;
+    if (strcmp(what, "statefulset") == 0 && queue_halt(a, err))
+        return 1;
     if (strcmp(what, "pvcs") == 0)
         return queue_pvcs(a, err) < 0 ? -1 : 1;
     if (strcmp(what, "shared") == 0) {
@@ -803,15 +856,9 @@ static void delete_now(void *ctx)
         fail(a, ERR_REFUSED, "a volume is deleted only by its own step, with the policy's consent");
         return;
     }
-    if (a->kind == KUBE_PVC && now) {
-        const char *policy =
-            json_label(now, a->in->group == GROUP_CHI ? "clickhouse.altinity.com/reclaimPolicy"
-                                                      : "clickhouse-keeper.altinity.com/reclaimPolicy");
-
-        if (policy && strcmp(policy, "Retain") == 0) {
-            fail(a, ERR_REFUSED, "the volume's reclaimPolicy is Retain: it stays");
-            return;
-        }
+    if (a->kind == KUBE_PVC && now && !hostfacts_claim_may_go(a->in, json_str(a->req, "host", ""), now)) {
+        fail(a, ERR_REFUSED, "the claim stays: its reclaimPolicy keeps it, or nothing says that it may go");
+        return;
     }
     if (!now && !uid) {
         finish(a, NULL);

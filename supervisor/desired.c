@@ -333,6 +333,17 @@ int desired_fleet(struct inst *in, struct fleet **out, struct err *err)
     return -1;
 }
 
+/* spec.chfleet.consent, as long as it holds; NULL. */
+const cJSON *desired_consent(struct inst *in)
+{
+    const cJSON *consent = in->fleet ? in->fleet->consent : NULL;
+    const char *until = json_str(consent, "until", "");
+    struct render_ctx c;
+
+    desired_ctx(in, &c);
+    return consent && (!*until || strcmp(c.now, until) < 0) ? consent : NULL;
+}
+
 /* ---- render context ---- */
 
 static const char *ctx_version(void *ctx, const struct host *h)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "render/claims.h"
 #include "supervisor/internal.h"
 
 static const char *label_of(const struct inst *in, const cJSON *obj, const char *what)
@@ -258,20 +259,93 @@ static bool in_endpoints(struct inst *in, const char *sts)
     return e.found;
 }
 
+/* ---- claims ---- */
+
 struct pvc_ctx {
     struct inst *in;
     cJSON *out;
-    const char *suffix;
-    bool kept; /* by spec.reconcile.cleanup.unknownObjects.pvc, whatever its own policy is */
+    const struct fleet *f;
+    const struct host *h; /* NULL: not in the spec any more */
+    const char *sts, *suffix;
+    bool all_kept; /* by spec.reconcile.cleanup.unknownObjects.pvc, whatever its own policy is */
+    bool data_moves;
 };
+
+static const struct volume *volume_of(const struct host *h, const cJSON *pvc)
+{
+    for (size_t i = 0; h && i < h->n_volumes; i++)
+        if (strcmp(h->volumes[i].pvc_name, json_name(pvc)) == 0)
+            return &h->volumes[i];
+    return NULL;
+}
+
+static bool consented(const struct pvc_ctx *p, const char *list, const cJSON *pvc)
+{
+    const cJSON *consent = desired_consent(p->in);
+    auto_free char *template = claim_template(p->sts, json_name(pvc));
+
+    return claim_consented(consent, list, p->h->cluster->name,
+                           strcmp(list, "moveVolumes") == 0 ? (template ? template : "") : json_name(pvc));
+}
+
+static bool claim_is_to_go(const struct pvc_ctx *p, const cJSON *pvc)
+{
+    const struct volume *v = volume_of(p->h, pvc);
+    struct change what = {NULL, NULL, NULL};
+    bool goes = v && claim_goes(v, pvc, p->data_moves, &what);
+
+    free(what.path);
+    free(what.from);
+    free(what.to);
+    return goes && (consented(p, "volumes", pvc) || consented(p, "moveVolumes", pvc));
+}
+
+static bool given_up(const struct pvc_ctx *p, const cJSON *pvc)
+{
+    const struct hostrec *rec = inst_host(p->in, p->h->key);
+    const char *before = json_annotation(super_get(p->in->s, p->in->group, KUBE_STS, p->in->ns, p->sts), RENDER_GIVEN_UP);
+    auto_free char *padded = mem_printf(" %s ", before ? before : ""), *name = mem_printf(" %s ", json_name(pvc));
+
+    return rec && rec->action == ACT_REBUILD && consented(p, "volumes", pvc) && !strstr(padded, name);
+}
+
+static bool is_unused(const struct pvc_ctx *p, const cJSON *pvc)
+{
+    return !volume_of(p->h, pvc) && (consented(p, "volumes", pvc) || consented(p, "moveVolumes", pvc));
+}
+
+/* What the storage says of a claim that does not get on. */
+static const char *trouble(const cJSON *pvc)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, json_at(pvc, "status.conditions"))
+        if (strstr(json_str(v, "type", ""), "Error") && *json_str(v, "message", ""))
+            return json_str(v, "message", "");
+    return "";
+}
+
+static void add_attributes(cJSON *j, const cJSON *pvc)
+{
+    json_set_str(j, "attributes", json_str(pvc, "spec.volumeAttributesClassName", NULL));
+    json_set_str(j, "attributes_now", json_str(pvc, "status.currentVolumeAttributesClassName", NULL));
+    if (str_eq(json_str(pvc, "status.modifyVolumeStatus.status", NULL), "Infeasible"))
+        json_set_bool(j, "attributes_refused", true);
+}
+
+static bool is_kept(const struct pvc_ctx *p, const cJSON *pvc)
+{
+    return p->all_kept || claim_kept(p->f, p->sts, pvc);
+}
 
 static int add_pvc(void *ctx, const cJSON *pvc)
 {
     struct pvc_ctx *p = ctx;
-    const char *policy = label_of(p->in, pvc, "reclaimPolicy");
+    const char *owner = json_label(pvc, desired_owner_label(p->in)), *waits = claim_waits_for_node(pvc);
     cJSON *j;
 
-    if (strcmp(json_ns(pvc), p->in->ns) != 0 || !str_ends(json_name(pvc), p->suffix))
+    if (strcmp(json_ns(pvc), p->in->ns) != 0 || !str_ends(json_name(pvc), p->suffix) ||
+        (owner && strcmp(owner, p->in->name) != 0))
         return 0;
     j = cJSON_CreateObject();
     json_set_str(j, "name", json_name(pvc));
@@ -279,10 +353,59 @@ static int add_pvc(void *ctx, const cJSON *pvc)
     json_set_str(j, "phase", json_str(pvc, "status.phase", ""));
     json_set_str(j, "capacity", json_str(pvc, "status.capacity.storage", ""));
     json_set_str(j, "requested", json_str(pvc, "spec.resources.requests.storage", ""));
-    json_set_bool(j, "retain", p->kept || (policy && strcmp(policy, "Retain") == 0));
+    json_set_bool(j, "retain", is_kept(p, pvc));
     json_set_bool(j, "terminating", json_at(pvc, "metadata.deletionTimestamp") != NULL);
+    if (*waits)
+        json_set_int(j, "node_grows_since_ms", kube_time_parse(waits));
+    if (*trouble(pvc))
+        json_set_str(j, "trouble", trouble(pvc));
+    add_attributes(j, pvc);
+    if (p->h) {
+        json_set_bool(j, "goes", claim_is_to_go(p, pvc));
+        json_set_bool(j, "given_up", given_up(p, pvc));
+        json_set_bool(j, "unused", is_unused(p, pvc));
+    }
     cJSON_AddItemToArray(p->out, j);
     return 0;
+}
+
+/* sts: borrowed, as long as *p is used. */
+static void pvc_ctx_init(struct pvc_ctx *p, struct inst *in, const struct fleet *f, const struct host *h, const char *sts)
+{
+    struct render_ctx c;
+    struct err err = ERR_INIT;
+
+    *p = (struct pvc_ctx){.in = in, .f = f, .h = h, .sts = sts};
+    p->all_kept = !h && f && !f->deleting && !f->knobs.unknown.pvc;
+    if (!h)
+        return;
+    desired_ctx(in, &c);
+    auto_json cJSON *want = render_host_statefulset(f, h, &c, &err);
+
+    p->data_moves = want && claim_data_moves(f, h, &c, want);
+}
+
+/* reconcileFailedObjects.pvc: of a new host that did not start; the worker has looked for consent. */
+static bool is_of_failed_host(const struct pvc_ctx *p)
+{
+    const struct hostrec *rec = inst_host(p->in, p->h->key);
+
+    return rec && rec->action == ACT_CREATE && p->f->knobs.failed.pvc;
+}
+
+bool hostfacts_claim_may_go(struct inst *in, const char *key, const cJSON *pvc)
+{
+    const struct host *h = in->fleet && !in->fleet->deleting ? fleet_host(in->fleet, key) : NULL;
+    struct pvc_ctx p;
+    char sts[300];
+
+    if (!in->fleet || !hostfacts_sts(in, key, sts, sizeof sts))
+        return false;
+    pvc_ctx_init(&p, in, in->fleet, h, sts);
+    if (is_kept(&p, pvc))
+        return false;
+    return !h || str_eq(json_str(pvc, "status.phase", NULL), "Lost") || claim_is_to_go(&p, pvc) || given_up(&p, pvc) ||
+           is_unused(&p, pvc) || is_of_failed_host(&p);
 }
 
 static const char *member_word(enum member_state m)
@@ -298,7 +421,7 @@ cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key)
     const struct host *h = f ? fleet_host(f, key) : NULL;
     char sts[300], suffix[310];
     struct render_ctx c;
-    struct pvc_ctx p = {in, NULL, suffix, !h && f && !f->deleting && !f->knobs.unknown.pvc};
+    struct pvc_ctx p;
 
     if (!hostfacts_sts(in, key, sts, sizeof sts)) {
         json_set_bool(json_set_obj(out, "sts"), "exists", false);
@@ -313,7 +436,12 @@ cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key)
         add_config(in, out, h, &c);
     json_set_bool(out, "in_endpoints", in_endpoints(in, sts));
     json_set_str(out, "member", member_word(member_state(in, key)));
+    if (!f)
+        return out;
+    pvc_ctx_init(&p, in, f, f->deleting ? NULL : h, sts);
+    json_set_bool(out, "data_moves", p.data_moves);
     p.out = json_set_arr(out, "pvcs");
+    p.suffix = suffix;
     snprintf(suffix, sizeof suffix, "-%s-0", sts);
     kube_cache_each(super_cache(in->s, in->group, KUBE_PVC), add_pvc, &p);
     return out;

@@ -282,6 +282,8 @@ bool command_look(struct inst *in, const cJSON *res); /* true: a command is bein
 
 /* ---- desired.c ---- */
 void desired_ctx(struct inst *in, struct render_ctx *c);
+/* spec.chfleet.consent, as long as it holds; NULL. Borrowed. */
+const cJSON *desired_consent(struct inst *in);
 int desired_fleet(struct inst *in, struct fleet **out, struct err *err);
 int desired_facts(struct inst *in, const struct fleet *f, struct facts **out, struct err *err);
 const char *desired_access_ns(const struct inst *in);   /* where the Secret of our login to the databases is */
@@ -308,6 +310,8 @@ cJSON *previous_statefulset(const struct inst *in, const cJSON *now);
 
 /* ---- hostfacts.c ---- */
 cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key); /* FACTS of protocol.h */
+/* May this claim of the host be deleted now? Not while its policy keeps it; of a wanted host only for a reason. */
+bool hostfacts_claim_may_go(struct inst *in, const char *key, const cJSON *pvc);
 bool hostfacts_takes_queries(struct inst *in, const char *key);                 /* pod ready, labelled in, listed */
 bool hostfacts_serves(struct inst *in, const char *key); /* and nothing disruptive is begun on it */
 const cJSON *hostfacts_pod(struct inst *in, const char *sts);

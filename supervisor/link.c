@@ -66,6 +66,7 @@ static void add_volumes(cJSON *out, const struct host *h)
         json_set_bool(v, "retain", h->volumes[i].retain);
         json_set_bool(v, "data", h->volumes[i].data);
         json_set_int(v, "size", h->volumes[i].size_bytes);
+        json_set_str(v, "attributes", json_str(h->volumes[i].tmpl, "spec.volumeAttributesClassName", NULL));
         cJSON_AddItemToArray(list, v);
     }
 }
@@ -315,8 +316,8 @@ static cJSON *task_json(struct wproc *wp)
     json_set_bool(j, "retains",
                   in->fleet->deleting &&
                       json_str(in->fleet->resource, "spec.defaults.storageManagement.reclaimPolicy", NULL) != NULL);
-    if (in->fleet->consent)
-        json_set(j, "consent", json_copy(in->fleet->consent));
+    if (desired_consent(in))
+        json_set(j, "consent", json_copy(desired_consent(in)));
     json_set_int(j, "render_version", RENDER_VERSION);
     if (wp->membership) {
         cJSON *m = json_set_obj(j, "membership"), *list = json_set_arr(m, "listed");

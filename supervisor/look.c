@@ -191,7 +191,7 @@ static void tell_warnings(struct inst *in, const cJSON *res)
 
 static bool takes_out(enum host_action a)
 {
-    return a == ACT_RESTART || a == ACT_SOFT_RESTART || a == ACT_RECREATE;
+    return a == ACT_RESTART || a == ACT_SOFT_RESTART || a == ACT_RECREATE || a == ACT_MOVE;
 }
 
 /* A planned change failed in this generation: what serves is left alone until the spec is corrected, what is out may

@@ -87,6 +87,30 @@ bool volumes_stay(struct task *t)
     return true;
 }
 
+/* A host that moves starts empty, also when its old claims are kept: its peers must have what it has. */
+static bool move_is_covered(struct task *t)
+{
+    const cJSON *claim, *names = json_at(t->json, "consent.volumes");
+    bool all = true;
+
+    if (!fact_bool(t, t->host, "data_moves"))
+        return true;
+    cJSON_ArrayForEach(claim, json_get(host_facts(t, t->host), "pvcs")) {
+        auto_free char *full = mem_printf("%s/%s", host_str(t->host, "cluster"), json_str(claim, "name", ""));
+
+        if (json_bool(claim, "goes", false) || json_bool(claim, "unused", false))
+            all = all && (json_has(names, json_str(claim, "name", "")) || json_has(names, full));
+    }
+    return all && cJSON_GetArraySize(names) > 0;
+}
+
+bool loss_is_covered(struct task *t)
+{
+    if (consent_covers(t, t->host))
+        return true;
+    return strcmp(t->table->name, "move") == 0 ? move_is_covered(t) : volumes_stay(t);
+}
+
 static enum step_rc refuse(struct task *t, struct err *err, const char *what)
 {
     return step_failed(
@@ -106,7 +130,8 @@ static enum step_rc parts_are_elsewhere(struct task *t, struct err *err)
 {
     struct parts own = {NULL, 0};
     struct answer mine, a;
-    unsigned asked_of = 0;
+    unsigned siblings = 0;
+    const struct whost *silent = NULL;
     size_t bare = 0, first = 0;
     enum step_rc rc = asked(t, ask_sql(t, t->host, "parts", NULL, &mine), &mine, err);
 
@@ -117,16 +142,20 @@ static enum step_rc parts_are_elsewhere(struct task *t, struct err *err)
         struct whost *h = &t->hosts[i];
         enum ask_rc one;
 
-        if (h == t->host || !same_shard(h, t->host) || !host_serves(t, h) ||
-            strcmp(host_str(h, "action"), "remove") == 0)
+        if (h == t->host || !same_shard(h, t->host) || strcmp(host_str(h, "action"), "remove") == 0)
             continue;
+        siblings++;
+        if (!host_serves(t, h)) {
+            silent = h;
+            continue;
+        }
         one = ask_sql(t, h, "parts", NULL, &a);
         if (one == ASK_WAIT)
             rc = STEP_WAIT;
-        if (one != ASK_GOOD)
-            continue;
-        asked_of++;
-        cover(&own, &a);
+        if (one == ASK_BAD)
+            silent = h;
+        if (one == ASK_GOOD)
+            cover(&own, &a);
     }
     for (size_t i = 0; i < own.n; i++)
         if (!own.v[i].covered && bare++ == 0)
@@ -134,11 +163,14 @@ static enum step_rc parts_are_elsewhere(struct task *t, struct err *err)
     if (rc == STEP_YES && bare) {
         for (char *p = own.v[first].key; *p; p++)
             *p = *p == '\t' ? '.' : *p;
-        if (asked_of)
+        if (silent)
+            rc = not_yet(t, "WAIT_PEER", "%zu parts are not known to be on another replica: %s does not say what it has",
+                         bare, silent->key);
+        else if (siblings)
             rc = not_yet(t, "WAIT_CATCHUP", "%zu parts are not yet on another replica, the first in %.120s", bare,
                          own.v[first].key);
         else
-            rc = refuse(t, err, "no other replica of its shard serves, so its data would be gone");
+            rc = refuse(t, err, "its shard has no other replica, so its data would be gone");
     }
     parts_fini(&own);
     return rc;
@@ -197,7 +229,7 @@ enum step_rc data_is_elsewhere(struct task *t, struct err *err)
 {
     enum step_rc rc;
 
-    if (consent_covers(t, t->host) || volumes_stay(t))
+    if (loss_is_covered(t))
         return STEP_YES;
     rc = parts_are_elsewhere(t, err);
     if (rc == STEP_YES)
@@ -213,7 +245,7 @@ enum step_rc guard_data_elsewhere(struct task *t, struct err *err)
     const char *outcome;
 
     t->polled = true;
-    if (consent_covers(t, t->host) || volumes_stay(t))
+    if (loss_is_covered(t))
         return STEP_YES;
     if (host_runs(t, t->host))
         return data_is_elsewhere(t, err);

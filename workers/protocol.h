@@ -49,7 +49,7 @@ enum worker_msg {
  * {"operation":N,"task":N,"try":N,"table":NAME,"object":"ns/inst/cluster/shard","installation":"ns/inst","kind":"chi|chk",
  *  "hosts":[{"key","action","reason","cluster","shard","replica","sts","service","address","ports":{"tcp":…,"http":…,
  *            "https":…,"interserver":…,"zk":…,"raft":…},"secure":bool,"want":{"image":…,"version":…,"restart_hash":…,
- *            "replicas":1},"ephemeral":bool,"volumes":[{"pvc","retain":bool,"size":…}],"macro_replica":…}],
+ *            "replicas":1},"ephemeral":bool,"volumes":[{"pvc","retain":bool,"size":…,"attributes":…}],"macro_replica":…}],
  *  "peers":[ same shape without action: the other hosts of the installation (schema sources, membership, replica drops)
  * ], "zookeeper":{"servers":"h:p,h:p","root":"/x"}, "schema_policy":{"replica":"All","shard":"All"},
  *  "knobs":{"wait_queries":bool,"replicas_delay_s":10,"drop_on_delete":bool,"drop_active":bool,"drain_s":…,
@@ -78,7 +78,12 @@ enum worker_msg {
  *  "in_endpoints":bool (a balancing Service's EndpointSlice has the pod as ready),
  *  "member":"in|out|going-in|going-out","loaded":{"restart_hash","identity","version"} (annotation chfleet.io/loaded:
  * written by the worker after a start, with what SELECT version() said),
- *  "pvcs":[{"name","uid","phase","capacity","requested","retain","terminating"}]}
+ *  "data_moves":bool (it will start without what it has on its disks: table move),
+ *  "pvcs":[{"name","uid","phase","capacity","requested","retain","terminating",
+ *           "goes":bool (only a new claim can be as wanted), "given_up":bool (the owner says that it may go),
+ *           "unused":bool (the wanted host has no such volume, and consent names it),
+ *           "node_grows_since_ms":N (the file system is still to grow), "trouble":what the storage says of it,
+ *           "attributes","attributes_now","attributes_refused":bool (VolumeAttributesClass)}]}
  */
 
 #endif

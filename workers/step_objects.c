@@ -7,6 +7,8 @@
 #include "workers/protocol.h"
 #include "workers/task.h"
 
+enum { NODE_GROWS_MS = 600000 }; /* as in render/facts_host.c */
+
 cJSON *act_note(const struct task *t)
 {
     cJSON *note = cJSON_CreateObject();
@@ -98,6 +100,8 @@ static enum step_rc objects_act(struct task *t, struct err *err)
         return all;
     one = cJSON_CreateObject();
     json_set_int(one, "replicas", json_int(t->host->json, "want.replicas", 1));
+    if (!fact_bool(t, t->host, "pod.exists")) /* nothing runs that another shape of the set could disturb */
+        json_set_bool(one, "orphan", true);
     return apply(t, "statefulset", with_mirror(t, one), err);
 }
 
@@ -166,22 +170,67 @@ static enum step_rc orphan_act(struct task *t, struct err *err)
 
 /* ---- grow ---- */
 
+/* The volume has grown, its file system has not: the node does that, with some storage only when a new pod mounts it. In
+ * other tables there will be one; here it is planned when waiting did not help. */
+static bool node_has_its_time(struct task *t, const cJSON *claim)
+{
+    int64_t since = json_int(claim, "node_grows_since_ms", 0);
+
+    return strcmp(t->table->name, "resize") == 0 && (int64_t)world_wall(t->w) < since + NODE_GROWS_MS;
+}
+
+static enum step_rc has_grown(struct task *t, const cJSON *v, const cJSON *claim)
+{
+    int64_t want = json_int(v, "size", 0), have = quantity_bytes(json_get(claim, "capacity"));
+    const char *name = json_str(claim, "name", "");
+
+    if (want == 0)
+        return STEP_YES;
+    if (quantity_bytes(json_get(claim, "requested")) < want)
+        return not_yet(t, NULL, "claim %s does not ask for its new size yet", name);
+    if (have >= want)
+        return STEP_YES;
+    if (json_int(claim, "node_grows_since_ms", 0) > 0)
+        return node_has_its_time(t, claim)
+                   ? not_yet(t, "WAIT_VOLUME", "claim %s: the volume has grown, its file system not yet", name)
+                   : STEP_YES;
+    return not_yet(t, "WAIT_VOLUME", "claim %s has %lld of %lld bytes%s%s", name, (long long)have, (long long)want,
+                   *json_str(claim, "trouble", "") ? ": " : "", json_str(claim, "trouble", ""));
+}
+
+static enum step_rc has_attributes(struct task *t, const cJSON *v, const cJSON *claim, struct err *err)
+{
+    const char *want = json_str(v, "attributes", ""), *name = json_str(claim, "name", "");
+
+    if (!*want)
+        return STEP_YES;
+    if (strcmp(json_str(claim, "attributes", ""), want) != 0)
+        return not_yet(t, NULL, "claim %s does not ask for class %s yet", name, want);
+    if (json_bool(claim, "attributes_refused", false))
+        return step_failed(err, ERR_REFUSED,
+                           "claim %s cannot have volumeAttributesClassName %s: the storage does not take it. Write the "
+                           "one that it has",
+                           name, want);
+    return strcmp(json_str(claim, "attributes_now", ""), want) == 0
+               ? STEP_YES
+               : not_yet(t, "WAIT_VOLUME", "claim %s: the storage has not applied class %s yet", name, want);
+}
+
 static enum step_rc grow_probe(struct task *t, struct err *err)
 {
     const cJSON *volumes = json_get(t->host->json, "volumes"), *have = json_get(host_facts(t, t->host), "pvcs"), *v, *p;
 
-    (void)err;
     cJSON_ArrayForEach(v, volumes)
         cJSON_ArrayForEach(p, have) {
-            int64_t want = json_int(v, "size", 0), have_bytes = quantity_bytes(json_get(p, "capacity"));
+            enum step_rc rc;
 
-            if (!str_eq(json_str(p, "name", NULL), json_str(v, "pvc", "")) || want == 0)
+            if (!str_eq(json_str(p, "name", NULL), json_str(v, "pvc", "")))
                 continue;
-            if (quantity_bytes(json_get(p, "requested")) < want)
-                return not_yet(t, NULL, "claim %s does not ask for its new size yet", json_str(p, "name", ""));
-            if (have_bytes < want)
-                return not_yet(t, "WAIT_VOLUME", "claim %s has %lld of %lld bytes", json_str(p, "name", ""),
-                               (long long)have_bytes, (long long)want);
+            rc = has_grown(t, v, p);
+            if (rc == STEP_YES)
+                rc = has_attributes(t, v, p, err);
+            if (rc != STEP_YES)
+                return rc;
         }
     return STEP_YES;
 }

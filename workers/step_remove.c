@@ -167,7 +167,7 @@ static enum step_rc flush_probe(struct task *t, struct err *err)
     if (json_bool(t->json, "deleting", false))
         return STEP_YES;
     if (!host_runs(t, t->host))
-        return consent_covers(t, t->host) || volumes_stay(t) ? STEP_YES : data_unknown(t, err);
+        return loss_is_covered(t) ? STEP_YES : data_unknown(t, err);
     rc = queues_are_empty(t, err);
     return rc == STEP_YES ? data_is_elsewhere(t, err) : rc;
 }
@@ -245,9 +245,25 @@ static bool not_kept(const cJSON *claim)
     return !json_bool(claim, "retain", true); /* what is not known to be ours to delete stays */
 }
 
+static bool may_go(const cJSON *claim, const char *mark)
+{
+    return json_bool(claim, mark, false) && not_kept(claim);
+}
+
+/* Lost, or given up by the owner because it is where its host cannot be any more. */
 static bool lost(const cJSON *claim)
 {
-    return str_eq(json_str(claim, "phase", NULL), "Lost");
+    return str_eq(json_str(claim, "phase", NULL), "Lost") || may_go(claim, "given_up");
+}
+
+static bool goes(const cJSON *claim)
+{
+    return may_go(claim, "goes");
+}
+
+static bool unused(const cJSON *claim)
+{
+    return may_go(claim, "unused");
 }
 
 static enum step_rc claims_gone(struct task *t, claim_fn *which)
@@ -313,6 +329,28 @@ static enum step_rc failed_volumes_probe(struct task *t, struct err *err)
     return claims_gone(t, not_kept);
 }
 
+static enum step_rc old_volumes_probe(struct task *t, struct err *err)
+{
+    (void)err;
+    return claims_gone(t, goes);
+}
+
+static enum step_rc old_volumes_act(struct task *t, struct err *err)
+{
+    return delete_claims(t, goes, err);
+}
+
+static enum step_rc unused_volumes_probe(struct task *t, struct err *err)
+{
+    (void)err;
+    return claims_gone(t, unused);
+}
+
+static enum step_rc unused_volumes_act(struct task *t, struct err *err)
+{
+    return delete_claims(t, unused, err);
+}
+
 const struct step_fns step_remove_fns[] = {
     {.name = "flush", .probe = flush_probe, .act = flush_act, .baseline = flush_baseline},
     {.name = "halt", .probe = halt_probe, .act = halt_act},
@@ -322,6 +360,8 @@ const struct step_fns step_remove_fns[] = {
     {.name = "volumes", .probe = volumes_probe, .act = volumes_act},
     {.name = "failed-volumes", .probe = failed_volumes_probe, .act = volumes_act},
     {.name = "lost-volumes", .probe = lost_volumes_probe, .act = lost_volumes_act},
+    {.name = "old-volumes", .probe = old_volumes_probe, .act = old_volumes_act},
+    {.name = "unused-volumes", .probe = unused_volumes_probe, .act = unused_volumes_act},
     {.name = "delete-objects", .probe = delete_objects_probe, .act = delete_objects_act},
     {.name = NULL},
 };

@@ -7,6 +7,8 @@
 
 /* All its claims are kept: nothing on disk is lost when the host goes. */
 bool volumes_stay(struct task *t);
+/* What the step takes away needs no proof: consent names it, its volumes are kept, or no data goes at all. */
+bool loss_is_covered(struct task *t);
 /* Every part of its replicated tables is covered by a part of a serving sibling, and no other table of it has rows; or
  * consent is given. STEP_NO while siblings still fetch; STEP_FAIL (refused) says what only it has, and what to write.
  */
@@ -14,6 +16,8 @@ enum step_rc data_is_elsewhere(struct task *t, struct err *err);
 enum step_rc data_unknown(struct task *t, struct err *err); /* always STEP_FAIL */
 
 struct whost *serving_sibling(struct task *t); /* of its shard, runs and stays; NULL */
+/* The host's disk is new or gone: entries in Keeper that name it are of an earlier one. */
+bool lost_its_disk(const struct task *t);
 step_fn drop_replica_probe, drop_replica_act, forget_probe, forget_act;
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "workers/protocol.h"
 #include "workers/schema_set.h"
+#include "workers/step_remove.h"
 #include "workers/task.h"
 
 enum { DDL_MS = 120000 };
@@ -156,7 +157,7 @@ static bool applies(struct task *t)
 
     if (policy_is(t, "replica", "None") && policy_is(t, "shard", "None"))
         return false;
-    if (strcmp(table, "create") == 0 || strcmp(table, "rebuild") == 0)
+    if (strcmp(table, "create") == 0 || strcmp(table, "rebuild") == 0 || strcmp(table, "move") == 0)
         return true;
     /* One that is no member when its turn comes may be out since its creation, which nobody finished. */
     return json_bool(t->host->json, "ephemeral", false) || !json_bool(t->host->json, "member", true);
@@ -233,6 +234,31 @@ struct making {
     struct err first; /* of what could not be made */
 };
 
+/* "Replica PATH/replicas/NAME already exists": the name is the host's own, of the disk that it lost. Where it has no
+ * sibling that could have told of it before, the server says it now. */
+static enum ask_rc drop_own_entry(struct making *m, const char *said)
+{
+    const char *path = strstr(said, "Replica /"), *name = path ? strstr(path, "/replicas/") : NULL;
+    auto_free char *of = NULL, *replica = NULL;
+    struct err err = ERR_INIT;
+    enum step_rc rc;
+
+    if (!name)
+        return ASK_BAD;
+    path += strlen("Replica ");
+    of = mem_strn(path, (size_t)(name - path));
+    name += strlen("/replicas/");
+    replica = mem_strn(name, strcspn(name, " ,'\""));
+    rc = drop_replica_entries(m->t, m->t->host, of, replica, &err);
+    if (rc == STEP_WAIT)
+        return ASK_WAIT;
+    if (rc == STEP_FAIL && m->first.kind == ERR_NONE)
+        m->first = err;
+    else if (m->first.kind == ERR_NONE)
+        err_set(&m->first, ERR_AGAIN, 0, "an old entry %.60s of %.200s is being taken out of Keeper", replica, of);
+    return ASK_GOOD;
+}
+
 static enum ask_rc run_ddl(struct making *m, const char *sql, const char *settings, const char *what, const char *name)
 {
     const struct ask_opts o = {.timeout_ms = DDL_MS, .settings = settings};
@@ -245,6 +271,11 @@ static enum ask_rc run_ddl(struct making *m, const char *sql, const char *settin
         return rc;
     if (a.err.sys == 57 || a.err.sys == 82) /* there meanwhile */
         return ASK_GOOD;
+    if (a.err.sys == 253 && lost_its_disk(m->t)) {
+        rc = drop_own_entry(m, a.err.msg);
+        if (rc != ASK_BAD)
+            return rc;
+    }
     if (m->first.kind == ERR_NONE)
         err_set(&m->first, a.err.kind, 0, "cannot make %s %s: %s", what, name, a.err.msg);
     return ASK_BAD;

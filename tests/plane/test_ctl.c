@@ -26,6 +26,7 @@ struct rig {
     struct store_sub *pods;
     const char *broken; /* pods of this image never become ready */
     unsigned most_down, volumes_made, volumes_removed;
+    uint64_t grows_since;
     /* balancer */
     void (*changed)(void *ctx, const char *ns, const char *name);
     void *changed_ctx;
@@ -126,6 +127,20 @@ static int vol_remove(void *ctx, const char *path, struct err *err)
     return 0;
 }
 
+/* Grows for half a second; then the file system waits for its node for two. */
+static enum volume_size vol_grow(void *ctx, const cJSON *pvc)
+{
+    struct rig *r = ctx;
+    uint64_t now = world_mono(r->p.w);
+
+    (void)pvc;
+    if (!r->grows_since)
+        r->grows_since = now;
+    if (now < r->grows_since + 500)
+        return VOLUME_GROWS;
+    return now < r->grows_since + 2500 ? VOLUME_WAITS_FOR_NODE : VOLUME_HAS_IT;
+}
+
 /* ---- balancer: does what it is told lb_delay_ms later ---- */
 
 static unsigned lb_listen(void *ctx, const char *ns, const char *name, const char *port_name, unsigned want)
@@ -196,7 +211,7 @@ static void on_slice(void *ctx, enum store_change what, const cJSON *old, const 
 
 static int set_up(void **state)
 {
-    static const struct volume_ops volumes = {vol_make, vol_remove};
+    static const struct volume_ops volumes = {vol_make, vol_remove, vol_grow};
     static const struct lb_ops lb = {lb_listen, lb_apply, lb_state, lb_listener};
     struct rig *r = mem_zero(sizeof *r);
     struct err e = ERR_INIT;
@@ -260,7 +275,7 @@ static void patch(struct rig *r, enum plane_kind kind, const char *name, const c
     struct err e = ERR_INIT;
     auto_json cJSON *p = json_parse(text, strlen(text), &e);
 
-    if (store_patch(r->p.store, kind, "default", name, p, 0, NULL, &e) < 0)
+    if (store_patch(r->p.store, kind, kind == PK_PV ? NULL : "default", name, p, 0, NULL, &e) < 0)
         fail_msg("%s", e.msg);
 }
 
@@ -417,6 +432,57 @@ static void retained_claims_stay_when_a_set_shrinks_and_go_when_it_says_delete(v
     assert_int_equal(r->volumes_removed, 1);
 }
 
+static void a_claim_that_grows_says_how_far_it_is(void **state)
+{
+    struct rig *r = *state;
+    const cJSON *pvc;
+
+    create_set(r, "g", 1, "OrderedReady", "");
+    run(r, 2000);
+    patch(r, PK_PVC, "d-g-0", "{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"9Gi\"}}}}");
+    run(r, 1500);
+    pvc = get(r, PK_PVC, "d-g-0");
+    assert_string_equal(json_str(pvc, "status.conditions.0.type", ""), "FileSystemResizePending");
+    assert_string_not_equal(json_str(pvc, "status.capacity.storage", ""), "9Gi");
+    run(r, 5000);
+    pvc = get(r, PK_PVC, "d-g-0");
+    assert_string_equal(json_str(pvc, "status.capacity.storage", ""), "9Gi");
+    assert_null(json_at(pvc, "status.conditions.0"));
+}
+
+static void a_class_of_attributes_is_taken_over(void **state)
+{
+    struct rig *r = *state;
+
+    create_set(r, "a", 1, "OrderedReady", "");
+    run(r, 2000);
+    patch(r, PK_PVC, "d-a-0", "{\"spec\":{\"volumeAttributesClassName\":\"gold\"}}");
+    run(r, 1000);
+    assert_string_equal(json_str(get(r, PK_PVC, "d-a-0"), "status.currentVolumeAttributesClassName", ""), "gold");
+}
+
+static void a_pod_does_not_go_where_its_volume_is_not(void **state)
+{
+    struct rig *r = *state;
+    auto_free char *pv = NULL;
+    const cJSON *pod;
+
+    create_set(r, "n", 1, "OrderedReady", "");
+    run(r, 2000);
+    pv = mem_str(json_str(get(r, PK_PVC, "d-n-0"), "spec.volumeName", ""));
+    patch(r, PK_STS, "n", "{\"spec\":{\"replicas\":0}}");
+    run(r, 2000);
+    patch(r, PK_PV, pv,
+                 "{\"spec\":{\"nodeAffinity\":{\"required\":{\"nodeSelectorTerms\":[{\"matchExpressions\":[{\"key\":"
+                 "\"kubernetes.io/hostname\",\"operator\":\"In\",\"values\":[\"gone\"]}]}]}}}}");
+    patch(r, PK_STS, "n", "{\"spec\":{\"replicas\":1}}");
+    run(r, 2000);
+    pod = get(r, PK_POD, "n-0");
+    assert_string_equal(json_str(pod, "spec.nodeName", ""), "");
+    assert_string_equal(json_str(pod, "status.conditions.0.reason", ""), "Unschedulable");
+    assert_non_null(strstr(json_str(pod, "status.conditions.0.message", ""), "volume node affinity conflict"));
+}
+
 static int find_ready(void *ctx, const cJSON *slice)
 {
     const cJSON *e;
@@ -503,6 +569,9 @@ int main(void)
         IN_RIG(a_bad_revision_stops_at_the_first_pod_and_stays_there_as_on_a_cluster),
         IN_RIG(a_partition_keeps_the_lower_pods),
         IN_RIG(the_same_template_is_the_same_revision_for_a_set_made_again),
+        IN_RIG(a_claim_that_grows_says_how_far_it_is),
+        IN_RIG(a_class_of_attributes_is_taken_over),
+        IN_RIG(a_pod_does_not_go_where_its_volume_is_not),
         IN_RIG(retained_claims_stay_when_a_set_shrinks_and_go_when_it_says_delete),
         IN_RIG(the_slice_follows_the_balancer_in_both_directions),
         IN_RIG(slices_carry_each_pods_own_port_and_are_not_written_again_for_nothing),

@@ -6,3 +6,7 @@ test_render_compare_LDADD = $(LIBS_RENDER) $(CMOCKA_LIBS)
 check_PROGRAMS += test-render-config
 test_render_config_SOURCES = tests/render/test_config.c
 test_render_config_LDADD = libtestmodel.a $(LIBS_RENDER) $(CMOCKA_LIBS)
+
+check_PROGRAMS += test-render-claims
+test_render_claims_SOURCES = tests/render/test_claims.c
+test_render_claims_LDADD = $(LIBS_RENDER) $(CMOCKA_LIBS)

@@ -506,9 +506,32 @@ static int volume_remove(void *ctx, const char *path, struct err *err)
     return 0;
 }
 
+/* Storage takes its time; with "lazy" in its class's name the file system grows only when a new pod mounts it. */
+static enum volume_size volume_grow(void *ctx, const cJSON *pvc)
+{
+    struct kubelet *k = ctx;
+    const char *klass = json_str(pvc, "spec.storageClassName", "");
+    const cJSON *waits = ctl_condition(pvc, "FileSystemResizePending");
+    const struct kpod *p;
+
+    if (!waits)
+        return sim_random(k->s) % 8 ? VOLUME_GROWS : VOLUME_WAITS_FOR_NODE;
+    if (!strstr(klass, "lazy"))
+        return sim_random(k->s) % 8 ? VOLUME_WAITS_FOR_NODE : VOLUME_HAS_IT;
+    for (p = k->pods; p; p = p->next) {
+        const cJSON *pod = p->gone ? NULL : live(k, p), *v;
+
+        cJSON_ArrayForEach(v, json_at(pod, "spec.volumes"))
+            if (str_eq(json_str(v, "persistentVolumeClaim.claimName", NULL), json_name(pvc)) && p->running &&
+                strcmp(json_str(pod, "metadata.creationTimestamp", ""), json_str(waits, "lastTransitionTime", "")) > 0)
+                return VOLUME_HAS_IT;
+    }
+    return VOLUME_WAITS_FOR_NODE;
+}
+
 struct kubelet *kubelet_new(struct sim *s, struct plane *p, struct hosts *hs, bool dns)
 {
-    static const struct volume_ops volumes = {volume_make, volume_remove};
+    static const struct volume_ops volumes = {volume_make, volume_remove, volume_grow};
     struct kubelet *k = mem_zero(sizeof *k);
 
     k->s = s;

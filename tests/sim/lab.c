@@ -511,17 +511,18 @@ char *lab_demo(const struct shape *s)
         "\"metadata\":{\"namespace\":\"default\",\"name\":\"demo\"},\"spec\":{%s"
         "\"configuration\":{\"zookeeper\":{\"nodes\":[{\"host\":\"127.0.0.1\",\"port\":2181}]},"
         "\"clusters\":[{\"name\":\"main\",\"layout\":{\"shardsCount\":%u,\"replicasCount\":%u}}],\"settings\":{%s}},"
-        "\"defaults\":{\"templates\":{\"podTemplate\":\"p\",\"dataVolumeClaimTemplate\":\"data\",\"serviceTemplate\":"
+        "\"defaults\":{\"templates\":{\"podTemplate\":\"p\",\"dataVolumeClaimTemplate\":\"%s\",\"serviceTemplate\":"
         "\"balancer\"}},"
         "\"templates\":{\"podTemplates\":[{\"name\":\"p\",\"spec\":{\"containers\":[{\"name\":\"clickhouse\",\"image\":"
         "\"%s\"}]}}],"
         "\"serviceTemplates\":[{\"name\":\"balancer\",\"spec\":{\"type\":\"LoadBalancer\",\"ports\":["
         "{\"name\":\"http\",\"port\":8123},{\"name\":\"tcp\",\"port\":9000}]}}],"
-        "\"volumeClaimTemplates\":[{\"name\":\"data\",\"reclaimPolicy\":\"Delete\",\"spec\":{\"accessModes\":["
-        "\"ReadWriteOnce\"],"
-        "\"resources\":{\"requests\":{\"storage\":\"5Gi\"}}}}]}}}",
+        "\"volumeClaimTemplates\":[{\"name\":\"%s\",\"provisioner\":\"%s\",\"reclaimPolicy\":\"Delete\",\"spec\":{"
+        "\"accessModes\":[\"ReadWriteOnce\"],\"storageClassName\":\"%s\","
+        "\"resources\":{\"requests\":{\"storage\":\"%s\"}}}}]}}}",
         s->extra ? s->extra : "", s->shards, s->replicas, s->settings ? s->settings : "",
-        s->image ? s->image : LAB_IMAGE);
+        s->volume ? s->volume : "data", s->image ? s->image : LAB_IMAGE, s->volume ? s->volume : "data",
+        s->provisioner ? s->provisioner : "StatefulSet", s->klass ? s->klass : "disk", s->size ? s->size : "5Gi");
 }
 
 void lab_schema(struct lab *l, const char *name)

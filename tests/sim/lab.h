@@ -73,6 +73,7 @@ void lab_run(struct lab *l, uint64_t ms);
 struct shape {
     unsigned shards, replicas;
     const char *image, *settings, *extra; /* extra: members of spec, "…," */
+    const char *size, *klass, *provisioner, *volume; /* of the data volumes; volume: their template's name */
 };
 char *lab_demo(const struct shape *shape); /* caller frees */
 /* app.ev, replicated, and app.ev_all, Distributed, on every host; a few rows. */

@@ -235,6 +235,15 @@ static bool consented(const cJSON *c, unsigned shard, unsigned replica)
     return json_has(list, s) || json_has(list, h);
 }
 
+/* Its host stays, and the owner says that this volume of it need not. */
+static bool may_be_replaced(const cJSON *c, const char *claim)
+{
+    auto_free char *template = mem_strn(claim, strcspn(claim, "-"));
+
+    return json_has(json_at(c, "spec.chfleet.consent.volumes"), claim) ||
+           json_has(json_at(c, "spec.chfleet.consent.moveVolumes"), template);
+}
+
 static void claim_goes(struct observer *o, const cJSON *pvc)
 {
     const char *policy = json_label(pvc, "clickhouse.altinity.com/reclaimPolicy"), *at = strstr(json_name(pvc), "chi-");
@@ -251,10 +260,10 @@ static void claim_goes(struct observer *o, const cJSON *pvc)
     c = chi(o, name);
     if (!c || json_at(c, "metadata.deletionTimestamp"))
         return; /* the owner's word */
-    if (shard < layout(c, "shardsCount") && replica < layout(c, "replicasCount"))
+    if (shard < layout(c, "shardsCount") && replica < layout(c, "replicasCount") && !may_be_replaced(c, json_name(pvc)))
         observer_violation(o, "[3] claim %s is deleted though its host is in the spec", json_name(pvc));
     only = hosts_only_on(o->hosts, json_uid(pvc));
-    if (only && !consented(c, shard, replica))
+    if (only && !consented(c, shard, replica) && !json_has(json_at(c, "spec.chfleet.consent.volumes"), json_name(pvc)))
         observer_violation(o, "[3] claim %s is deleted with %lld rows that are nowhere else, without consent",
                            json_name(pvc), (long long)only);
 }

@@ -243,6 +243,142 @@ static bool refused_then_consented(struct run *r)
     return completed(r);
 }
 
+/* ---- storage ---- */
+
+static const cJSON *claim(struct run *r, const char *name)
+{
+    return store_get(r->l->plane.store, PK_PVC, "default", name);
+}
+
+static void each_data_claim(struct run *r, void (*fn)(struct run *r, const cJSON *pvc, const char *name))
+{
+    struct chost *h;
+    const char *volume = r->shape.volume ? r->shape.volume : "data";
+
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++) {
+        auto_free char *name = mem_printf("%s-%s", volume, strchr(chost_pod(h), '/') + 1);
+
+        fn(r, claim(r, name), name);
+    }
+}
+
+static void change_size(struct run *r)
+{
+    r->shape.size = "9Gi";
+    run_apply(r);
+}
+
+static void grown(struct run *r, const cJSON *pvc, const char *name)
+{
+    if (strcmp(json_str(pvc, "status.capacity.storage", ""), "9Gi") != 0)
+        observer_violation(r->l->obs, "claim %s has %s, though its installation is Completed", name,
+                           json_str(pvc, "status.capacity.storage", "nothing"));
+}
+
+static void judge_grown(struct run *r)
+{
+    each_data_claim(r, grown);
+}
+
+static void change_size_and_image(struct run *r)
+{
+    r->shape.size = "9Gi";
+    change_image(r);
+}
+
+static void change_provisioner(struct run *r)
+{
+    r->shape.provisioner = "Operator";
+    run_apply(r);
+}
+
+static bool provisioner_and_back(struct run *r)
+{
+    if (!completed(r))
+        return false;
+    r->shape.provisioner = "StatefulSet";
+    run_apply(r);
+    return completed(r);
+}
+
+/* Another storage class: refused first, then consent. */
+static void change_class(struct run *r)
+{
+    r->shape.klass = "fast";
+    run_apply(r);
+}
+
+static bool moved_with_consent(struct run *r)
+{
+    if (!lab_wait_word(r->l, "demo", "Aborted", HOURS(6)))
+        return false;
+    r->shape.extra = "\"chfleet\":{\"consent\":{\"moveVolumes\":[\"data\"]}},";
+    run_apply(r);
+    return completed(r);
+}
+
+static void of_new_class(struct run *r, const cJSON *pvc, const char *name)
+{
+    if (strcmp(json_str(pvc, "spec.storageClassName", ""), "fast") != 0)
+        observer_violation(r->l->obs, "claim %s is of class %s", name, json_str(pvc, "spec.storageClassName", "none"));
+}
+
+static void judge_moved(struct run *r)
+{
+    each_data_claim(r, of_new_class);
+    judge_schema(r);
+}
+
+/* The data volume under another name. */
+static void change_volume(struct run *r)
+{
+    r->shape.volume = "ssd";
+    r->shape.extra = "\"chfleet\":{\"consent\":{\"moveVolumes\":[\"data\"]}},";
+    run_apply(r);
+}
+
+static void is_there(struct run *r, const cJSON *pvc, const char *name)
+{
+    auto_free char *old = mem_printf("data%s", strchr(name, '-'));
+
+    if (!pvc)
+        observer_violation(r->l->obs, "claim %s is not there", name);
+    if (claim(r, old) && !(r->chaos & (CHAOS_EMPTY | CHAOS_LOST))) /* nobody remembers that it was replaced */
+        observer_violation(r->l->obs, "claim %s is still there", old);
+}
+
+static void judge_renamed(struct run *r)
+{
+    each_data_claim(r, is_there);
+    judge_schema(r);
+}
+
+/* A node is gone, and with it the disk of one host. */
+static void change_node_gone(struct run *r)
+{
+    static const char elsewhere[] = "{\"spec\":{\"nodeAffinity\":{\"required\":{\"nodeSelectorTerms\":[{\"matchExpressions\":[{"
+                                    "\"key\":\"kubernetes.io/hostname\",\"operator\":\"In\",\"values\":[\"gone\"]}]}]}}}}";
+    struct store *s = r->l->plane.store;
+    const char *pv = json_str(claim(r, "data-chi-demo-main-1-0-0"), "spec.volumeName", "");
+    auto_json cJSON *patch = json_parse(elsewhere, strlen(elsewhere), NULL);
+    auto_free char *name = mem_str(pv);
+
+    store_patch(s, PK_PV, NULL, name, patch, STORE_SYSTEM, NULL, NULL);
+    store_delete(s, PK_POD, "default", "chi-demo-main-1-0-0", NULL, NULL, NULL, NULL);
+}
+
+static bool rebuilt_with_consent(struct run *r)
+{
+    struct chost *h = hosts_get(r->l->hosts, "default/chi-demo-main-1-0-0", false);
+
+    lab_run(r->l, HOURS(1));
+    if (!claim_there(r, "data-chi-demo-main-1-0-0") || chost_state(h) == CHOST_UP)
+        violation(r, "the volume on the node that is gone was given up without consent");
+    r->shape.extra = "\"chfleet\":{\"consent\":{\"volumes\":[\"data-chi-demo-main-1-0-0\"]}},";
+    run_apply(r);
+    return completed(r);
+}
+
 /* ---- failures ---- */
 
 static void change_bad_image(struct run *r)
@@ -412,6 +548,51 @@ const struct scenario scenarios[] = {
      .starts = -1,
      .unguarded = true,
      .no_load = true},
+    {.name = "grow",
+     .what = "larger volumes, on storage that takes its time",
+     .from = TWO_TWO,
+     .change = change_size,
+     .judge = judge_grown},
+    {.name = "grow-lazy",
+     .what = "larger volumes, whose file systems grow only for a new pod",
+     .from = {.shards = 2, .replicas = 2, .settings = SETTING("100"), .klass = "lazy"},
+     .change = change_size,
+     .judge = judge_grown,
+     .starts = 1},
+    {.name = "grow-and-image",
+     .what = "larger volumes and a new image in one edit",
+     .from = TWO_TWO,
+     .change = change_size_and_image,
+     .judge = judge_grown,
+     .starts = 1},
+    {.name = "provisioner",
+     .what = "claims made by the operator, and back",
+     .from = TWO_TWO,
+     .change = change_provisioner,
+     .done = provisioner_and_back,
+     .judge = judge_schema,
+     .starts = 2},
+    {.name = "storage-class",
+     .what = "another storage class, with consent",
+     .from = TWO_TWO,
+     .change = change_class,
+     .done = moved_with_consent,
+     .judge = judge_moved,
+     .starts = 1},
+    {.name = "volume-renamed",
+     .what = "the data on another volume, with consent",
+     .from = TWO_TWO,
+     .change = change_volume,
+     .judge = judge_renamed,
+     .starts = 1},
+    {.name = "node-gone",
+     .what = "a local disk whose node is gone, with consent",
+     .from = TWO_TWO,
+     .change = change_node_gone,
+     .done = rebuilt_with_consent,
+     .judge = judge_schema,
+     .starts = -1,
+     .unguarded = true},
     {.name = "bad-image",
      .what = "an image that does not start, and the way back",
      .from = TWO_TWO,

@@ -24,6 +24,9 @@ void scene_give(struct script *s, int i, const char *action)
     } else if (strcmp(action, "restart") == 0) {
         s->hosts[i].depth = "template";
         s->hosts[i].image_matches = false;
+    } else if (strcmp(action, "move") == 0) {
+        s->hosts[i].depth = "immutable";
+        s->hosts[i].claim_goes = true;
     } else if (strcmp(action, "recreate") == 0) {
         s->hosts[i].depth = "immutable";
     } else if (strcmp(action, "soft-restart") == 0 || strcmp(action, "reload") == 0) {

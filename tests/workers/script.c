@@ -205,6 +205,27 @@ static void pod_goes(struct script *s, struct script_host *h)
     script_after(s, h->gone_ms ? h->gone_ms : POD_GONE_MS, new_pod, h);
 }
 
+static cJSON *claim_json(const struct script_host *h)
+{
+    cJSON *p = cJSON_CreateObject();
+
+    json_set_str(p, "name", "data");
+    json_set_str(p, "uid", "claim-uid");
+    json_set_str(p, "phase", h->lost_claim ? "Lost" : "Bound");
+    json_set_str(p, "capacity", h->capacity ? h->capacity : "10Gi");
+    json_set_str(p, "requested", h->requested ? h->requested : "10Gi");
+    json_set_bool(p, "retain", h->retain);
+    json_set_bool(p, "goes", h->claim_goes);
+    json_set_bool(p, "given_up", h->claim_given_up);
+    json_set_str(p, "attributes", h->attributes);
+    json_set_str(p, "attributes_now", h->attributes_now);
+    if (h->attributes_refused)
+        json_set_bool(p, "attributes_refused", true);
+    if (h->node_grows_ms)
+        json_set_int(p, "node_grows_since_ms", (int64_t)h->node_grows_ms);
+    return p;
+}
+
 static cJSON *facts_json(const struct script_host *h)
 {
     cJSON *f = cJSON_CreateObject(), *sts = json_set_obj(f, "sts"), *pod = json_set_obj(f, "pod"), *o;
@@ -241,16 +262,18 @@ static cJSON *facts_json(const struct script_host *h)
     o = json_set_obj(f, "loaded");
     json_set_str(o, "identity", h->loaded_identity);
     json_set_str(o, "restart_hash", h->loaded_hash);
+    json_set_bool(f, "data_moves", h->claim_goes);
     o = json_set_arr(f, "pvcs");
-    if (h->claim) {
+    if (h->claim)
+        cJSON_AddItemToArray(o, claim_json(h));
+    if (h->unused_claim) {
         cJSON *p = cJSON_CreateObject();
 
-        json_set_str(p, "name", "data");
-        json_set_str(p, "uid", "claim-uid");
-        json_set_str(p, "phase", h->lost_claim ? "Lost" : "Bound");
-        json_set_str(p, "capacity", "10Gi");
-        json_set_str(p, "requested", "10Gi");
-        json_set_bool(p, "retain", h->retain);
+        json_set_str(p, "name", "old");
+        json_set_str(p, "uid", "old-uid");
+        json_set_str(p, "phase", "Bound");
+        json_set_bool(p, "retain", false);
+        json_set_bool(p, "unused", true);
         cJSON_AddItemToArray(o, p);
     }
     return f;
@@ -343,6 +366,8 @@ static cJSON *host_json(const struct script *s, const struct script_host *h)
     json_set_int(want, "replicas", 1);
     json_set_str(v, "pvc", "data");
     json_set_bool(v, "retain", h->retain);
+    json_set_str(v, "attributes", s->want_attributes);
+    json_set_int(v, "size", s->want_gib << 30);
     cJSON_AddItemToArray(json_set_arr(j, "volumes"), v);
     return j;
 }
@@ -447,20 +472,27 @@ static void apply(struct script *s, uint32_t seq, const cJSON *body)
         h->configmap = true;
     if (h && strcmp(what, "service") == 0)
         h->service = true;
-    if (h && strcmp(what, "pvcs") == 0)
+    if (h && strcmp(what, "pvcs") == 0) {
         h->claim = true;
+        h->requested = s->want_gib == 20 ? "20Gi" : h->requested;
+        h->attributes = s->want_attributes;
+        if (s->on_claim)
+            script_after(s, 1000, s->on_claim, h);
+    }
     if (h && strcmp(what, "statefulset") == 0) {
-        bool fresh = !h->sts || h->replicas == 0;
+        bool fresh = !h->sts || h->replicas == 0, other = strcmp(h->depth, "immutable") == 0;
+        bool halts = json_int(body, "replicas", 1) == 0;
 
-        if (strcmp(h->depth, "immutable") == 0 && !json_bool(body, "orphan", false)) {
+        if (other && !halts && !json_bool(body, "orphan", false)) {
             refuse(s, seq, "refused", "immutable");
             return;
         }
         h->sts = h->observed = true;
         h->replicas = (int)json_int(body, "replicas", 1);
-        if (strcmp(h->depth, "template") == 0 || strcmp(h->depth, "immutable") == 0)
+        if (strcmp(h->depth, "template") == 0 || other)
             h->updated = false;
-        h->depth = "same";
+        if (!other || !halts)
+            h->depth = "same";
         if (json_bool(body, "restore", false)) {
             h->restored = true;
             h->updated = h->broken_image = false;
@@ -468,6 +500,8 @@ static void apply(struct script *s, uint32_t seq, const cJSON *body)
         }
         if (json_bool(body, "gave_up", false))
             note(s, "gave-up", h);
+        if (h->replicas > 0)
+            h->claim = true;
         if (h->replicas == 0)
             pod_goes(s, h);
         else if (fresh)
@@ -483,6 +517,18 @@ static void apply(struct script *s, uint32_t seq, const cJSON *body)
     if (h)
         script_facts(s, h);
     answer(s, LATENCY_MS, seq, NULL);
+}
+
+/* What a claim holds is gone with it: another replica must have it. */
+static void watch_loss(struct script *s, const struct script_host *h)
+{
+    bool elsewhere = s->consent && strstr(s->consent, "\"volumes\"");
+
+    for (int i = 0; i < s->n_hosts; i++)
+        elsewhere |= &s->hosts[i] != h && s->hosts[i].shard == h->shard && s->hosts[i].has_table && s->hosts[i].claim &&
+                     !s->hosts[i].missing_part;
+    if (!elsewhere || h->plain_rows)
+        violation(s, "a volume was deleted with data that is nowhere else", h);
 }
 
 static void delete_object(struct script *s, uint32_t seq, const cJSON *body)
@@ -503,10 +549,20 @@ static void delete_object(struct script *s, uint32_t seq, const cJSON *body)
         pod_goes(s, h);
     }
     if (strcmp(what, "pvc") == 0) {
-        if (!json_bool(body, "consent", false) || h->retain ||
-            !(begun(s, h->key, h->lost_claim ? "lost-volumes" : "volumes") || begun(s, h->key, "failed-volumes")))
+        bool old = strcmp(json_str(body, "name", ""), "old") == 0;
+        const char *step = old ? "unused-volumes" : h->claim_goes ? "old-volumes" : h->lost_claim || h->claim_given_up ? "lost-volumes" : "volumes";
+
+        if (!json_bool(body, "consent", false) || (h->retain && !old) || !(begun(s, h->key, step) || begun(s, h->key, "failed-volumes")))
             violation(s, "a volume was deleted that must stay", h);
-        h->claim = h->lost_claim = false;
+        if (!old && h->pod)
+            violation(s, "a volume was deleted that a pod uses", h);
+        if (h->claim_goes)
+            watch_loss(s, h);
+        if (old)
+            h->unused_claim = false;
+        else
+            h->claim = h->lost_claim = h->claim_goes = h->claim_given_up = h->has_table = h->plain_rows = false;
+        h->log_pointer = old ? h->log_pointer : 0;
     }
     if (strcmp(what, "service") == 0)
         h->service = false;
@@ -764,7 +820,8 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
     } else if (strstr(sql, "CREATE TABLE IF NOT EXISTS db.t")) {
         note(s, "create-table", h);
         if (h->zk_entry) {
-            str_add(out, "Code: 253, e.displayText() = DB::Exception: Replica already exists");
+            str_addf(out, "Code: 253, e.displayText() = DB::Exception: Replica /t/%u/replicas/r%u-%u already exists.",
+                     h->shard, h->shard, h->replica);
             return 500;
         }
         h->has_table = h->zk_entry = h->zk_active = true;

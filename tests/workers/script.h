@@ -20,6 +20,10 @@ struct script_host {
     const char *action;
     /* objects */
     bool sts, observed, updated, configmap, service, claim, retain, lost_claim;
+    bool claim_goes, claim_given_up, unused_claim; /* as the supervisor marks them */
+    const char *requested, *capacity, *attributes, *attributes_now;
+    bool attributes_refused;
+    uint64_t node_grows_ms; /* since then the file system is still to grow; 0 = it is not */
     int replicas;
     const char *depth;
     /* pod and server */
@@ -68,6 +72,9 @@ struct script {
     const char *consent; /* JSON text of spec.chfleet.consent */
     const char *schema_policy;
     const char *hooks, *changes; /* JSON texts of the task */
+    const char *want_attributes; /* class of the volumes */
+    int64_t want_gib;            /* their size; 0 = nothing is said */
+    void (*on_claim)(struct script *s, struct script_host *h); /* 1 s after claims were written */
     bool deleting, journal_full;
     int permit; /* 0 grant, 1 keep waiting, 2 refuse */
     void (*on_permit)(struct script *s, struct script_host *h, const char *step);

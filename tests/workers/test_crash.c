@@ -34,7 +34,7 @@ static const struct story stories[] = {
     {"create all", "create", 1, 2, 2, false, 1, true}, {"rebuild", "rebuild", 1, 2, 1, false, 2, true},
     {"remove", "remove", 1, 2, 1, false, 1, false},    {"stop", "stop", 1, 2, 2, false, 1, false},
     {"reload", "reload", 1, 2, 1, false, 1, true},     {"single", "restart", 1, 1, 1, false, 2, true},
-    {"keeper", "restart", 1, 3, 3, true, 2, false},
+    {"keeper", "restart", 1, 3, 3, true, 2, false},    {"move", "move", 1, 2, 2, false, 2, true},
 };
 
 static void stage(struct script *s, const struct story *st)
@@ -168,6 +168,8 @@ static bool one_stop(const struct story *st, unsigned n)
         for (int i = 0; i < s.n_hosts; i++)
             if (strcmp(s.hosts[i].member, "in") == 0)
                 s.hosts[i].action = "none";
+            else if (strcmp(st->action, "move") == 0)
+                s.hosts[i].action = s.hosts[i].replicas == 0 ? "start" : "join";
             else if (strcmp(st->action, "create") != 0 && strcmp(st->action, "rebuild") != 0)
                 s.hosts[i].action = "join";
         script_finish(&s, LIMIT_MS);

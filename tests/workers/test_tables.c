@@ -276,6 +276,192 @@ static void entries_of_a_lost_disk_go_before_the_tables_come(void **state)
     script_fini(&s);
 }
 
+static void hosts_move_to_new_volumes_one_after_the_other(void **state)
+{
+    struct script s;
+    const char *first_in, *second_out;
+
+    (void)state;
+    scene(&s, 1, 2, "move");
+    scene_give(&s, 1, "move");
+    s.hosts[0].unused_claim = true;
+    assert_true(script_finish(&s, 3600000));
+    expect(&s, "done");
+    for (int i = 0; i < 2; i++) {
+        assert_true(s.hosts[i].claim && s.hosts[i].has_table && !s.hosts[i].claim_goes);
+        assert_int_equal(s.hosts[i].starts, 2);
+        assert_string_equal(s.hosts[i].member, "in");
+    }
+    assert_int_equal(script_count(&s, "delete-pvc "), 3);
+    assert_false(s.hosts[0].unused_claim);
+    assert_int_equal(script_count(&s, "zk-delete "), 2); /* entries of the old disks */
+    first_in = strstr(s.log.s, "member-in ns/i/c/0/0");
+    second_out = strstr(s.log.s, "member-out ns/i/c/0/1");
+    assert_true(first_in && second_out && first_in < second_out);
+    script_fini(&s);
+}
+
+static void a_host_with_rows_of_its_own_does_not_move(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "move");
+    s.hosts[0].plain_rows = true;
+    assert_true(script_finish(&s, 3600000));
+    expect(&s, "refused");
+    assert_non_null(strstr(s.done_text, "dataLoss"));
+    assert_true(s.hosts[0].pod && s.hosts[0].claim);
+    assert_string_equal(s.hosts[0].member, "in");
+    script_fini(&s);
+}
+
+static void a_lone_host_moves_only_when_its_data_may_be_gone(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 2, 1, "move");
+    assert_true(script_finish(&s, 3600000));
+    expect(&s, "refused");
+    assert_true(s.hosts[0].claim_goes);
+    script_fini(&s);
+    scene(&s, 2, 1, "move");
+    s.consent = "{\"volumes\":[\"data\"]}";
+    assert_true(script_finish(&s, 3600000));
+    expect(&s, "done");
+    assert_true(s.hosts[0].claim && !s.hosts[0].claim_goes);
+    script_fini(&s);
+}
+
+static void a_given_up_volume_goes_and_the_host_is_filled(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "rebuild");
+    s.hosts[0].lost_claim = false;
+    s.hosts[0].claim_given_up = true;
+    s.hosts[0].zk_entry = true;
+    s.hosts[0].process = 0; /* Pending: the node is gone */
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "delete-pvc "), 1);
+    assert_true(s.hosts[0].has_table && s.hosts[0].claim);
+    script_fini(&s);
+}
+
+static void a_rebuild_keeps_what_nobody_gave_up(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "rebuild");
+    s.hosts[0].lost_claim = false;
+    s.hosts[0].has_table = s.hosts[0].zk_entry = true;
+    s.hosts[0].log_pointer = s.log_max + 1;
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "delete-pvc "), 0);
+    script_fini(&s);
+}
+
+static void storage_grew(struct script *s, struct script_host *h)
+{
+    if (h->node_grows_ms) {
+        h->node_grows_ms = 0;
+        h->capacity = "20Gi";
+    } else {
+        h->node_grows_ms = s->now_ms;
+        script_after(s, 60000, storage_grew, h);
+    }
+    script_facts(s, h);
+}
+
+static void storage_stops_at_the_node(struct script *s, struct script_host *h)
+{
+    h->node_grows_ms = s->now_ms - 700000; /* for long */
+    script_facts(s, h);
+}
+
+static void volumes_grow_without_a_restart_and_are_waited_for(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "resize");
+    s.want_gib = 20;
+    s.hosts[0].depth = "immutable";
+    s.on_claim = storage_grew;
+    assert_true(script_finish(&s, 7200000));
+    expect(&s, "done");
+    assert_string_equal(s.hosts[0].capacity, "20Gi");
+    assert_string_equal(s.hosts[0].depth, "same");
+    assert_int_equal(script_count(&s, "pod-stop "), 0);
+    assert_int_equal(script_count(&s, "member-out "), 0);
+    script_fini(&s);
+}
+
+static void a_file_system_that_needs_a_new_pod_is_left_to_the_next_plan(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "resize");
+    s.want_gib = 20;
+    s.on_claim = storage_stops_at_the_node;
+    assert_true(script_finish(&s, 7200000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "pod-stop "), 0);
+    script_fini(&s);
+}
+
+static void a_volume_that_does_not_grow_fails_in_words(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "resize");
+    s.want_gib = 20;
+    assert_true(script_finish(&s, 7200000));
+    expect(&s, "failed");
+    assert_non_null(strstr(s.done_text, "claim data has 10737418240 of 21474836480 bytes"));
+    script_fini(&s);
+}
+
+static void class_is_applied(struct script *s, struct script_host *h)
+{
+    h->attributes_now = h->attributes;
+    script_facts(s, h);
+}
+
+static void class_is_refused(struct script *s, struct script_host *h)
+{
+    h->attributes_refused = true;
+    script_facts(s, h);
+}
+
+static void a_class_of_attributes_is_waited_for(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "resize");
+    s.want_attributes = "gold";
+    s.on_claim = class_is_applied;
+    assert_true(script_finish(&s, 7200000));
+    expect(&s, "done");
+    assert_string_equal(s.hosts[0].attributes_now, "gold");
+    script_fini(&s);
+    scene(&s, 1, 2, "resize");
+    s.want_attributes = "gold";
+    s.on_claim = class_is_refused;
+    assert_true(script_finish(&s, 7200000));
+    expect(&s, "refused");
+    assert_non_null(strstr(s.done_text, "gold: the storage does not take it"));
+    script_fini(&s);
+}
+
 static void remove_takes_process_entries_volume_and_objects(void **state)
 {
     struct script s;
@@ -752,6 +938,15 @@ int main(void)
         cmocka_unit_test(create_copies_the_schema_and_joins_last),
         cmocka_unit_test(the_first_hosts_of_an_installation_need_no_peer),
         cmocka_unit_test(entries_of_a_lost_disk_go_before_the_tables_come),
+        cmocka_unit_test(hosts_move_to_new_volumes_one_after_the_other),
+        cmocka_unit_test(a_host_with_rows_of_its_own_does_not_move),
+        cmocka_unit_test(a_lone_host_moves_only_when_its_data_may_be_gone),
+        cmocka_unit_test(a_given_up_volume_goes_and_the_host_is_filled),
+        cmocka_unit_test(a_rebuild_keeps_what_nobody_gave_up),
+        cmocka_unit_test(volumes_grow_without_a_restart_and_are_waited_for),
+        cmocka_unit_test(a_file_system_that_needs_a_new_pod_is_left_to_the_next_plan),
+        cmocka_unit_test(a_volume_that_does_not_grow_fails_in_words),
+        cmocka_unit_test(a_class_of_attributes_is_waited_for),
         cmocka_unit_test(remove_takes_process_entries_volume_and_objects),
         cmocka_unit_test(remove_keeps_a_volume_that_is_to_be_kept),
         cmocka_unit_test(remove_of_the_only_copy_is_refused_and_undone),
