@@ -56,7 +56,7 @@ static void set_change(struct change *what, const struct volume *v, const char *
                        const cJSON *to)
 {
     what->path = mem_printf("volume %s %s", v->name, field);
-    what->from = cJSON_IsString(from) ? mem_str(from->valuestring) : json_print(from);
+    what->from = cJSON_IsString(from) ? mem_str(from->valuestring) : from ? json_print(from) : NULL;
     what->to = cJSON_IsString(to) ? mem_str(to->valuestring) : json_print(to);
 }
 
@@ -65,7 +65,7 @@ bool claim_must_move(const struct volume *v, const cJSON *pvc, struct change *wh
     const cJSON *want = json_get(v->tmpl, "spec"), *have = json_get(pvc, "spec");
     const cJSON *to = json_get(want, "storageClassName"), *from = json_get(have, "storageClassName");
 
-    if (cJSON_IsString(to) && *to->valuestring && from && !json_same(to, from)) {
+    if (cJSON_IsString(to) && *to->valuestring && !json_same(to, from)) {
         set_change(what, v, "storageClassName", from, to);
         return true;
     }

@@ -96,6 +96,7 @@ static void only_what_is_asked_for_must_be_so(void **state)
     assert_true(moves("{\"spec\":{\"storageClassName\":\"fast\"}}", "{\"spec\":{\"storageClassName\":\"slow\"}}"));
     assert_false(moves("{\"spec\":{\"storageClassName\":\"fast\"}}", "{\"spec\":{\"storageClassName\":\"fast\"}}"));
     assert_false(moves("{\"spec\":{}}", "{\"spec\":{\"storageClassName\":\"the cluster's default\"}}"));
+    assert_true(moves("{\"spec\":{\"storageClassName\":\"fast\"}}", "{\"spec\":{}}"));
     assert_true(moves("{\"spec\":{\"accessModes\":[\"ReadWriteMany\"]}}", "{\"spec\":{\"accessModes\":[\"ReadWriteOnce\"]}}"));
     assert_false(moves("{\"spec\":{\"volumeAttributesClassName\":\"gold\"}}", "{\"spec\":{}}"));
 }
