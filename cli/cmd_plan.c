@@ -25,17 +25,24 @@ static int one_plan(struct planning *p, enum kube_kind kind, const char *name, s
 {
     struct plan *plan = NULL;
     auto_str struct str text = STR_INIT;
+    auto_free char *hash = NULL;
 
     if (live_plan(p->live, kind, name, &plan, err) < 0)
         return -1;
     p->refused += plan->n_refused > 0;
+    hash = plan_hash(plan);
     if (p->plans) {
-        cJSON_AddItemToArray(p->plans, plan_json(plan));
+        cJSON *o = plan_json(plan);
+
+        json_set_str(o, "hash", hash);
+        cJSON_AddItemToArray(p->plans, o);
     } else {
         if (p->shown++)
             putchar('\n');
         plan_print(plan, &text);
         fputs(str_text(&text), stdout);
+        if (!plan->empty && !plan->n_refused)
+            printf("hash %s: where approval is required, write it into spec.chfleet.approved\n", hash);
     }
     plan_free(plan);
     return 0;

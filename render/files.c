@@ -13,8 +13,8 @@
 /* Servers of this version and later take port 0 as "not open"; older ones try to open it. */
 #define ZERO_PORT_SINCE "20.3"
 
-/* On one machine a tag names a wish, not the program; but what runs elsewhere under the same image is the same program.
- */
+/* On one machine a tag names a wish, not the program, and some tags say nothing; but what runs elsewhere under the same image is
+ * the same program. */
 static char *version_of_sibling(const struct fleet *f, const struct host *h, const struct render_ctx *c)
 {
     for (size_t i = 0; c->version && i < f->n_hosts; i++) {
@@ -41,9 +41,10 @@ char *render_version_for(const struct fleet *f, const struct host *h, const stru
 
         return mem_str(tag);
     }
-    return f->endpoints ? version_of_sibling(f, h, c) : mem_str(h->tag_version);
+    return f->endpoints || !*h->tag_version ? version_of_sibling(f, h, c) : mem_str(h->tag_version);
 }
 
+/* A new host of which nobody knows anything yet takes nothing away from the ones that serve. */
 char *version_lowest(const struct fleet *f, const struct render_ctx *c)
 {
     char *lowest = NULL;
@@ -51,7 +52,7 @@ char *version_lowest(const struct fleet *f, const struct render_ctx *c)
     for (size_t i = 0; i < f->n_hosts; i++) {
         char *v = render_version_for(f, f->hosts[i], c);
 
-        if (!lowest || version_compare(v, lowest) < 0) {
+        if (*v && (!lowest || version_compare(v, lowest) < 0)) {
             free(lowest);
             lowest = v;
         } else {

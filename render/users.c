@@ -21,6 +21,7 @@ struct users {
     struct settings s;
     const char *operator_name;
     bool needs_quota;
+    struct str notes; /* comments for the file */
 };
 
 static char *field(const char *user, const char *name)
@@ -112,12 +113,70 @@ static const char *default_password(const struct users *u, const char *user)
                : json_str(u->f->config, "clickhouse.configuration.user.default.password", "default");
 }
 
+/* Ways to prove who one is, besides passwords that every server knows: the fields, and since when servers have them. A server
+ * that does not know the only way of a user does not start. */
+static const struct {
+    const char *field, *since;
+} other_ways[] = {
+    {"password_double_sha1_hex", "20.1"}, {"no_password", "20.5"},         {"ldap", "20.11"},    {"kerberos", "21.1"},
+    {"ssl_certificates", "21.12"},        {"http_authentication", "23.7"}, {"ssh_keys", "23.9"},
+};
+enum { OTHER_WAYS = sizeof other_ways / sizeof *other_ways };
+
+static bool has_below(const struct users *u, const char *user, const char *what)
+{
+    auto_free char *path = field(user, what);
+    size_t n = strlen(path);
+
+    for (size_t i = 0; i < u->s.n; i++)
+        if (strncmp(u->s.v[i].path, path, n) == 0 && (u->s.v[i].path[n] == '\0' || u->s.v[i].path[n] == '/'))
+            return true;
+    return false;
+}
+
+/* Does the user need no password, because there is another way? */
+static bool has_other_way(const struct users *u, const char *user)
+{
+    for (size_t i = 1; i < OTHER_WAYS; i++)
+        if (has_below(u, user, other_ways[i].field))
+            return true;
+    return false;
+}
+
+static void drop_user(struct users *u, const char *user)
+{
+    size_t n = strlen(user);
+
+    for (size_t i = u->s.n; i-- > 0;)
+        if (strncmp(u->s.v[i].path, user, n) == 0 && u->s.v[i].path[n] == '/') {
+            auto_free char *path = mem_str(u->s.v[i].path);
+
+            settings_drop(&u->s, path);
+        }
+}
+
+/* A user whose only way this version does not know is left out; the file says so, and with a newer server the user comes. */
+static bool left_out(struct users *u, const char *user, const char *version)
+{
+    if (strcmp(user, "default") == 0 || has_below(u, user, "password") || has_below(u, user, "password_sha256_hex"))
+        return false;
+    for (size_t i = 0; i < OTHER_WAYS; i++) {
+        if (!has_below(u, user, other_ways[i].field) || version_at_least(version, other_ways[i].since))
+            continue;
+        str_addf(&u->notes, "        <!-- user %s is left out: %s is known since ClickHouse %s, here runs %s -->\n", user,
+                 other_ways[i].field, other_ways[i].since, *version ? version : "an unknown version");
+        drop_user(u, user);
+        return true;
+    }
+    return false;
+}
+
 /* One kind of password stays: environment first, then double SHA1, SHA256, plain text. */
 static void choose_password(struct users *u, const char *user)
 {
     size_t keep = FIELDS;
     const struct setting *one;
-    bool certificate = find(u, user, "ssl_certificates/common_name");
+    bool other_way = has_other_way(u, user);
 
     for (size_t i = 0; i < FIELDS && keep == FIELDS; i++)
         if ((one = find(u, user, password_fields[i])) && one->kind == SETTING_ENV)
@@ -129,11 +188,11 @@ static void choose_password(struct users *u, const char *user)
         if (i != keep)
             drop(u, user, password_fields[i]);
     one = keep < FIELDS ? find(u, user, password_fields[keep]) : NULL;
-    if (one && keep == 2 && one->kind == SETTING_TEXT && one->n_values && !certificate) {
+    if (one && keep == 2 && one->kind == SETTING_TEXT && one->n_values && !other_way) {
         auto_free char *plain = mem_str(one->values[0]);
 
         hash_password(u, user, plain);
-    } else if (!one && !certificate && default_password(u, user)) {
+    } else if (!one && !other_way && default_password(u, user)) {
         hash_password(u, user, default_password(u, user));
     }
     if (strcmp(user, "default") == 0 && !find(u, user, "password") &&
@@ -225,6 +284,20 @@ static cJSON *names(const struct users *u)
     return out;
 }
 
+/* Puts comments behind the line <users>. Takes file. */
+static char *with_notes(char *file, const char *notes)
+{
+    static const char mark[] = "    <users>\n";
+    char *at = *notes ? strstr(file, mark) : NULL, *out;
+
+    if (!at)
+        return file;
+    at += strlen(mark);
+    out = mem_printf("%.*s%s%s", (int)(at - file), file, notes, at);
+    free(file);
+    return out;
+}
+
 int file_users(const struct fleet *f, const struct render_ctx *c, char **out, struct err *err)
 {
     auto_free char *version = version_lowest(f, c);
@@ -242,10 +315,12 @@ int file_users(const struct fleet *f, const struct render_ctx *c, char **out, st
         if (rc < 0)
             break;
         choose_password(&u, name->valuestring);
-        mandatory(&u, name->valuestring);
+        if (!left_out(&u, name->valuestring, version))
+            mandatory(&u, name->valuestring);
     }
     if (rc == 0)
-        *out = xml_settings_file(&u.s, "users");
+        *out = with_notes(xml_settings_file(&u.s, "users"), str_text(&u.notes));
     settings_fini(&u.s);
+    str_free(&u.notes);
     return rc;
 }

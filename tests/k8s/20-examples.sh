@@ -89,7 +89,7 @@ operator_start one
 check "the operator leads" wait_until 30 leads one
 applied=()
 for f in "${files[@]}"; do
-    [[ $f == examples/operator/* ]] || applied+=("$f") # those are for the operator, not for a fleet
+    ! grep -qE '^kind: ClickHouse(Keeper)?Installation$' "$f" || applied+=("$f") # others are for the operator
 done
 apply_all() {
     local f ns rc=0
@@ -145,7 +145,7 @@ tls_pods() { [ "$(pods_of ex-network-tls-only)" -eq 1 ] && [ "$(pods_of ex-netwo
 check "those with TLS only have their pods" tls_pods
 suspended() { [ -z "$(kubectl -n ex-operations-suspend get statefulset -o name)" ]; }
 check "what is suspended is left alone" suspended
-stopped() { [ "$(kubectl -n ex-operations-stop get statefulset -o 'jsonpath={.items[*].spec.replicas}')" = 0 ]; }
+stopped() { [ -z "$(kubectl -n ex-operations-stop get pod -o name)" ]; }
 check "what is stopped has no pod" stopped
 
 # ---- a plan that waits for four eyes ----
@@ -153,7 +153,7 @@ nothing_yet() { [ -z "$(kubectl -n ex-chfleet-approval get statefulset -o name)"
 check "a plan that needs approval is not carried out" nothing_yet
 approve() {
     local hash
-    hash=$(chfleet -n ex-chfleet-approval plan approval --config "$K/config.yaml" --operator-namespace chfleet -o json | jq -r '.hash // .plan.hash') && [ "${#hash}" -gt 8 ] &&
+    hash=$(chfleet -n ex-chfleet-approval plan approval --config "$K/config.yaml" --operator-namespace chfleet -o json | jq -r '.plans[0].hash') && [ "${#hash}" -gt 8 ] &&
         kubectl -n ex-chfleet-approval patch chi approval --type merge -p "{\"spec\": {\"chfleet\": {\"approved\": \"$hash\"}}}"
 }
 check "its hash is approved" approve

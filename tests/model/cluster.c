@@ -152,8 +152,7 @@ static const char *ctx_version(void *ctx, const struct host *h)
 {
     const struct cluster_state *s = ctx;
 
-    (void)h;
-    return s->version;
+    return s->version_of_pods && !cluster_find(s, "Pod", h->pod) ? NULL : s->version;
 }
 
 static bool ctx_listed(void *ctx, const struct host *h)

@@ -11,6 +11,7 @@ struct cluster_state {
     cJSON *objects;         /* array, owned */
     const char *pod_ips[64];
     const char *version;    /* that runs everywhere; NULL = unknown */
+    bool version_of_pods;   /* … only where a pod is there */
     const char *held;       /* held settings text for all hosts */
     const char *out_of_list; /* key of a host that is not listed; NULL = all are */
 };

@@ -4,7 +4,7 @@
  *   spec.yaml     the resource, and whatever else it needs (templates, Keeper installations, Secrets)
  *   before.yaml   optional: the same resource as it was; the cluster is then in that state, with everything running
  *   facts.json    optional: live objects, merged over that state; "absent": true takes one away
- *   options.json  optional: {"addressing": "endpoints", "version": "18.16.1", "objects": true}
+ *   options.json  optional: {"addressing": "endpoints", "version": "18.16.1", "objects": true, "version of pods only": true}
  *   plan.txt      what `chfleet plan` prints, or "error: " and the message
  *   objects/      with "objects": every rendered object
  * CHFLEET_UPDATE_GOLDEN=1 writes plan.txt and objects/ instead of comparing.
@@ -142,6 +142,7 @@ static void load(struct plan_case *c, const char *name)
     if (strcmp(json_str(c->options, "addressing", "dns"), "endpoints") == 0)
         c->addressing = cluster_endpoints();
     run_before(c);
+    c->state.version_of_pods = json_bool(c->options, "version of pods only", false);
     add_resources(c, "spec.yaml");
     add_facts(c);
     cluster_ctx(&c->state, &c->ctx);
