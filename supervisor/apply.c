@@ -12,7 +12,7 @@
 #include "render/claims.h"
 #include "supervisor/internal.h"
 
-enum { APPLY_TRIES = 6, APPLY_PARALLEL = 8, ORPHAN_WAIT_MS = 100, ORPHAN_WAITS = 300 };
+enum { APPLY_TRIES = 6, ORPHAN_WAIT_MS = 100, ORPHAN_WAITS = 300 };
 
 struct apply {
     struct inst *in;
@@ -25,7 +25,6 @@ struct apply {
     char *name;
     cJSON *queue;      /* desired objects still to write ("shared", "pvcs") */
     cJSON *desired;    /* the one being written; NULL = it is rendered anew at each try */
-    cJSON *notes;      /* annotations of a StatefulSet that is being made anew */
     cJSON *patch_only; /* a plain merge patch instead of a rendered object */
     struct world_timer *timer;
     char sent_rv[32]; /* precondition of the patch under way */
@@ -44,7 +43,6 @@ static void finish(struct apply *a, const struct err *err)
     cJSON_Delete(a->queue);
     cJSON_Delete(a->desired);
     cJSON_Delete(a->patch_only);
-    cJSON_Delete(a->notes);
     free(a->name);
     free(a);
 }
@@ -280,26 +278,69 @@ static void going(void *ctx, int status, const cJSON *obj, const struct err *err
     again(a, ORPHAN_WAIT_MS);
 }
 
-/* What its process has loaded is noted on the old set, and as true for the new one. */
-static void keep_notes(struct apply *a, const cJSON *now)
+/* What its process has loaded is noted on the old set, and as true for the new one. While there is no set the pod holds
+ * the notes: whoever makes the new one may be another than who deleted the old one. */
+#define POD_NOTES "chfleet.io/notes"
+
+static const cJSON *pod_of_set(const struct apply *a)
 {
+    char pod[310];
+
+    snprintf(pod, sizeof pod, "%s-0", a->name);
+    return live_of(a->in, KUBE_POD, pod);
+}
+
+static char *notes_of(const cJSON *now, const cJSON *desired)
+{
+    auto_json cJSON *notes = cJSON_CreateObject();
     const cJSON *v;
 
-    cJSON_Delete(a->notes);
-    a->notes = cJSON_CreateObject();
     cJSON_ArrayForEach(v, json_at(now, "metadata.annotations"))
         if (str_starts(v->string, "chfleet.io/"))
-            json_set(a->notes, v->string, json_copy(v));
+            json_set(notes, v->string, json_copy(v));
+    if (json_annotation(desired, RENDER_PREVIOUS))
+        json_set_str(notes, RENDER_PREVIOUS, json_annotation(desired, RENDER_PREVIOUS));
+    return json_print(notes);
+}
+
+static void noted(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct apply *a = ctx;
+
+    if (err && status != 404 && status != 409) {
+        finish(a, err);
+        return;
+    }
+    if (obj && !err)
+        kube_cache_put(super_cache(a->in->s, a->in->group, KUBE_POD), obj);
+    again(a, err ? ORPHAN_WAIT_MS : 0);
+}
+
+/* False: the pod holds them already, or there is none. */
+static bool note_on_pod(struct apply *a, const char *notes)
+{
+    const cJSON *pod = pod_of_set(a);
+    auto_json cJSON *patch = NULL;
+    cJSON *meta;
+
+    if (!pod || json_at(pod, "metadata.deletionTimestamp") || str_eq(json_annotation(pod, POD_NOTES), notes))
+        return false;
+    patch = cJSON_CreateObject();
+    meta = json_set_obj(patch, "metadata");
+    json_set_str(meta, "resourceVersion", json_rv(pod));
+    json_set_str(json_set_obj(meta, "annotations"), POD_NOTES, notes);
+    kube_patch(a->in->s->kube, KUBE_POD, a->in->ns, json_name(pod), NULL, patch, noted, a);
+    return true;
 }
 
 static void put_notes(const struct apply *a, cJSON *desired)
 {
     cJSON *to = json_need_obj(json_get(desired, "metadata"), "annotations");
+    const char *text = json_annotation(pod_of_set(a), POD_NOTES);
+    auto_json cJSON *notes = text ? json_parse(text, strlen(text), NULL) : NULL;
     const cJSON *v;
 
-    if (a->kind != KUBE_STS)
-        return;
-    cJSON_ArrayForEach(v, a->notes)
+    cJSON_ArrayForEach(v, notes)
         if (!json_get(to, v->string))
             json_set(to, v->string, json_copy(v));
 }
@@ -328,10 +369,10 @@ static bool recreate(struct apply *a, const cJSON *now, const cJSON *desired)
         else
             again(a, ORPHAN_WAIT_MS);
     } else {
-        if (set)
-            keep_notes(a, now);
-        if (set && json_annotation(desired, RENDER_PREVIOUS))
-            json_set_str(a->notes, RENDER_PREVIOUS, json_annotation(desired, RENDER_PREVIOUS));
+        auto_free char *notes = set ? notes_of(now, desired) : NULL;
+
+        if (set && note_on_pod(a, notes))
+            return true;
         kube_delete(a->in->s->kube, a->kind, a->in->ns, a->name, json_uid(now), set ? "Orphan" : NULL, -1, going, a);
     }
     return true;
@@ -359,7 +400,8 @@ static void write_object(struct apply *a, cJSON *desired)
     if (!patch)
         next_object(a);
     else if (!now) {
-        put_notes(a, patch);
+        if (a->kind == KUBE_STS)
+            put_notes(a, patch);
         kube_create(a->in->s->kube, a->kind, a->in->ns, patch, written, a);
     } else
         put_patch(a, now, patch);
@@ -747,61 +789,6 @@ void apply_start(struct inst *in, const cJSON *req, apply_done_fn *done, void *c
     struct apply *a = apply_new(in, req, done, ctx);
 
     a->timer = world_timer(in->s->w, 0, start, a);
-}
-
-/* ---- many ---- */
-
-struct batch {
-    struct inst *in;
-    cJSON *list;
-    unsigned running;
-    bool changed, failed;
-    struct err err;
-    apply_done_fn *done;
-    void *ctx;
-    struct world_timer *timer;
-};
-
-static void batch_more(void *ctx);
-
-static void batch_one(void *ctx, bool changed, const struct err *err)
-{
-    struct batch *b = ctx;
-
-    b->running--;
-    b->changed |= changed;
-    if (err && !b->failed) {
-        b->failed = true;
-        b->err = *err;
-    }
-    batch_more(b);
-}
-
-static void batch_more(void *ctx)
-{
-    struct batch *b = ctx;
-
-    while (b->running < APPLY_PARALLEL && cJSON_GetArraySize(b->list) > 0 && !b->failed) {
-        auto_json cJSON *req = cJSON_DetachItemFromArray(b->list, 0);
-
-        b->running++;
-        apply_start(b->in, req, batch_one, b);
-    }
-    if (b->running)
-        return;
-    b->in->pending--;
-    b->done(b->ctx, b->changed, b->failed ? &b->err : NULL);
-    cJSON_Delete(b->list);
-    free(b);
-}
-
-void apply_all(struct inst *in, cJSON *list, apply_done_fn *done, void *ctx)
-{
-    struct batch *b = mem_zero(sizeof *b);
-
-    *b = (struct batch){.in = in, .list = list, .done = done, .ctx = ctx};
-    in->pending++;
-    world_timer(in->s->w, 0, batch_more, b);
 }
 
 /* ---- deleting ---- */

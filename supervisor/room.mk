@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libsupervisor.a
 libsupervisor_a_SOURCES = \
-	supervisor/apply.c \
+	supervisor/apply.c supervisor/batch.c \
 	supervisor/command.c \
 	supervisor/config.c \
 	supervisor/desired.c \
