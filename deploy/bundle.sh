@@ -115,6 +115,6 @@ part kustomize/base/config.yaml
 if [ "$secret" = yes ]; then
     part kustomize/base/secret.yaml
 fi
-part kustomize/base/deployment.yaml | environment | sed "s|image: chfleet:.*|image: ${image:-$(sed -n 's/^ *image: //p' kustomize/base/deployment.yaml)}|"
+part kustomize/base/deployment.yaml | environment | sed "s|image: chfleet:.*|image: ${image:-$(sed -n '/^ *image: /{s///p;q}' kustomize/base/deployment.yaml)}|"
 part kustomize/base/service.yaml
 part kustomize/base/pdb.yaml

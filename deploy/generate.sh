@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Makes the committed files of deploy/ that are made from others. After a change of deploy/rbac/rules.yaml, of the parts in
-# deploy/kustomize/ or of the CRDs:
+# deploy/kustomize/, of prometheus/rules/, of grafana/dashboards.py or of the CRDs:
 #
 #   deploy/generate.sh            writes them
 #   deploy/generate.sh --check    only says which ones lag; exit code 1
@@ -65,4 +65,17 @@ role Role | put kustomize/watched/role.yaml
     done
 } | put argocd/argocd-cm.yaml
 ./bundle.sh | put chfleet.yaml
+{
+    printf '%s\n%s\n' "$spdx" "$made"
+    for f in prometheus/rules/*.yaml; do
+        printf -- '---\napiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n'
+        printf '  name: chfleet-%s\n  labels:\n    prometheus: prometheus\n    role: alert-rules\nspec:\n' "$(basename "$f" .yaml)"
+        sed -e '/^#/d' -e 's/^/  /' "$f"
+    done
+} | put prometheus/prometheusrules.yaml
+if command -v python3 >/dev/null 2>&1; then
+    how=()
+    [ "$check" = no ] || how=(--check)
+    python3 grafana/dashboards.py "${how[@]}" || lag=1
+fi
 exit "$lag"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Lays out the file system of the operator's image: two programs, the shared libraries they load, time zones,
+# Lays out the file system of the operator's image: its programs, the shared libraries they load, time zones,
 # certificates, and a user who is not root. Nothing else: no shell, no package manager.
 #
 #   deploy/image-root.sh PREFIX ROOT    PREFIX: where "make install" put bin/; ROOT: an empty folder
@@ -16,7 +16,7 @@ mkdir -p "$root"/{etc,tmp,usr/bin,usr/share,etc/ssl/certs,etc/chfleet,var/lib/ch
 chmod 1777 "$root/tmp"
 chown 65532:65532 "$root/var/lib/chfleet" 2>/dev/null || true
 
-for program in chfleetd chfleet; do
+for program in chfleetd chfleet chfleet-exporter; do
     cp "$prefix/bin/$program" "$root/usr/bin/$program"
     strip "$root/usr/bin/$program"
     chmod 755 "$root/usr/bin/$program"
@@ -26,7 +26,7 @@ ln -s chfleet "$root/usr/bin/kubectl-chfleet"
 # Each library under the path by which it is asked for. The loader comes by its absolute path.
 libraries() {
     local out
-    out=$(ldd "$prefix/bin/chfleetd" "$prefix/bin/chfleet")
+    out=$(ldd "$prefix/bin/chfleetd" "$prefix/bin/chfleet" "$prefix/bin/chfleet-exporter")
     if grep -q 'not found' <<<"$out"; then
         grep 'not found' <<<"$out" >&2
         return 1

@@ -42,6 +42,13 @@ same_as_bundle() { # of the container, what the chart and the bundle must agree 
             return 1
         }
     done
+    for path in name command args ports livenessProbe securityContext volumeMounts resources; do
+        [ "$(objects get "$WORK/all.yaml" Deployment "spec.template.spec.containers.1.$path")" = \
+            "$(objects get deploy/chfleet.yaml Deployment "spec.template.spec.containers.1.$path")" ] || {
+            echo "$path of the exporter differs"
+            return 1
+        }
+    done
     for path in replicas strategy template.spec.securityContext template.spec.terminationGracePeriodSeconds; do
         [ "$(objects get "$WORK/all.yaml" Deployment "spec.$path")" = "$(objects get deploy/chfleet.yaml Deployment "spec.$path")" ] || {
             echo "$path differs"
@@ -86,6 +93,28 @@ config_wins() {
         grep -q 'name: mine' "$WORK/data" && ! grep -q '^kind: Secret' "$WORK/config.yaml"
 }
 check "values of config and of an existing login are used" config_wins
+monitoring() { # rules and dashboards as they are in deploy/, when they are wanted
+    render "$WORK/monitoring.yaml" chfleet --set metrics.prometheusRule.enabled=true --set metrics.dashboards.enabled=true \
+        --set metrics.serviceMonitor.enabled=true && python3 - "$WORK/monitoring.yaml" <<'PY'
+import glob, sys, yaml
+L = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+docs = [d for d in yaml.load_all(open(sys.argv[1]), L) if d]
+rules = {d["metadata"]["name"]: d["spec"] for d in docs if d["kind"] == "PrometheusRule"}
+maps = {k: v for d in docs if d["kind"] == "ConfigMap" and "-dashboard-" in d["metadata"]["name"] for k, v in d["data"].items()}
+for f in glob.glob("deploy/prometheus/rules/*.yaml"):
+    assert rules.pop("chfleet-" + f.split("/")[-1][:-5]) == yaml.load(open(f), L), f
+for f in glob.glob("deploy/grafana/*.json"):
+    assert maps.pop(f.split("/")[-1]) == open(f).read(), f
+assert not rules and not maps
+ports = [e["port"] for d in docs if d["kind"] == "ServiceMonitor" for e in d["spec"]["endpoints"]]
+assert ports == ["op-metrics", "ch-metrics"], ports
+PY
+}
+check "alerts, dashboards and a ServiceMonitor come when they are wanted" monitoring
+without_exporter() {
+    render "$WORK/without.yaml" chfleet --set exporter.enabled=false && ! grep -qE 'ch-metrics|chfleet-exporter' "$WORK/without.yaml"
+}
+check "without the exporter nothing speaks of it" without_exporter
 bad() { # CHART OPTIONS…
     local chart=$1
     shift

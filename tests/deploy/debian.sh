@@ -35,7 +35,7 @@ fi
 dpkg-deb -x "$deb" "$WORK/unpacked"
 files() {
     local f
-    for f in usr/bin/chfleet usr/bin/chfleetd usr/bin/chfleet-plane usr/bin/chfleet-shim usr/bin/kubectl-chfleet \
+    for f in usr/bin/chfleet usr/bin/chfleetd usr/bin/chfleet-plane usr/bin/chfleet-exporter usr/bin/chfleet-shim usr/bin/kubectl-chfleet \
         lib/systemd/system/chfleet.service lib/systemd/system/chfleetd@.service usr/share/chfleet/programs.yaml \
         usr/share/doc/chfleet/install.md; do
         [ -e "$WORK/unpacked/$f" ] || [ -e "$WORK/unpacked/$f.gz" ] || {

@@ -4,12 +4,12 @@
 # shellcheck source=tests/deploy/_lib.sh
 . "$(dirname "$0")/_lib.sh"
 
-if [ ! -x "$BUILD/chfleetd" ] || [ ! -x "$BUILD/chfleet" ]; then
-    skip "operator's image" "chfleetd and chfleet are not built in $BUILD"
+if [ ! -x "$BUILD/chfleetd" ] || [ ! -x "$BUILD/chfleet" ] || [ ! -x "$BUILD/chfleet-exporter" ]; then
+    skip "operator's image" "chfleetd, chfleet and chfleet-exporter are not built in $BUILD"
     finish
 fi
 mkdir -p "$WORK/stage/bin"
-cp "$BUILD/chfleetd" "$BUILD/chfleet" "$WORK/stage/bin/"
+cp "$BUILD/chfleetd" "$BUILD/chfleet" "$BUILD/chfleet-exporter" "$WORK/stage/bin/"
 root=$WORK/root
 check "the file system of the image can be laid out" deploy/image-root.sh "$WORK/stage" "$root"
 small() {
@@ -26,6 +26,7 @@ check "no file of it may be written by others, none runs as its owner" not_writa
 if [ "$(id -u)" -eq 0 ] && chroot --userspec=65532:65532 "$root" /usr/bin/chfleetd --version >/dev/null 2>&1; then
     inside() { chroot --userspec=65532:65532 "$root" "$@"; }
     check "chfleetd runs in it as user 65532" inside /usr/bin/chfleetd --version
+    check "so does the exporter" inside /usr/bin/chfleet-exporter --version
     check "so does the command line, which explains a field" inside /usr/bin/chfleet explain chi.spec.reconcile
     check "so does kubectl's plug-in" inside /usr/bin/kubectl-chfleet --help
     starts() { # in a pod's way: options and environment of the bundle, but no API server to be found

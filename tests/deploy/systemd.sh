@@ -4,7 +4,7 @@
 # shellcheck source=tests/deploy/_lib.sh
 . "$(dirname "$0")/_lib.sh"
 
-units=(chfleet.service chfleet@.service chfleet-databases.service chfleet-plane.service chfleetd.service chfleetd@.service)
+units=(chfleet.service chfleet@.service chfleet-databases.service chfleet-exporter.service chfleet-plane.service chfleetd.service chfleetd@.service)
 all_listed() { [ "$(cd deploy/systemd && printf '%s\n' *.service | sort)" = "$(printf '%s\n' "${units[@]}" | sort)" ]; }
 check "each unit is looked at here" all_listed
 survive() { # units below which databases run
@@ -27,7 +27,7 @@ if command -v systemd-analyze >/dev/null 2>&1; then
     for f in /lib/systemd/system /usr/lib/systemd/system; do
         [ ! -d "$f" ] || cp -a "$f" "$root/usr/lib/systemd/" 2>/dev/null
     done
-    for f in usr/bin/chfleet usr/bin/chfleetd usr/bin/chfleet-plane bin/true bin/kill; do
+    for f in usr/bin/chfleet usr/bin/chfleetd usr/bin/chfleet-plane usr/bin/chfleet-exporter bin/true bin/kill; do
         printf '#!/bin/sh\n' >"$root/$f"
         chmod 755 "$root/$f"
     done
@@ -71,14 +71,14 @@ if [ -x "$BUILD/chfleetd" ]; then
     args_exist() {
         local option bad=0
         for option in $(grep -ohE -- '- --[a-z-]+' deploy/kustomize/base/deployment.yaml deploy/helm/chfleet/templates/deployment.yaml | cut -c3- | sort -u); do
-            grep -qe "$option" <<<"$("$BUILD/chfleetd" --help)" || {
-                echo "chfleetd does not know $option"
+            grep -qe "$option" <<<"$("$BUILD/chfleetd" --help && "$BUILD/chfleet-exporter" --help)" || {
+                echo "neither chfleetd nor chfleet-exporter knows $option"
                 bad=1
             }
         done
         return "$bad"
     }
-    check "chfleetd knows the options that bundle and chart give" args_exist
+    check "operator and exporter know the options that bundle and chart give" args_exist
 else
     skip "the programs know the options" "they are not built in $BUILD"
 fi

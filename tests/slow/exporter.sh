@@ -158,9 +158,12 @@ check "a wrong address is refused" refuses HOST:PORT --metrics-address nowhere
 
 say "a real Prometheus"
 exporter_start
+metrics >page
 operator=$(cat "$DATA/operator/status.address")
 curl -sf "http://$operator/metrics" >operator.page
 check "promtool reads the operator's page" parses operator.page
+cat page operator.page >both
+check "dashboards and alerts use what there is" bash -c 'cd "$SRC" && python3 tests/deploy/monitoring.py names "$WORK/both" deploy/grafana/*.json deploy/prometheus/rules/*.yaml'
 cat >prometheus.yml <<Y
 global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
 scrape_configs:
@@ -169,10 +172,7 @@ scrape_configs:
   - job_name: operator
     static_configs: [{targets: ["$operator"]}]
 Y
-for f in "$SRC"/deploy/prometheus/rules/*.yaml; do
-    [ -e "$f" ] && cp "$f" .
-done
-ls ./*rules*.yaml >/dev/null 2>&1 && printf 'rule_files: ["%s/*rules*.yaml"]\n' "$WORK" >>prometheus.yml
+printf 'rule_files: ["%s/deploy/prometheus/rules/*.yaml"]\n' "$SRC" >>prometheus.yml
 port=$(shuf -i 20000-20900 -n 1)
 prometheus --config.file=prometheus.yml --storage.tsdb.path="$WORK/tsdb" --web.listen-address="127.0.0.1:$port" --log.level=warn >prometheus.log 2>&1 &
 PROMETHEUS=$!
@@ -190,12 +190,10 @@ check "so are its hosts, and their time" wait_until 30 answers 'clickhouse_opera
 check "it has the hosts' numbers" wait_until 30 answers 'chi_clickhouse_metric_Query{chi="shop"}' '.data.result | length == 2'
 check "scraping takes no second" answers 'max(scrape_duration_seconds)' '(.data.result[0].value[1] | tonumber) < 1'
 down() { answers 'ALERTS{alertname="ClickHouseServerDown"}' '.data.result | length >= 1'; }
-if ls ./*rules*.yaml >/dev/null 2>&1; then
-    kill -STOP "$(pod_pid chi-shop-main-0-1)"
-    check "the alert of a dead server fires" wait_until 60 down
-    kill -CONT "$(pod_pid chi-shop-main-0-1)"
-    check "and ends" wait_until 60 not down
-fi
+kill -STOP "$(pod_pid chi-shop-main-0-1)"
+check "the alert of a dead server fires" wait_until 60 down
+kill -CONT "$(pod_pid chi-shop-main-0-1)"
+check "and ends" wait_until 60 not down
 kill "$PROMETHEUS"
 wait "$PROMETHEUS" 2>/dev/null
 PROMETHEUS=
