@@ -210,7 +210,7 @@ static cJSON *one_hook(const cJSON *v)
     cJSON_ArrayForEach(a, given)
         if (cJSON_IsString(a))
             json_add_str(actions, a->valuestring);
-    for (size_t i = 0; !actions->child && i < sizeof usual / sizeof *usual; i++)
+    for (size_t i = 0; cJSON_GetArraySize(given) == 0 && i < sizeof usual / sizeof *usual; i++)
         json_add_str(actions, usual[i]);
     json_set(h, "clusters", json_get(v, "clusters") ? json_copy(json_get(v, "clusters")) : cJSON_CreateArray());
     json_set(h, "sql", json_get(v, "sql") ? json_copy(json_get(v, "sql")) : cJSON_CreateArray());

@@ -30,3 +30,7 @@ test_model_values_LDADD = $(LIBS_MODEL) $(CMOCKA_LIBS)
 check_PROGRAMS += test-model-spaces
 test_model_spaces_SOURCES = tests/model/test_spaces.c
 test_model_spaces_LDADD = libmodel.a $(LIBS_BASE) $(CMOCKA_LIBS)
+
+check_PROGRAMS += test-model-knobs
+test_model_knobs_SOURCES = tests/model/test_knobs.c
+test_model_knobs_LDADD = $(LIBS_MODEL) $(CMOCKA_LIBS)
