@@ -175,6 +175,16 @@ static void forget_tool_annotations(cJSON *template)
     cJSON_DeleteItemFromObjectCaseSensitive(json_get(template, "metadata"), "creationTimestamp");
 }
 
+static void forget_claim_status(cJSON *sts)
+{
+    cJSON *v;
+
+    cJSON_ArrayForEach(v, json_at(sts, "spec.volumeClaimTemplates")) {
+        cJSON_DeleteItemFromObjectCaseSensitive(v, "status");
+        cJSON_DeleteItemFromObjectCaseSensitive(json_get(v, "metadata"), "creationTimestamp");
+    }
+}
+
 struct pair {
     cJSON *live, *desired; /* copies of the specs, made comparable */
 };
@@ -183,17 +193,14 @@ static struct pair comparable(const cJSON *live, const cJSON *desired)
 {
     struct pair p;
     auto_json cJSON *a = json_copy(live), *b = json_copy(desired);
-    cJSON *v;
 
     apidefaults_fill(a);
     apidefaults_fill(b);
     forget_host_ports(json_at(a, "spec.template.spec"), json_at(b, "spec.template.spec"));
     forget_tool_annotations(json_at(a, "spec.template"));
     forget_tool_annotations(json_at(b, "spec.template"));
-    cJSON_ArrayForEach(v, json_at(a, "spec.volumeClaimTemplates")) {
-        cJSON_DeleteItemFromObjectCaseSensitive(v, "status");
-        cJSON_DeleteItemFromObjectCaseSensitive(json_get(v, "metadata"), "creationTimestamp");
-    }
+    forget_claim_status(a);
+    forget_claim_status(b); /* what was live once may be desired again */
     p.live = cJSON_DetachItemFromObjectCaseSensitive(a, "spec");
     p.desired = cJSON_DetachItemFromObjectCaseSensitive(b, "spec");
     return p;

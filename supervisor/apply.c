@@ -290,7 +290,7 @@ static const cJSON *pod_of_set(const struct apply *a)
     return live_of(a->in, KUBE_POD, pod);
 }
 
-static char *notes_of(const cJSON *now, const cJSON *desired)
+static char *notes_of(const cJSON *now)
 {
     auto_json cJSON *notes = cJSON_CreateObject();
     const cJSON *v;
@@ -298,8 +298,6 @@ static char *notes_of(const cJSON *now, const cJSON *desired)
     cJSON_ArrayForEach(v, json_at(now, "metadata.annotations"))
         if (str_starts(v->string, "chfleet.io/"))
             json_set(notes, v->string, json_copy(v));
-    if (json_annotation(desired, RENDER_PREVIOUS))
-        json_set_str(notes, RENDER_PREVIOUS, json_annotation(desired, RENDER_PREVIOUS));
     return json_print(notes);
 }
 
@@ -369,7 +367,7 @@ static bool recreate(struct apply *a, const cJSON *now, const cJSON *desired)
         else
             again(a, ORPHAN_WAIT_MS);
     } else {
-        auto_free char *notes = set ? notes_of(now, desired) : NULL;
+        auto_free char *notes = set ? notes_of(now) : NULL;
 
         if (set && note_on_pod(a, notes))
             return true;

@@ -25,6 +25,10 @@ cJSON *knobs_limits(const struct fleet *f)
 
     json_set_int(limits, "started", f->knobs.ready_s);
     json_set_int(limits, "confirm", f->knobs.propagation_s + CONFIRM_SLACK_S);
+    if (f->knobs.propagation_s + 2 * CONFIRM_SLACK_S > 300) { /* they wait for what confirm waits for */
+        json_set_int(limits, "leave", f->knobs.propagation_s + 2 * CONFIRM_SLACK_S);
+        json_set_int(limits, "join", f->knobs.propagation_s + 2 * CONFIRM_SLACK_S);
+    }
     for (size_t i = 0; i < HOOK_STEPS; i++) {
         int64_t all = 0;
 

@@ -26,7 +26,7 @@ char *previous_note(const struct inst *in, const cJSON *now, const cJSON *desire
     auto_json cJSON *note = now ? note_of(in, now) : NULL;
 
     if (!now || note || in->group != GROUP_CHI || !in->fleet || in->fleet->knobs.update_failed != FAILURE_ROLLBACK ||
-        compare_statefulset(now, desired, NULL, NULL) < COMPARE_TEMPLATE)
+        compare_statefulset(now, desired, NULL, NULL) != COMPARE_TEMPLATE) /* a set is not made anew to go back */
         return NULL;
     note = cJSON_CreateObject();
     json_set_int(note, "generation", in->generation);

@@ -203,7 +203,8 @@ static void next_step(struct task *t)
     if (start_step(t))
         return;
     if (t->host && is_aftermath(t->table)) { /* the host is well again; the change has failed all the same */
-        finish(t, "failed", "%s", *t->aftermath ? t->aftermath : t->table->what);
+        finish(t, "failed", "%s; %s", t->aftermath,
+               strcmp(t->table->name, "rollback") == 0 ? "it has its old StatefulSet back" : "it is scaled to 0");
         return;
     }
     if (t->host) {

@@ -73,7 +73,6 @@ static enum step_rc restore_act(struct task *t, struct err *err)
         return rc;
     }
     json_set_bool(set, "restore", true);
-    json_set_bool(set, "orphan", true);
     rc = apply(t, "statefulset", set, err);
     if (rc != STEP_YES)
         return rc;

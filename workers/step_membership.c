@@ -80,16 +80,15 @@ static enum step_rc peer_loaded(struct task *t, struct whost *h)
     struct answer a;
     enum ask_rc rc = ask_sql_opts(t, h, "reload_config", NULL, &quick, &a);
 
-    h->behind = false;
     if (rc == ASK_GOOD)
         rc = ask_sql_opts(t, h, "macros", NULL, &quick, &a);
     if (rc == ASK_WAIT)
         return STEP_WAIT;
+    h->behind = rc == ASK_GOOD; /* until it answers otherwise */
     if (rc == ASK_BAD)
         return not_yet(t, "WAIT_PROPAGATION", "%s: %s", h->key, a.err.msg);
     if (loaded_generation(&a) >= wanted_generation(t))
         return STEP_YES;
-    h->behind = true;
     return not_yet(t, "WAIT_PROPAGATION", "%s has not loaded membership %lld yet", h->key,
                    (long long)wanted_generation(t));
 }
@@ -110,7 +109,7 @@ static void tell_late(struct task *t)
         task_incident(t, one->valuestring, "LATE_MEMBERSHIP",
                       "did not load membership %lld within %u s: it may send queries to hosts that left, or none to "
                       "hosts that came",
-                      (long long)wanted_generation(t), t->step->limit_s);
+                      (long long)wanted_generation(t), (unsigned)knob_int(t, "propagation_s", 90));
 }
 
 /* Many peers are asked at the same time, each with a connection of its own; the late ones are named when the time is

@@ -359,6 +359,11 @@ static void poll_files(void *ctx)
     free(l);
 }
 
+void chost_stick(struct chost *h, bool stuck)
+{
+    h->stuck = stuck;
+}
+
 void chost_mount(struct chost *h, const char *configmap, cJSON *data)
 {
     struct mount *m = NULL;
@@ -372,6 +377,10 @@ void chost_mount(struct chost *h, const char *configmap, cJSON *data)
         h->mounts = mem_grow(h->mounts, h->n_mounts + 1, sizeof *h->mounts);
         m = &h->mounts[h->n_mounts++];
         *m = (struct mount){mem_str(configmap), NULL, 0};
+    }
+    if (h->stuck && m->data) {
+        cJSON_Delete(data);
+        return;
     }
     same_second = m->data && m->written_ms / 1000 == now / 1000 && h->loaded_ms >= m->written_ms;
     cJSON_Delete(m->data);

@@ -62,6 +62,8 @@ void chost_kill(struct chost *h); /* SIGKILL; exited() follows at once */
 /* The content of a ConfigMap as the pod's volume shows it now. Takes data. A new one counts at the next reload or
  * start; a running server looks by itself every 2 s. */
 void chost_mount(struct chost *h, const char *configmap, cJSON *data);
+/* Its kubelet shows it no new files until it is stuck no more; what was held back then comes with the next change. */
+void chost_stick(struct chost *h, bool stuck);
 void chost_unmount_all(struct chost *h);
 void hosts_disk_gone(struct hosts *hs, const char *disk);
 

@@ -91,6 +91,7 @@ struct chost {
     uint64_t serial;                 /* of the process: events of an earlier one do nothing */
     uint64_t started_ms, session_ms; /* Keeper session from then on */
     uint64_t loaded_ms;              /* when the files were read last */
+    bool stuck;                      /* its kubelet shows no new files */
     bool queue_style, mute;          /* the way it catches up: log first, parts later */
     struct query *queries;
     struct session *sessions;

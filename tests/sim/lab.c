@@ -350,12 +350,18 @@ void lab_free(struct lab *l)
 /* ---- the product ---- */
 
 /* The peer's shipped configuration with a password to look for. */
-static char *operator_config(void)
+static char *operator_config(const struct lab *l)
 {
-    auto_json cJSON *config = config_builtin();
+    auto_json cJSON *over = l->config ? json_parse(l->config, strlen(l->config), NULL) : NULL;
+    cJSON *config = config_builtin();
+    char *text;
 
     json_set_str(json_need_obj(json_need_obj(config, "clickhouse"), "access"), "password", LAB_PASSWORD);
-    return json_print(config);
+    if (over)
+        json_merge_patch(&config, over);
+    text = json_print(config);
+    cJSON_Delete(config);
+    return text;
 }
 
 void lab_super_start(struct lab *l)
@@ -364,7 +370,7 @@ void lab_super_start(struct lab *l)
     struct kube_limits limits = {10000, 10000};
     struct kube_config *kc;
     struct err err = ERR_INIT;
-    auto_free char *name = mem_printf("chfleetd-%u", ++l->super_starts), *config = operator_config();
+    auto_free char *name = mem_printf("chfleetd-%u", ++l->super_starts), *config = operator_config(l);
 
     if (l->super_w)
         return;

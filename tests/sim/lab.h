@@ -47,6 +47,7 @@ struct lab {
     /* called after a statement reached a server, before its answer leaves; may kill */
     void (*on_statement)(void *ctx, struct chost *h, const struct world *from, const char *sql);
     void *hook_ctx;
+    const char *config; /* JSON laid over the operator's configuration at the next start; NULL: nothing */
 };
 
 /* dns: as on a cluster: hosts are named, files take up to 90 s to reach a pod, balancers follow EndpointSlices; else as

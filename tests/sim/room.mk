@@ -19,8 +19,8 @@ SIM_LIBS = libsim.a libsupervisor.a libworkers.a librender.a libplanenode.a libp
 	$(LIBS_BASE) $(SQLITE_LIBS) $(YAML_LIBS) $(XML_LIBS) $(ZK_LIBS) $(EVENTSSL_LIBS) $(ZLIB_LIBS) $(SSL_LIBS) $(CMOCKA_LIBS) -lpthread
 
 # Minutes of one core, and processes that die with their memory: once in ./check, without sanitizers.
-EXTRA_PROGRAMS += test-sim-models test-sim-observer test-sim-scenarios test-sim-crash
-SLOW_TESTS += test-sim-models test-sim-observer test-sim-scenarios test-sim-crash
+EXTRA_PROGRAMS += test-sim-models test-sim-observer test-sim-scenarios test-sim-crash test-sim-knobs
+SLOW_TESTS += test-sim-models test-sim-observer test-sim-scenarios test-sim-crash test-sim-knobs
 test_sim_models_SOURCES = tests/sim/test_models.c
 test_sim_models_LDADD = $(SIM_LIBS)
 test_sim_observer_SOURCES = tests/sim/test_observer.c
@@ -29,6 +29,8 @@ test_sim_scenarios_SOURCES = tests/sim/test_scenarios.c
 test_sim_scenarios_LDADD = $(SIM_LIBS)
 test_sim_crash_SOURCES = tests/sim/test_crash.c
 test_sim_crash_LDADD = $(SIM_LIBS)
+test_sim_knobs_SOURCES = tests/sim/test_knobs.c
+test_sim_knobs_LDADD = $(SIM_LIBS)
 
 # For tests/mutants/run.sh: the tests with one file of the product in another version.
 sim-mutant: test-sim-scenarios test-sim-crash

@@ -413,6 +413,20 @@ static bool fails_then_repaired(struct run *r)
     return completed(r);
 }
 
+/* reconcile.statefulSet.update.onFailure: rollback. Whoever dies and whatever is lost, all run what they ran. */
+static bool rolled_back_then_repaired(struct run *r)
+{
+    if (!lab_wait_word(r->l, "demo", "Aborted", HOURS(8)))
+        return false;
+    lab_run(r->l, HOURS(2));
+    if (running_old(r) != 4)
+        observer_violation(r->l->obs, "%u hosts do not run what they ran before the image that does not start",
+                           4 - running_old(r));
+    r->shape.image = LAB_IMAGE;
+    run_apply(r);
+    return completed(r);
+}
+
 /* ---- a new generation in the middle ---- */
 
 static void next_generation(void *ctx)
@@ -598,6 +612,15 @@ const struct scenario scenarios[] = {
      .from = TWO_TWO,
      .change = change_bad_image,
      .done = fails_then_repaired,
+     .starts = -1},
+    {.name = "rollback",
+     .what = "an image that does not start, and the roll-back",
+     .from = {.shards = 2,
+              .replicas = 2,
+              .settings = SETTING("100"),
+              .extra = "\"reconcile\":{\"statefulSet\":{\"update\":{\"onFailure\":\"rollback\"}}},"},
+     .change = change_bad_image,
+     .done = rolled_back_then_repaired,
      .starts = -1},
     {.name = "generation",
      .what = "a newer image in the middle of an upgrade",
