@@ -88,5 +88,6 @@ int cmd_explain(struct cli *c);
 int cmd_kubeconfig(struct cli *c);
 int cmd_dump(struct cli *c);
 int cmd_version(struct cli *c);
+int cmd_completion(struct cli *c);
 
 #endif

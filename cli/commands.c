@@ -226,5 +226,10 @@ const struct cli_command cli_commands[] = {
      "  chfleet version\n"
      "  chfleet version -o json",
      version_options, 0, 0, false, cmd_version},
+    {"completion", "SHELL", "Completion for bash or zsh",
+     "Prints a script for the shell. Packages install it; otherwise:\n\n"
+     "  source <(chfleet completion bash)\n"
+     "  chfleet completion zsh > ~/.zfunc/_chfleet",
+     NULL, 1, 1, false, cmd_completion},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, false, NULL},
 };

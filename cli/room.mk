@@ -22,7 +22,9 @@ libcli_a_SOURCES = \
 	cli/cmd_version.c \
 	cli/cmd_why.c \
 	cli/columns.c cli/columns.h \
+	cli/cmd_completion.c \
 	cli/commands.c \
+	cli/completion.c cli/completion.h \
 	cli/connect.c cli/connect.h \
 	cli/daemon.c cli/daemon.h \
 	cli/guard.c cli/guard.h \
@@ -50,5 +52,5 @@ chfleet_LDADD = $(LIBS_CLI)
 install-exec-hook:
 	cd $(DESTDIR)$(bindir) && rm -f kubectl-chfleet && $(LN_S) chfleet kubectl-chfleet
 uninstall-hook:
-	rm -f $(DESTDIR)$(bindir)/kubectl-chfleet
+	rm -f $(DESTDIR)$(bindir)/kubectl-chfleet $(DESTDIR)$(man1dir)/kubectl-chfleet.1
 EXTRA_DIST += docs/hacking.md docs/operations.md examples/quickstart.yaml

@@ -2,7 +2,6 @@
 /* chfleet-plane: API server, controllers and node agent of the embedded mode, in one process. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,24 +17,9 @@
 #include "base/world_real.h"
 #include "plane/api.h"
 #include "plane/controllers.h"
+#include "plane/program.h"
 #include "plane/server.h"
 #include "plane/tls.h"
-
-static const char usage[] =
-    "usage: chfleet-plane --data DIR [--listen 127.0.0.1[:PORT]] [--programs FILE] [--haproxy FILE] [--log-level "
-    "LEVEL]\n"
-    "\n"
-    "A small Kubernetes API server, its controllers and a node agent, for one machine. Runs in the foreground.\n"
-    "\n"
-    "  --data DIR        where objects, keys, logs and volumes are kept; made when it is not there\n"
-    "  --listen ADDRESS  loopback address and port; port 0 (the default) picks a free one at the first start and keeps "
-    "it\n"
-    "  --programs FILE   which program runs for which image, in front of the built-in list\n"
-    "  --haproxy FILE    the balancer's program; else it is looked for where packages put it\n"
-    "  --log-level L     error, warning, notice, info (default) or debug\n"
-    "  --version         prints the version\n"
-    "\n"
-    "DIR/kubeconfig is for kubectl and chfleet. SIGTERM ends the plane; the servers it runs go on.\n";
 
 struct options {
     char *data, *host, *programs, *haproxy;
@@ -90,53 +74,41 @@ static int parse_level(const char *text)
     return level < 0 ? -1 : 0;
 }
 
+static void put(char **to, const char *value)
+{
+    free(*to);
+    *to = mem_str(value);
+}
+
+static int take_option(void *ctx, const char *name, const char *value, struct err *err)
+{
+    struct options *o = ctx;
+
+    if (strcmp(name, "data") == 0)
+        put(&o->data, value);
+    else if (strcmp(name, "programs") == 0)
+        put(&o->programs, value);
+    else if (strcmp(name, "haproxy") == 0)
+        put(&o->haproxy, value);
+    else if (strcmp(name, "log-level") == 0 && parse_level(value) < 0)
+        return err_set(err, ERR_INPUT, 0, "--log-level %s: write error, warning, notice, info or debug", value);
+    if (strcmp(name, "listen") != 0)
+        return 0;
+    free(o->host);
+    o->host = NULL;
+    return parse_listen(o, value) == 0 ? 0 : err_set(err, ERR_INPUT, 0, "--listen %s: write 127.0.0.1:PORT", value);
+}
+
 /* -1: go on; else the exit code. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option longs[] = {{"data", required_argument, NULL, 'd'},
-                                          {"listen", required_argument, NULL, 'l'},
-                                          {"programs", required_argument, NULL, 'p'},
-                                          {"haproxy", required_argument, NULL, 'b'},
-                                          {"log-level", required_argument, NULL, 'v'},
-                                          {"version", no_argument, NULL, 'V'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    int c, rc = 0;
+    int code = 0;
 
-    while (rc == 0 && (c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        switch (c) {
-        case 'd':
-            free(o->data);
-            o->data = mem_str(optarg);
-            break;
-        case 'l':
-            free(o->host);
-            rc = parse_listen(o, optarg);
-            break;
-        case 'p':
-            free(o->programs);
-            o->programs = mem_str(optarg);
-            break;
-        case 'b':
-            free(o->haproxy);
-            o->haproxy = mem_str(optarg);
-            break;
-        case 'v':
-            rc = parse_level(optarg);
-            break;
-        case 'V':
-            puts("chfleet-plane " PACKAGE_VERSION_TEXT);
-            return 0;
-        case 'h':
-            fputs(usage, stdout);
-            return 0;
-        default:
-            rc = -1;
-        }
-    }
-    if (rc == 0 && o->data && *o->data && optind == argc)
+    if (!program_parse(&plane_program, argc, argv, take_option, o, &code))
+        return code;
+    if (o->data && *o->data)
         return -1;
-    fputs(usage, stderr);
+    fputs("chfleet-plane: --data DIR is needed: where everything is kept\n", stderr);
     return 2;
 }
 

@@ -23,6 +23,7 @@ libplane_a_SOURCES = \
 	plane/kinds.c plane/kinds.h \
 	plane/normalize.c \
 	plane/patch.c \
+	plane/program.c plane/program.h \
 	plane/proto.c plane/proto.h \
 	plane/selector.c plane/selector.h \
 	plane/server.c plane/server.h plane/server_priv.h \

@@ -2,7 +2,6 @@
 /* chfleetd: wires the supervisor to the real world. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "render/render.h"
 #include "schema/config_file.h"
 #include "supervisor/internal.h"
+#include "supervisor/program.h"
 #include "workers/worker.h"
 
 struct daemon_options {
@@ -47,27 +47,6 @@ struct daemon_state {
     struct world_timer *look;
 };
 
-static const char usage[] =
-    "chfleetd: supervisor of ClickHouse and Keeper installations\n\n"
-    "  --kubeconfig FILE        API server and credentials (default: $KUBECONFIG, then ~/.kube/config, then the pod's "
-    "account)\n"
-    "  --data DIR               journal and locks; needed\n"
-    "  --config FILE            operator configuration in the format of clickhouse-operator's config.yaml\n"
-    "  --namespace NS           look at this namespace only; may be repeated (also: $WATCH_NAMESPACES). A name, or a "
-    "regular\n"
-    "                           expression that is found anywhere in it; instead of the configuration's "
-    "watch.namespaces\n"
-    "  --exclude-namespace NS   leave these alone (also: $WATCH_NAMESPACES_EXCLUDE)\n"
-    "  --status-address A       HOST:PORT of /healthz, /readyz, /status and the live page (default 127.0.0.1:0: a free "
-    "port,\n"
-    "                           written to DIR/status.address)\n"
-    "  --metrics-address A      HOST:PORT of /metrics for Prometheus (default: with the status)\n"
-    "  --port-base N            first port given to servers on one machine (default 21000)\n"
-    "  --log-level L            error, warning, notice, info (default) or debug\n"
-    "  --version, --help\n\n"
-    "SIGTERM ends it within 2 s at a safe point; databases go on. SIGHUP reads the configuration again;\n"
-    "so does a change of the file or in its folders.\n";
-
 static void add_names(struct names *l, const char *list)
 {
     auto_free char *copy = mem_str(list);
@@ -86,84 +65,58 @@ static void free_names(struct names *l)
     free(l->v);
 }
 
-static int parse_options(int argc, char **argv, struct daemon_options *o)
+static int take_ports(struct daemon_options *o, const char *value, struct err *err)
 {
-    static const struct option longs[] = {{"kubeconfig", 1, NULL, 'k'},
-                                          {"data", 1, NULL, 'd'},
-                                          {"config", 1, NULL, 'c'},
-                                          {"namespace", 1, NULL, 'n'},
-                                          {"exclude-namespace", 1, NULL, 'x'},
-                                          {"status-address", 1, NULL, 's'},
-                                          {"metrics-address", 1, NULL, 'm'},
-                                          {"port-base", 1, NULL, 'p'},
-                                          {"log-level", 1, NULL, 'l'},
-                                          {"version", 0, NULL, 'v'},
-                                          {"help", 0, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    char *end = NULL;
-    int c;
+    char *end;
 
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        switch (c) {
-        case 'k':
-            o->kubeconfig = optarg;
-            break;
-        case 'd':
-            o->data = optarg;
-            break;
-        case 'c':
-            o->config = optarg;
-            break;
-        case 'n':
-            add_names(&o->namespaces, optarg);
-            break;
-        case 'x':
-            add_names(&o->exclude, optarg);
-            break;
-        case 's':
-            o->status_address = optarg;
-            break;
-        case 'm':
-            o->metrics_address = optarg;
-            break;
-        case 'p':
-            o->port_base = (unsigned)strtoul(optarg, &end, 10);
-            break;
-        case 'l':
-            o->log_level = optarg;
-            break;
-        case 'v':
-            puts("chfleetd " PACKAGE_VERSION_TEXT);
-            exit(0);
-        case 'h':
-            fputs(usage, stdout);
-            exit(0);
-        default:
-            return -1;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "chfleetd: \"%s\" is not an option; see chfleetd --help\n", argv[optind]);
-        return -1;
-    }
+    o->port_base = (unsigned)strtoul(value, &end, 10);
+    if (*end || o->port_base < PORT_BASE_MIN || o->port_base > PORT_BASE_MAX)
+        return err_set(err, ERR_INPUT, 0, "--port-base must be a number from %d to %d", PORT_BASE_MIN, PORT_BASE_MAX);
+    return 0;
+}
+
+static int take_option(void *ctx, const char *name, const char *value, struct err *err)
+{
+    struct daemon_options *o = ctx;
+    struct {
+        const char *name, **to;
+    } texts[] = {{"kubeconfig", &o->kubeconfig},
+                 {"data", &o->data},
+                 {"config", &o->config},
+                 {"status-address", &o->status_address},
+                 {"metrics-address", &o->metrics_address},
+                 {"log-level", &o->log_level}};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strcmp(name, texts[i].name) == 0)
+            *texts[i].to = value;
+    if (strcmp(name, "namespace") == 0)
+        add_names(&o->namespaces, value);
+    else if (strcmp(name, "exclude-namespace") == 0)
+        add_names(&o->exclude, value);
+    else if (strcmp(name, "port-base") == 0)
+        return take_ports(o, value, err);
+    else if (strcmp(name, "log-level") == 0 && log_level_parse(value) < 0)
+        return err_set(err, ERR_INPUT, 0, "--log-level %s: write error, warning, notice, info or debug", value);
+    return 0;
+}
+
+/* False: the program ends with *code. */
+static bool parse_options(int argc, char **argv, struct daemon_options *o, int *code)
+{
+    if (!program_parse(&chfleetd_program, argc, argv, take_option, o, code))
+        return false;
     if (!o->data) {
         fputs("chfleetd: --data DIR is needed: where the journal is kept\n", stderr);
-        return -1;
-    }
-    if (end && (*end || o->port_base < PORT_BASE_MIN || o->port_base > PORT_BASE_MAX)) {
-        fprintf(stderr, "chfleetd: --port-base must be a number from %d to %d\n", PORT_BASE_MIN, PORT_BASE_MAX);
-        return -1;
-    }
-    if (o->log_level && log_level_parse(o->log_level) < 0) {
-        fprintf(stderr, "chfleetd: --log-level %s: write error, warning, notice, info or debug\n", o->log_level);
-        return -1;
+        *code = 2;
+        return false;
     }
     for (size_t i = 0; i < 2 && !o->namespaces.n; i++)
         if (getenv(i ? "WATCH_NAMESPACE" : "WATCH_NAMESPACES"))
             add_names(&o->namespaces, getenv(i ? "WATCH_NAMESPACE" : "WATCH_NAMESPACES"));
     if (!o->exclude.n && getenv("WATCH_NAMESPACES_EXCLUDE"))
         add_names(&o->exclude, getenv("WATCH_NAMESPACES_EXCLUDE"));
-    return 0;
+    return true;
 }
 
 static int make_dir(const char *path, struct err *err)
@@ -338,8 +291,11 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     int code = 0;
 
-    if (parse_options(argc, argv, &d.o) < 0)
-        return 2;
+    if (!parse_options(argc, argv, &d.o, &code)) {
+        free_names(&d.o.namespaces);
+        free_names(&d.o.exclude);
+        return code;
+    }
     log_init("chfleetd", d.o.log_level ? (enum log_level)log_level_parse(d.o.log_level) : LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
     mallopt(M_ARENA_MAX, 1); /* the journal's thread asks for little; freed memory goes back to the machine */

@@ -15,6 +15,7 @@ libsupervisor_a_SOURCES = \
 	supervisor/look.c \
 	supervisor/member.c \
 	supervisor/metrics.c \
+	supervisor/program.c supervisor/program.h \
 	supervisor/op.c \
 	supervisor/previous.c \
 	supervisor/recover.c \

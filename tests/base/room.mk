@@ -15,3 +15,6 @@ test_base_http_LDADD = $(LIBS_BASE) $(EVENTSSL_LIBS) $(SSL_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += test-base-prom
 test_base_prom_SOURCES = tests/base/test_prom.c
 test_base_prom_LDADD = $(LIBS_BASE) $(CMOCKA_LIBS)
+check_PROGRAMS += test-base-program
+test_base_program_SOURCES = tests/base/test_program.c
+test_base_program_LDADD = $(LIBS_BASE) $(CMOCKA_LIBS)

@@ -37,7 +37,9 @@ files() {
     local f
     for f in usr/bin/chfleet usr/bin/chfleetd usr/bin/chfleet-plane usr/bin/chfleet-exporter usr/bin/chfleet-shim usr/bin/kubectl-chfleet \
         lib/systemd/system/chfleet.service lib/systemd/system/chfleetd@.service usr/share/chfleet/programs.yaml \
-        usr/share/doc/chfleet/install.md; do
+        usr/share/man/man1/chfleet.1 usr/share/man/man1/kubectl-chfleet.1 usr/share/man/man8/chfleetd.8 \
+        usr/share/man/man8/chfleet-exporter.8 usr/share/man/man8/chfleet-plane.8 usr/share/bash-completion/completions/chfleet \
+        usr/share/zsh/vendor-completions/_chfleet lib/systemd/system/chfleet-exporter.service usr/share/doc/chfleet/install.md; do
         [ -e "$WORK/unpacked/$f" ] || [ -e "$WORK/unpacked/$f.gz" ] || {
             echo "no $f"
             return 1

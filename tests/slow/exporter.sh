@@ -70,7 +70,14 @@ fleet shop 1 2 24.8 >shop.yaml
 sed -i 's/^  name: shop$/  name: shop\n  labels: {team: blue, private: x}\n  annotations: {example.com\/owner: "a \\"b\\""}/' shop.yaml
 check "up, a Keeper and an installation" bash -c '. "$SRC/tests/story/_lib.sh"; trap - EXIT; chf up && chf apply -f keeper.yaml && apply shop.yaml 120'
 first=$(host_url shop chi-shop-main-0-0)
-check "a replicated table" tables "$first" main
+table() { # on each host by itself
+    local url
+    for url in "$first" "$(host_url shop chi-shop-main-0-1)"; do
+        sql "$url" "CREATE DATABASE IF NOT EXISTS app" && sql "$url" "CREATE TABLE app.ev (d Date, id UInt64, v String)
+            ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/app/ev', '{replica}') PARTITION BY toYYYYMM(d) ORDER BY id" || return 1
+    done
+}
+check "a replicated table" table
 sql "$first" "INSERT INTO app.ev SELECT toDate('2026-01-01'), number, 'x' FROM numbers(1000)" >/dev/null
 
 exporter_start

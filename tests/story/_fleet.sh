@@ -58,6 +58,11 @@ Y
 }
 # Databases and tables of the stories, ON CLUSTER, through host URL $1 of cluster $2
 tables() {
+    # A server of 18.16 whose queue of ON CLUSTER statements is not connected to Keeper yet dies of one (a few seconds after
+    # its start, on a busy machine): then once more.
+    tables_once "$@" || wait_until 60 tables_once "$@"
+}
+tables_once() {
     sql "$1" "CREATE DATABASE IF NOT EXISTS app ON CLUSTER $2" &&
         sql "$1" "CREATE TABLE IF NOT EXISTS app.ev ON CLUSTER $2 (d Date, id UInt64, v String) ENGINE = ReplicatedMergeTree('/clickhouse/tables/{installation}/{shard}/app/ev', '{replica}') PARTITION BY toYYYYMM(d) ORDER BY id" &&
         sql "$1" "CREATE TABLE IF NOT EXISTS app.ev_all ON CLUSTER $2 AS app.ev ENGINE = Distributed('$2', 'app', 'ev', cityHash64(id))"
