@@ -10,7 +10,7 @@
 #include "base/program.h"
 
 static const struct program_text options[] = {
-    {"data", "DIR", "Where it is. 'Quoted' and `other` text."}, {"fast", NULL, "A switch."}, {NULL, NULL, NULL}};
+    {"data", "DIR", "Where it is. With 'quoted' and `other` text."}, {"fast", NULL, "A switch."}, {NULL, NULL, NULL}};
 static const struct program p = {.name = "tool",
                                  .summary = "does something",
                                  .about = "First line.\nSecond one. And a third.\n\n  tool --fast\n  .dot\n\nThe end.",
@@ -76,7 +76,7 @@ static void a_page_keeps_examples_and_escapes_text(void **state)
     (void)state;
     program_man(&p, &out);
     assert_non_null(strstr(str_text(&out), "First line.\nSecond one.\nAnd a third.\n.PP\n.EX\n  tool \\-\\-fast\n  .dot\n.EE\n.PP\nThe end.\n"));
-    assert_non_null(strstr(str_text(&out), "\\fB\\-\\-data\\fR \\fIDIR\\fR\nWhere it is.\n\\(aqQuoted\\(aq and \\(gaother\\(ga text.\n"));
+    assert_non_null(strstr(str_text(&out), "\\fB\\-\\-data\\fR \\fIDIR\\fR\nWhere it is.\nWith \\(aqquoted\\(aq and \\(gaother\\(ga text.\n"));
 }
 
 static void lines_that_begin_with_a_dot_are_text(void **state)
