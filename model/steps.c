@@ -28,7 +28,7 @@ enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT
 #define LOADED STEP("loaded", "the new process has loaded what it should", RECOVER, 0, 300, 3, WAITS)
 #define FORGET STEP("forget", "Keeper entries of tables that the host lost are gone", RECOVER, 0, 300, 3, WAITS)
 #define SCHEMA                                                                                                         \
-    STEP("schema", "databases, tables, views, dictionaries and functions are those of its peers", RECOVER, 0, 600, 3,  \
+    STEP("schema", "databases, tables, functions and what SQL made of users and roles are those of its peers", RECOVER, 0, 600, 3,  \
          WAITS)
 #define CAUGHT_UP                                                                                                      \
     STEP("caught-up", "its own replicas passed what was logged when it came back", RECOVER, 0, HOUR, 3, WAITS)

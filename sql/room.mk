@@ -32,6 +32,7 @@ SQL_STATEMENTS = \
 	sql/statements/metrics_parts.sql \
 	sql/statements/metrics_replicas.sql \
 	sql/statements/metrics_values.sql \
+	sql/statements/named_collections.sql \
 	sql/statements/objects.sql \
 	sql/statements/old_fetches.sql \
 	sql/statements/parts.sql \
@@ -41,7 +42,9 @@ SQL_STATEMENTS = \
 	sql/statements/replicas.sql \
 	sql/statements/running.sql \
 	sql/statements/show_access.sql \
+	sql/statements/show_database_policy.sql \
 	sql/statements/show_grants.sql \
+	sql/statements/show_policy.sql \
 	sql/statements/shutdown.sql \
 	sql/statements/zk_children.sql
 EXTRA_DIST += $(SQL_STATEMENTS) sql/statements.awk

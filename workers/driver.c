@@ -966,6 +966,7 @@ void task_free(struct task *t)
     cJSON_Delete(t->baseline);
     free(t->probed);
     cJSON_Delete(t->late);
+    cJSON_Delete(t->told);
     cJSON_Delete(t->behind);
     cJSON_Delete(t->json);
     free(t);

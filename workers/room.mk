@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libworkers.a
 libworkers_a_SOURCES = \
+	workers/access_copy.c workers/access_copy.h \
 	workers/ask.c \
 	workers/data_elsewhere.c \
 	workers/driver.c \

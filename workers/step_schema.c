@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "workers/protocol.h"
+#include "workers/access_copy.h"
 #include "workers/schema_set.h"
 #include "workers/step_remove.h"
 #include "workers/task.h"
@@ -151,6 +152,23 @@ static enum step_rc reference(struct task *t, struct schema *ref, struct err *er
                                         : not_yet(t, "WAIT_PEER", "no peer tells its schema: %.300s", t->why);
 }
 
+/* Whose users, roles and collections the host gets: a sibling's, else those of another shard, as the policy says of local
+ * tables. */
+static struct whost *access_source(struct task *t)
+{
+    bool near = has_near_source(t);
+
+    for (size_t i = 0; i < t->n_hosts; i++) {
+        struct whost *h = &t->hosts[i];
+        bool sibling = same_shard(h, t->host);
+        bool local = sibling ? !policy_is(t, "replica", "None") : policy_is(t, "shard", "All");
+
+        if (is_source(t, h) && local && (sibling || !near))
+            return h;
+    }
+    return NULL;
+}
+
 static bool applies(struct task *t)
 {
     const char *table = t->table->name;
@@ -218,7 +236,11 @@ static enum step_rc schema_probe(struct task *t, struct err *err)
         return STEP_SKIP;
     rc = both_sides(t, &ref, &own, err);
     if (rc == STEP_YES)
+        rc = collections_probe(t, access_source(t), err);
+    if (rc == STEP_YES)
         rc = compare(t, &ref, &own);
+    if (rc == STEP_YES)
+        rc = access_probe(t, access_source(t), err);
     schema_fini(&ref);
     schema_fini(&own);
     return rc;
@@ -342,7 +364,11 @@ static enum step_rc schema_act(struct task *t, struct err *err)
     enum step_rc rc = both_sides(t, &ref, &own, err);
 
     if (rc == STEP_YES)
+        rc = collections_act(t, access_source(t), err);
+    if (rc == STEP_YES)
         rc = make_all(&m);
+    if (rc == STEP_YES && m.first.kind == ERR_NONE)
+        rc = access_act(t, access_source(t), err);
     schema_fini(&ref);
     schema_fini(&own);
     if (rc != STEP_YES || m.first.kind == ERR_NONE)

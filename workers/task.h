@@ -117,6 +117,7 @@ struct task {
     char aftermath[560];   /* in the tables rollback and take-back: why */
     uint64_t hooks_told;   /* of this attempt: whose failure was said, a bit for each */
     cJSON *late, *behind;  /* membership: peers that did not say in time that they have the list; those that have an older one */
+    cJSON *told; /* incidents of this task that are told once, and what is not tried any more */
     bool alone_told;
 };
 

@@ -472,6 +472,7 @@ static const struct {
     {"keeper_alive", answer_keeper_alive},
     {"kill_running", answer_kill_running},
     {"macros", answer_macros},
+    {"named_collections", answer_nothing},
     {"objects", answer_objects},
     {"old_fetches", answer_old_fetches},
     {"parts", answer_parts},
@@ -481,7 +482,9 @@ static const struct {
     {"replicas", answer_replicas},
     {"running", answer_running},
     {"show_access", answer_nothing},
+    {"show_database_policy", answer_nothing},
     {"show_grants", answer_nothing},
+    {"show_policy", answer_nothing},
     {"shutdown", answer_shutdown},
     {"zk_children", answer_zk_children},
 };

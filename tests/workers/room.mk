@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libtestscript.a
-libtestscript_a_SOURCES = tests/workers/scenes.c tests/workers/scenes.h tests/workers/script.c tests/workers/script.h
+libtestscript_a_SOURCES = tests/workers/scenes.c tests/workers/scenes.h tests/workers/script.c tests/workers/script.h \
+	tests/workers/script_access.c
 LIBS_WORKERS = libworkers.a libmodel.a libsql.a libkeeper.a $(LIBS_BASE)
 
 check_PROGRAMS += test-workers-tables
 test_workers_tables_SOURCES = tests/workers/test_tables.c
 test_workers_tables_LDADD = libtestscript.a $(LIBS_WORKERS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += test-workers-access
+test_workers_access_SOURCES = tests/workers/test_access.c
+test_workers_access_LDADD = libtestscript.a $(LIBS_WORKERS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += test-workers-crash
 test_workers_crash_SOURCES = tests/workers/test_crash.c

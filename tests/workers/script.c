@@ -387,6 +387,10 @@ static cJSON *task_json(struct script *s)
     json_set_str(json_set_obj(j, "zookeeper"), "servers", "127.0.0.1:1");
     json_set_str(json_get(j, "zookeeper"), "root", "");
     json_set(j, "knobs", json_copy(s->knobs));
+    if (s->schema_policy) {
+        json_set_str(json_set_obj(j, "schema_policy"), "replica", s->schema_policy);
+        json_set_str(json_get(j, "schema_policy"), "shard", s->schema_policy);
+    }
     json_set_bool(j, "deleting", s->deleting);
     if (s->consent)
         json_set(j, "consent", json_parse(s->consent, strlen(s->consent), NULL));
@@ -626,7 +630,10 @@ static void supervise(struct script *s, uint16_t type, uint32_t seq, const cJSON
 {
     auto_json cJSON *data = NULL;
 
+    auto_free char *text = json_print(body);
+
     s->frames_in++;
+    str_addf(&s->said, "%u %s\n", type, text);
     switch (type) {
     case MSG_RECORD:
         record(s, seq, body);
@@ -749,6 +756,8 @@ static void queries_end(struct script *s, struct script_host *h)
 /* HTTP status for this statement; the answer to *out. */
 static int run_sql(struct script *s, struct script_host *h, const char *url, const char *sql, struct str *out)
 {
+    int status;
+
     if (s->disturb && strstr(url, s->disturb) && strstr(sql, "toUnix")) {
         s->disturb = NULL;
         str_addf(out, "%s\t%llu\n", s->version, (unsigned long long)h->started_s);
@@ -765,6 +774,8 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
         str_addf(out, "%lld\n", (long long)h->hook_value);
         return strstr(sql, "FAIL") ? 500 : 200;
     }
+    if (script_access_sql(s, h, sql, out, &status))
+        return status;
     if (strstr(url, "session_timeout"))
         h->session = strstr(url, "session_check") ? h->session : h->process;
     if (strstr(sql, "SELECT version(), toUnix")) {
@@ -1208,6 +1219,9 @@ void script_fini(struct script *s)
     cJSON_Delete(s->rows);
     cJSON_Delete(s->knobs);
     cJSON_Delete(s->done_body);
+    for (int i = 0; i < SCRIPT_HOSTS; i++)
+        cJSON_Delete(s->access[i]);
+    str_free(&s->said);
     str_free(&s->log);
 }
 

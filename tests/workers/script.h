@@ -86,6 +86,9 @@ struct script {
     cJSON *knobs;
     /* what is watched */
     struct str log; /* one line per effect */
+    struct str said;             /* all that the worker sent to the supervisor */
+    cJSON *access[SCRIPT_HOSTS]; /* script_access.c */
+    bool access_denied;
     char violation[200];
     unsigned frames_in; /* from the worker */
     unsigned sql_sent;
@@ -94,6 +97,12 @@ struct script {
     bool kill_before, dying;
     unsigned stop_at; /* MSG_STOP with the n-th thing */
 };
+
+/* script_access.c. "KIND name" of what is to be had; a row as it is described there. */
+void script_access_add(struct script *s, int host, const char *row);
+bool script_access_has(const struct script *s, int host, const char *what);
+void script_access_same(struct script *s, int a, int b);
+bool script_access_sql(struct script *s, const struct script_host *h, const char *sql, struct str *out, int *status);
 
 void script_init(struct script *s, int shards, int replicas); /* all hosts run, are in, and are right */
 void script_fini(struct script *s);

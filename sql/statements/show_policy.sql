@@ -1,0 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The statement that makes a row policy of a table.
+-- since 20.8
+SHOW CREATE ROW POLICY {name:id} ON {database:id}.{table:id}
