@@ -132,6 +132,7 @@ static void print_document(const struct planning *p)
     auto_json cJSON *doc = out_document_new("Plan");
 
     json_set(doc, "plans", json_copy(p->plans));
+    json_set_str(doc, "blocked", live_blocked(p->live));
     out_document(doc, p->form);
 }
 
@@ -148,6 +149,8 @@ int cmd_plan(struct cli *c)
              live_read(&p.api, p.api.ns, cli_text(c, "operator-namespace", NULL), config, &p.live, &err) == 0) {
         if (!str_eq(p.form, "table"))
             p.plans = cJSON_CreateArray();
+        else if (live_blocked(p.live))
+            printf("nothing is done now: %s\n\n", live_blocked(p.live));
         rc = cli_nth(c, "filename", 0) ? plan_files(&p, &err) : plan_names(&p, &err);
     }
     if (rc == 0 && p.plans)

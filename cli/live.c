@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "cli/out.h"
 #include "model/config.h"
+#include "model/others.h"
 
 enum { PORT_FIRST = 21000 }; /* for hosts that do not exist yet; the operator gives them their real ones */
 
@@ -17,7 +18,7 @@ static const enum kube_kind read_kinds[] = {KUBE_CHI, KUBE_CHK, KUBE_STS, KUBE_P
 
 struct live {
     struct fleet_api *a;
-    char *ns;
+    char *ns, *blocked;
     bool endpoints;
     cJSON *lists[KUBE_KINDS]; /* arrays of items */
     cJSON *secrets;           /* "ns/name" → Secret, null when there is none */
@@ -123,6 +124,20 @@ static int read_templates(struct live *l, struct err *err)
     return read_list(l, KUBE_CHIT, NULL, &ignored) == 0 ? 0 : read_list(l, KUBE_CHIT, l->ns, err);
 }
 
+/* In all namespaces, else in this one, else nothing is known. */
+static void look_for_others(struct live *l)
+{
+    struct err ignored = ERR_INIT;
+    auto_json cJSON *list = l->endpoints ? NULL : api_list(l->a, KUBE_DEPLOYMENT, NULL, NULL, &ignored);
+    const cJSON *d;
+
+    if (!list && !l->endpoints)
+        list = api_list(l->a, KUBE_DEPLOYMENT, l->ns, NULL, &ignored);
+    cJSON_ArrayForEach(d, json_get(list, "items"))
+        if (!l->blocked && others_is(d) && others_replicas(d) && others_acts_in(d, l->ns))
+            l->blocked = others_advice(d);
+}
+
 static int read_all(struct live *l, const char *operator_ns, const cJSON *config, struct err *err)
 {
     auto_json cJSON *version = api_raw(l->a, "/version", err);
@@ -139,6 +154,7 @@ static int read_all(struct live *l, const char *operator_ns, const cJSON *config
         return -1;
     l->file = json_copy(config);
     make_config(l);
+    look_for_others(l);
     return 0;
 }
 
@@ -170,6 +186,7 @@ void live_free(struct live *l)
     cJSON_Delete(l->config);
     cJSON_Delete(l->file);
     free(l->ns);
+    free(l->blocked);
     free(l);
 }
 
@@ -215,6 +232,11 @@ void live_replace(struct live *l, enum kube_kind kind, const cJSON *resource)
         cJSON_AddItemToArray(l->lists[kind], json_copy(resource));
     if (kind == KUBE_CHOPCONF)
         make_config(l);
+}
+
+const char *live_blocked(const struct live *l)
+{
+    return l->blocked;
 }
 
 /* ---- addresses ---- */

@@ -29,6 +29,10 @@ void live_replace(struct live *l, enum kube_kind kind, const cJSON *resource);
 /* Names of all installations of a kind. */
 const cJSON *live_list(const struct live *l, enum kube_kind kind);
 
+/* Why chfleetd would change nothing in this namespace now: Altinity's operator runs. Borrowed; NULL: it does not, as far as the
+ * Deployments that may be seen say. */
+const char *live_blocked(const struct live *l);
+
 /* The plan for one installation (CHI or CHK). *fleet lives until fleet_free(). */
 int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan **out, struct err *err);
 

@@ -9,6 +9,7 @@ libmodel_a_SOURCES = \
 	model/names.c \
 	model/hosts.c \
 	model/knobs.c model/knobs.h \
+	model/others.c model/others.h \
 	model/plan.c model/plan.h \
 	model/plan_print.c \
 	model/quantity.c model/quantity.h \

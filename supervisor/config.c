@@ -97,16 +97,6 @@ static cJSON *effective(const cJSON *file, const cJSON *accepted)
     return config_effective(file, v, n);
 }
 
-static int kick(void *ctx, const cJSON *obj)
-{
-    struct super *s = ctx;
-    bool chi = strcmp(json_str(obj, "kind", ""), "ClickHouseInstallation") == 0;
-
-    if (super_watches(s, json_ns(obj)) || inst_find(s, chi ? GROUP_CHI : GROUP_CHK, json_ns(obj), json_name(obj)))
-        inst_kick(inst_get(s, chi ? GROUP_CHI : GROUP_CHK, json_ns(obj), json_name(obj)), 0);
-    return 0;
-}
-
 /* Watches in single namespaces cannot be widened by another list. */
 static bool needs_new_watches(const struct super *s, const struct spaces *now)
 {
@@ -149,10 +139,8 @@ static void take(struct super *s, cJSON *config, struct spaces *spaces)
         s->w->ops->quit(s->w, 75);
         return;
     }
-    if (s->recovered) {
-        kube_cache_each(s->chk, kick, s);
-        kube_cache_each(s->chi, kick, s);
-    }
+    if (s->recovered)
+        super_kick_all(s);
 }
 
 int config_set_file(struct super *s, const char *text, struct err *err)

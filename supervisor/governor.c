@@ -474,13 +474,25 @@ static bool needs_fresh(const struct permit *p)
     return strcmp(p->klass, "planned") == 0 || strcmp(p->klass, "keeper") == 0 || strcmp(p->klass, "down") == 0;
 }
 
+/* Two that act are worse than one that waits; a host that is out comes back without a permit. */
+static bool others_act(struct inst *in, struct permit *p)
+{
+    const cJSON *res = super_resource(in);
+    const char *code;
+    auto_free char *why = res && strcmp(p->klass, "recover") != 0 ? others_say(in, res, &code) : NULL;
+
+    if (why)
+        waits(in, p, code, "%s", why);
+    return why != NULL;
+}
+
 static void consider(struct permit *p)
 {
     struct inst *in = p->wp->inst;
     const struct host *h;
     char selector[400];
 
-    if (p->reading || p->member || !super_leads(in->s) || !may(in, p))
+    if (p->reading || p->member || !super_leads(in->s) || others_act(in, p) || !may(in, p))
         return;
     h = fleet_host(in->fleet, p->host);
     if (!needs_fresh(p) || !h) {

@@ -184,6 +184,8 @@ struct inst {
     struct inst *next;
 };
 
+struct foreign;
+
 struct super {
     struct world *w;
     struct kube *kube;
@@ -200,7 +202,8 @@ struct super {
     cJSON *first_templates; /* as they were at the start, for template.chi.policy ReadOnStart */
     bool endpoints, discovered, leading, stopping, recovered;
     struct kube_lease *lease;
-    struct kube_cache *chi, *chk, *chit, *chopconf;
+    struct kube_cache *chi, *chk, *chit, *chopconf, *deployments;
+    struct foreign *foreign; /* operators whose names stand on resources */
     struct kube_cache *owned[OWNED_KINDS][GROUPS];
     struct inst *insts;
     struct wproc *wprocs;
@@ -225,6 +228,20 @@ void super_incident(struct super *s, struct inst *in, const char *host, const ch
     __attribute__((format(printf, 5, 6)));
 
 bool super_watches(const struct super *s, const char *ns);
+/* One cache over all namespaces that are watched. */
+struct kube_cache *super_watch(struct super *s, enum kube_kind kind, const char *selector, kube_compact_fn *compact,
+                               kube_change_fn *fn, void *ctx);
+void super_start_watches(struct super *s); /* those that are not there; when all are complete, work begins */
+void super_kick_all(struct super *s); /* each installation that is watched, or was */
+
+/* ---- others.c: who else might act ---- */
+#define OPERATOR_NOTE "chfleet.io/operator" /* on the resource: namespace of the operator that takes care of it */
+void others_watch(struct super *s);
+bool others_known(const struct super *s);
+/* Why nothing may be done because of somebody else, with a code; NULL: nothing of that kind. Caller frees. */
+char *others_say(const struct inst *in, const cJSON *res, const char **code);
+bool others_needs_claim(const struct inst *in, const cJSON *res);
+void others_free(struct super *s);
 
 /* ---- config.c ---- */
 int config_set_file(struct super *s, const char *text, struct err *err); /* NULL text: no file */

@@ -27,7 +27,7 @@ static void looked_again(void *ctx, int status, const cJSON *obj, const struct e
     inst_kick(in, err ? 1000 : 0);
 }
 
-/* Writes the list of finalizers with or without ours. */
+/* Writes the list of finalizers with or without ours, and with it whose the resource is. */
 static void set_finalizer(struct inst *in, const cJSON *res, bool on)
 {
     auto_json cJSON *patch = cJSON_CreateObject();
@@ -39,9 +39,24 @@ static void set_finalizer(struct inst *in, const cJSON *res, bool on)
             json_add_str(list, f->valuestring);
     if (on)
         json_add_str(list, finalizers[in->group]);
+    if (on && others_needs_claim(in, res))
+        json_set_str(json_set_obj(meta, "annotations"), OPERATOR_NOTE, in->s->opt.lease_ns);
     json_set_str(meta, "resourceVersion", json_rv(res));
     in->pending++;
     kube_patch(in->s->kube, in->kind, in->ns, in->name, NULL, patch, looked_again, in);
+}
+
+/* Somebody else may act on it: nothing of ours is written but that we wait. */
+static bool is_blocked(struct inst *in, const cJSON *res)
+{
+    const char *code;
+    auto_free char *other = others_say(in, res, &code);
+
+    if (!other)
+        return false;
+    inst_set_error(in, code, "%s", other);
+    in->audited = false;
+    return true;
 }
 
 static bool owns_any(struct inst *in, const struct facts *facts)
@@ -324,15 +339,18 @@ void inst_look(struct inst *in)
 {
     const cJSON *res = super_resource(in);
     bool deleting = res && json_at(res, "metadata.deletionTimestamp"), watched = super_watches(in->s, in->ns);
+    const char *code;
 
     if (!in->s->recovered || !in->s->leading || in->s->stopping)
         return;
     if (in->state == INST_RUNNING) {
         bool newer = !res || !watched || json_int(res, "metadata.generation", 0) != in->generation ||
                      deleting != (in->fleet && in->fleet->deleting);
+        auto_free char *other = res && !newer ? others_say(in, res, &code) : NULL;
 
-        if (newer && !in->superseding) {
-            log_note(in->key, "generation %lld is superseded: going to the safe point", (long long)in->generation);
+        if ((newer || other) && !in->superseding) {
+            log_note(in->key, "%s: going to the safe point",
+                     other ? other : "the generation that is worked on is superseded");
             supersede(in);
         }
         return;
@@ -354,9 +372,15 @@ void inst_look(struct inst *in)
     }
     if (!deleting && str_bool(json_str(res, "spec.suspend", NULL)) == 1)
         return;
+    if (is_blocked(in, res))
+        return;
     if (!json_has(json_at(res, "metadata.finalizers"), finalizers[in->group])) {
         if (!deleting)
             set_finalizer(in, res, true);
+        return;
+    }
+    if (others_needs_claim(in, res)) {
+        set_finalizer(in, res, true);
         return;
     }
     inst_recall_failure(in, res);

@@ -260,6 +260,7 @@ static int start(struct daemon_state *d, struct err *err)
                                .namespaces = d->o.namespaces.v,
                                .exclude = d->o.exclude.v,
                                .identity = identity(id, sizeof id),
+                               .look_for_others = true,
                                .lease_ns = getenv("OPERATOR_POD_NAMESPACE"),
                                .operator_ip = getenv("OPERATOR_POD_IP"),
                                .build = PACKAGE_VERSION_TEXT,

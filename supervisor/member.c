@@ -269,7 +269,7 @@ static void publish(void *ctx)
  * everywhere yet. */
 void member_resume(struct inst *in)
 {
-    if (in->member_unknown && !in->member_running && !in->member_timer)
+    if (in->group == GROUP_CHI && in->member_unknown && !in->member_running && !in->member_timer)
         in->member_timer = world_timer(in->s->w, RETRY_MS, publish, in);
 }
 
@@ -409,7 +409,8 @@ void member_look(struct inst *in)
                 answer(in, p);
         }
     }
-    if (in->state == INST_RUNNING && !in->member_running && !in->member_timer && !in->fleet->deleting &&
-        !list_is_current(in))
+    /* Keeper has no such list: what a member knows of the others is in its own files. */
+    if (in->group == GROUP_CHI && in->state == INST_RUNNING && !in->member_running && !in->member_timer &&
+        !in->fleet->deleting && !list_is_current(in))
         in->member_timer = world_timer(in->s->w, COALESCE_MS, publish, in);
 }

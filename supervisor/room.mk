@@ -18,6 +18,7 @@ libsupervisor_a_SOURCES = \
 	supervisor/program.c supervisor/program.h \
 	supervisor/op.c \
 	supervisor/previous.c \
+	supervisor/others.c \
 	supervisor/recover.c \
 	supervisor/settings.c \
 	supervisor/status.c \

@@ -223,6 +223,19 @@ static void status_written(void *ctx, int status, const cJSON *obj, const struct
     }
 }
 
+/* The fields of the peer stay its own as long as it may write them. */
+static void say_blocked(struct inst *in, const cJSON *res)
+{
+    auto_json cJSON *patch = cJSON_CreateObject();
+
+    if (str_eq(json_str(json_at(res, "status.chfleet"), "blocked", NULL), in->error))
+        return;
+    json_set_str(json_set_obj(json_set_obj(patch, "status"), "chfleet"), "blocked", in->error);
+    in->status_busy = true;
+    in->pending++;
+    kube_patch(in->s->kube, in->kind, in->ns, in->name, "status", patch, status_written, in);
+}
+
 void status_write_now(struct inst *in)
 {
     const cJSON *res = super_resource(in);
@@ -231,6 +244,12 @@ void status_write_now(struct inst *in)
     if (!res || (!in->fleet && !in->error_code) || in->status_busy || !in->s->leading ||
         !super_watches(in->s, in->ns))
         return;
+    if (str_eq(in->error_code, "CLAIMED"))
+        return; /* the one that takes care of it writes its status */
+    if (str_eq(in->error_code, "OTHER_OPERATOR")) {
+        say_blocked(in, res);
+        return;
+    }
     st = in->fleet ? make_status(in, json_get(res, "status")) : status_without_fleet(in, json_get(res, "status"));
     diff = status_patch(json_get(res, "status"), st);
     if (!diff)

@@ -25,7 +25,6 @@ struct watch_ctx {
     enum kube_kind kind;
 };
 
-static void start_watches(struct super *s);
 
 struct kube_cache *super_cache(const struct super *s, enum owner_group g, enum kube_kind kind)
 {
@@ -90,7 +89,7 @@ static void resource_changed(void *ctx, enum kube_change what, const cJSON *old,
     struct inst *in;
 
     if (what == KUBE_SYNCED) {
-        start_watches(s);
+        super_start_watches(s);
         return;
     }
     in = inst_find(s, wc->group, json_ns(obj), json_name(obj));
@@ -122,7 +121,7 @@ static void owned_changed(void *ctx, enum kube_change what, const cJSON *old, co
 
     (void)old;
     if (what == KUBE_SYNCED) {
-        start_watches(wc->s);
+        super_start_watches(wc->s);
         return;
     }
     wc->s->n_pods_added += wc->kind == KUBE_POD && what == KUBE_ADDED;
@@ -140,7 +139,7 @@ static void template_changed(void *ctx, enum kube_change what, const cJSON *old,
 
     (void)old;
     if (what == KUBE_SYNCED)
-        start_watches(wc->s);
+        super_start_watches(wc->s);
     else
         log_info(json_name(obj), "%s changed: used from the next reconcile on", json_str(obj, "kind", "template"));
 }
@@ -155,19 +154,26 @@ static void chopconf_changed(void *ctx, enum kube_change what, const cJSON *old,
     if (kube_cache_synced(wc->s->chopconf)) /* the first list is taken as one, in the order of the names */
         config_resources_changed(wc->s);
     if (what == KUBE_SYNCED)
-        start_watches(wc->s);
+        super_start_watches(wc->s);
+}
+
+struct kube_cache *super_watch(struct super *s, enum kube_kind kind, const char *selector, kube_compact_fn *compact,
+                               kube_change_fn *fn, void *ctx)
+{
+    const char *const *spaces = s->narrow ? spaces_names(s->spaces) : NULL;
+
+    if (spaces && spaces[1])
+        return kube_watch_several(s->kube, kind, spaces, selector, compact, fn, ctx);
+    return kube_watch(s->kube, kind, spaces ? spaces[0] : NULL, selector, compact, fn, ctx);
 }
 
 static struct kube_cache *watch(struct super *s, enum kube_kind kind, enum owner_group g, const char *selector,
                                 kube_compact_fn *compact, kube_change_fn *fn)
 {
     struct watch_ctx *wc = mem_zero(sizeof *wc); /* lives as long as the process */
-    const char *const *spaces = s->narrow ? spaces_names(s->spaces) : NULL;
 
     *wc = (struct watch_ctx){s, g, kind};
-    if (spaces && spaces[1])
-        return kube_watch_several(s->kube, kind, spaces, selector, compact, fn, wc);
-    return kube_watch(s->kube, kind, spaces ? spaces[0] : NULL, selector, compact, fn, wc);
+    return super_watch(s, kind, selector, compact, fn, wc);
 }
 
 /* Without the right to read them (or the CRD) there are none for us; the log says so. */
@@ -182,7 +188,7 @@ static bool config_known(const struct super *s)
 static bool all_synced(const struct super *s)
 {
     if (!s->chi || !s->chk || !s->chit || !kube_cache_synced(s->chi) || !kube_cache_synced(s->chk) ||
-        !kube_cache_synced(s->chit) || !config_known(s))
+        !kube_cache_synced(s->chit) || !config_known(s) || !others_known(s))
         return false;
     for (int i = 0; i < OWNED_KINDS; i++)
         for (int g = 0; g < GROUPS; g++)
@@ -204,6 +210,23 @@ static int kick_resource(void *ctx, const cJSON *obj)
     if (super_watches(s, json_ns(obj)))
         inst_kick(inst_get(s, chi ? GROUP_CHI : GROUP_CHK, json_ns(obj), json_name(obj)), 0);
     return 0;
+}
+
+static int kick_watched(void *ctx, const cJSON *obj)
+{
+    struct super *s = ctx;
+    bool chi = strcmp(json_str(obj, "kind", ""), "ClickHouseInstallation") == 0;
+    enum owner_group g = chi ? GROUP_CHI : GROUP_CHK;
+
+    if (super_watches(s, json_ns(obj)) || inst_find(s, g, json_ns(obj), json_name(obj)))
+        inst_kick(inst_get(s, g, json_ns(obj), json_name(obj)), 0);
+    return 0;
+}
+
+void super_kick_all(struct super *s)
+{
+    kube_cache_each(s->chk, kick_watched, s);
+    kube_cache_each(s->chi, kick_watched, s);
 }
 
 static int keep_template(void *ctx, const cJSON *obj)
@@ -235,7 +258,7 @@ static void go(struct super *s)
     kube_cache_each(s->chi, kick_resource, s);
 }
 
-static void start_watches(struct super *s)
+void super_start_watches(struct super *s)
 {
     char selector[128];
 
@@ -248,6 +271,7 @@ static void start_watches(struct super *s)
             wc->s = s;
             s->chopconf = kube_watch(s->kube, KUBE_CHOPCONF, s->opt.config_ns, NULL, NULL, chopconf_changed, wc);
         }
+        others_watch(s);
         s->chi = watch(s, KUBE_CHI, GROUP_CHI, NULL, NULL, resource_changed);
         s->chk = watch(s, KUBE_CHK, GROUP_CHK, NULL, NULL, resource_changed);
         s->chit = watch(s, KUBE_CHIT, GROUP_CHI, NULL, NULL, template_changed);
@@ -271,7 +295,7 @@ static void on_tick(void *ctx)
 
     s->tick = world_timer(s->w, 1000, on_tick, s);
     if (!s->recovered)
-        start_watches(s); /* what we may not read is no event */
+        super_start_watches(s); /* what we may not read is no event */
     link_watchdog(s);
     governor_look(s);
     for (struct inst *in = s->insts; in; in = in->next)
@@ -291,7 +315,7 @@ static void discover(void *ctx)
 static void begin(struct super *s)
 {
     s->discovered = true;
-    start_watches(s);
+    super_start_watches(s);
     s->tick = world_timer(s->w, 1000, on_tick, s);
 }
 
@@ -341,7 +365,7 @@ static void lead(void *ctx, bool leading)
     log_note(NULL, leading ? "leading" : "not leading any more: acting ends");
     s->leading = leading;
     if (leading) {
-        start_watches(s);
+        super_start_watches(s);
         return;
     }
     /* The next leader resumes from the mirrored annotations; this process starts over with an empty mind. */
@@ -441,6 +465,7 @@ void super_free(struct super *s)
         s->insts = in->next;
         inst_free(in);
     }
+    others_free(s);
     config_free(s);
     cJSON_Delete(s->ports);
     cJSON_Delete(s->first_templates);

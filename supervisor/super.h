@@ -27,6 +27,7 @@ struct super_options {
     const char *identity;          /* for the Lease: pod name or host name and pid */
     const char *lease_ns;          /* NULL: no leader election (embedded) */
     const char *operator_ip;       /* OPERATOR_POD_IP */
+    bool look_for_others;          /* Altinity's operator, by its Deployment; not in the simulation */
     const char *build;             /* version text */
     int log_level;                 /* enum log_level that the command line asked for */
     unsigned port_base;            /* endpoints addressing: first port to give out; 0 = 21000 */

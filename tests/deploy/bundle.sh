@@ -117,8 +117,8 @@ every_kind_allowed() {
 every_rule_needed() {
     local group resource rest kind known bad=0
     known=$(for kind in $(used_kinds); do resource_of "$kind"; done)
-    # Events are written by kube/event.c.
-    known+=$'\ncore events'
+    # Events are written by kube/event.c, Leases are read to see whether another operator lives.
+    known+=$'\ncore events\ncoordination.k8s.io leases'
     while read -r group resource rest; do
         grep -qx "$group ${resource%%/*}" <<<"$known" || {
             echo "deploy/rbac/rules.yaml allows \"$rest\" on $group/$resource, which supervisor/ never uses"

@@ -7,3 +7,4 @@ k8s_hostsim_SOURCES = tests/k8s/hostsim.c tests/k8s/hostsim.h tests/k8s/hostsim_
 	tests/sim/hosts.c tests/sim/hosts_config.c tests/sim/hosts_sql.c tests/sim/hosts_tables.c
 k8s_hostsim_LDADD = libsql.a $(LIBS_KUBE)
 EXTRA_DIST += tests/k8s/tools.sh tests/k8s/lib.sh tests/k8s/kwok.yaml tests/k8s/01-create.sh tests/k8s/20-examples.sh tests/k8s/_hold.sh tests/k8s/02-change.sh
+EXTRA_DIST += tests/k8s/40-takeover.sh tests/k8s/41-operators.sh tests/k8s/takeover.py

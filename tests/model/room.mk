@@ -34,3 +34,7 @@ test_model_spaces_LDADD = libmodel.a $(LIBS_BASE) $(CMOCKA_LIBS)
 check_PROGRAMS += test-model-knobs
 test_model_knobs_SOURCES = tests/model/test_knobs.c
 test_model_knobs_LDADD = $(LIBS_MODEL) $(CMOCKA_LIBS)
+
+check_PROGRAMS += test-model-others
+test_model_others_SOURCES = tests/model/test_others.c
+test_model_others_LDADD = $(LIBS_MODEL) $(CMOCKA_LIBS)

@@ -301,8 +301,12 @@ static void http_gone(struct sim_http *h)
 {
     void (*gone)(void *) = h->gone;
 
-    quiet(&h->limit);
-    quiet(&h->idle);
+    if (h->proc->frozen || !h->proc->alive) { /* its timers ring no more; those that were due are freed already */
+        h->limit = h->idle = NULL;
+    } else {
+        quiet(&h->limit);
+        quiet(&h->idle);
+    }
     h->gone = NULL;
     if (h->open) {
         h->open = false;
