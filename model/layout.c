@@ -163,10 +163,9 @@ static int64_t larger(int64_t a, int64_t b)
 }
 
 /* Grows a count by what nested lists ask for. */
-static int64_t grown(const cJSON *layout, const char *own, const char *list, const char *other,
-                     const char *nested_count, const char *nested_list)
+static int64_t grown(const cJSON *layout, int64_t n, const char *list, const char *other, const char *nested_count,
+                     const char *nested_list)
 {
-    int64_t n = json_int(layout, own, 0);
     const cJSON *v;
 
     if (n == 0)
@@ -191,8 +190,10 @@ static int count(struct build *b, const struct cluster *c, const cJSON *layout, 
                            "spec.configuration.clusters[%s].layout.%s: is %" PRId64 "; it must be 1 or more", c->name,
                            names[i], given[i]);
     }
-    out->shards = grown(layout, "shardsCount", "shards", "replicas", "shardsCount", "shards");
-    out->replicas = grown(layout, "replicasCount", "replicas", "shards", "replicasCount", "replicas");
+    if (json_int(b->spec, "chfleet.replicasCount", 0) > 0)
+        given[1] = json_int(b->spec, "chfleet.replicasCount", 0);
+    out->shards = grown(layout, given[0], "shards", "replicas", "shardsCount", "shards");
+    out->replicas = grown(layout, given[1], "replicas", "shards", "replicasCount", "replicas");
     if (out->shards > MOST_HOSTS || out->replicas > MOST_HOSTS || out->shards * out->replicas > MOST_HOSTS)
         return err_set(err, ERR_INPUT, 0,
                        "spec.configuration.clusters[%s].layout: asks for %" PRId64 " x %" PRId64

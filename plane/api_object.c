@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "plane/api_priv.h"
 #include "plane/types.h"
+#include "schema/fields.h"
 
 /* ---- get, list ---- */
 
@@ -500,23 +501,37 @@ static void do_delete_collection(struct api_call *c)
 
 /* ---- scale ---- */
 
-static cJSON *scale_of(const cJSON *obj)
+static bool is_custom(const struct api_call *c)
+{
+    return plane_kind(c->kind)->flags & PKF_CUSTOM;
+}
+
+static void add_selector(const cJSON *obj, cJSON *status)
+{
+    auto_str struct str sel = STR_INIT;
+    const cJSON *l;
+
+    cJSON_ArrayForEach(l, json_at(obj, "spec.selector.matchLabels"))
+        str_addf(&sel, "%s%s=%s", sel.len ? "," : "", l->string, cJSON_IsString(l) ? l->valuestring : "");
+    json_set_str(status, "selector", str_text(&sel));
+}
+
+static cJSON *scale_of(const struct api_call *c, const cJSON *obj)
 {
     cJSON *scale = cJSON_CreateObject(), *meta = json_set_obj(scale, "metadata"), *status;
     static const char *const keep[] = {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"};
-    auto_str struct str sel = STR_INIT;
-    const cJSON *l;
 
     json_set_str(scale, "kind", "Scale");
     json_set_str(scale, "apiVersion", "autoscaling/v1");
     for (int i = 0; i < 5; i++)
         json_set(meta, keep[i], json_copy(json_get(json_get(obj, "metadata"), keep[i])));
-    json_set_int(json_set_obj(scale, "spec"), "replicas", json_int(obj, "spec.replicas", 0));
+    json_set_int(json_set_obj(scale, "spec"), "replicas", json_int(obj, is_custom(c) ? SCHEMA_SCALE_SPEC : "spec.replicas", 0));
     status = json_set_obj(scale, "status");
-    json_set_int(status, "replicas", json_int(obj, "status.replicas", 0));
-    cJSON_ArrayForEach(l, json_at(obj, "spec.selector.matchLabels"))
-        str_addf(&sel, "%s%s=%s", sel.len ? "," : "", l->string, cJSON_IsString(l) ? l->valuestring : "");
-    json_set_str(status, "selector", str_text(&sel));
+    json_set_int(status, "replicas", json_int(obj, SCHEMA_SCALE_STATUS, 0));
+    if (is_custom(c))
+        json_set_str(status, "selector", json_str(obj, SCHEMA_SCALE_SELECTOR, ""));
+    else
+        add_selector(obj, status);
     return scale;
 }
 
@@ -531,7 +546,10 @@ static void put_scale(struct api_call *c, const cJSON *obj, const cJSON *scale)
         return;
     }
     now = json_copy(obj);
-    json_set_int(json_need_obj(now, "spec"), "replicas", json_int(scale, "spec.replicas", 0));
+    if (is_custom(c))
+        json_set_int(json_need_obj(json_need_obj(now, "spec"), "chfleet"), "replicasCount", json_int(scale, "spec.replicas", 0));
+    else
+        json_set_int(json_need_obj(now, "spec"), "replicas", json_int(scale, "spec.replicas", 0));
     if (*json_rv(scale))
         json_set_str(json_get(now, "metadata"), "resourceVersion", json_rv(scale));
     if (*json_uid(scale))
@@ -539,7 +557,7 @@ static void put_scale(struct api_call *c, const cJSON *obj, const cJSON *scale)
     if (store_update(c->a->store, c->kind, now, call_write_flags(c), &out, &err) < 0) {
         answer_store(c, &err);
     } else {
-        auto_json cJSON *answer = scale_of(out);
+        auto_json cJSON *answer = scale_of(c, out);
 
         answer_json(c, 200, answer);
     }
@@ -552,7 +570,11 @@ static void do_scale(struct api_call *c)
 
     if (!obj)
         return;
-    now = scale_of(obj);
+    if (is_custom(c) && !json_at(obj, SCHEMA_SCALE_SPEC)) { /* as kube-apiserver does */
+        answer_fail(c, 500, "InternalError", "the field " SCHEMA_SCALE_SPEC " is not given");
+        return;
+    }
+    now = scale_of(c, obj);
     if (call_is(c, "GET")) {
         answer_json(c, 200, now);
     } else if (call_is(c, "PUT")) {

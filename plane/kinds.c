@@ -33,13 +33,14 @@ static const struct plane_kind_info kinds[PK_KINDS] = {
     [PK_CRD] = {"apiextensions.k8s.io", "v1", "customresourcedefinitions", "customresourcedefinition",
                 "CustomResourceDefinition", "crd,crds", PKF_STATUS | PKF_GENERATION},
     [PK_CHI] = {CHI_GROUP, "v1", "clickhouseinstallations", "clickhouseinstallation", "ClickHouseInstallation", "chi",
-                NSD | PKF_STATUS | PKF_GENERATION | PKF_CUSTOM},
+                NSD | PKF_STATUS | PKF_SCALE | PKF_GENERATION | PKF_CUSTOM},
     [PK_CHIT] = {CHI_GROUP, "v1", "clickhouseinstallationtemplates", "clickhouseinstallationtemplate",
                  "ClickHouseInstallationTemplate", "chit", NSD | PKF_STATUS | PKF_GENERATION | PKF_CUSTOM},
     [PK_CHOPCONF] = {CHI_GROUP, "v1", "clickhouseoperatorconfigurations", "clickhouseoperatorconfiguration",
                      "ClickHouseOperatorConfiguration", "chopconf", NSD | PKF_GENERATION | PKF_CUSTOM},
     [PK_CHK] = {CHK_GROUP, "v1", "clickhousekeeperinstallations", "clickhousekeeperinstallation",
-                "ClickHouseKeeperInstallation", "chk", NSD | PKF_STATUS | PKF_GENERATION | PKF_CUSTOM},
+                "ClickHouseKeeperInstallation", "chk",
+                NSD | PKF_STATUS | PKF_SCALE | PKF_GENERATION | PKF_CUSTOM},
 };
 
 const struct plane_kind_info *plane_kind(enum plane_kind kind)

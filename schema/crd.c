@@ -182,6 +182,13 @@ static cJSON *version_of(enum schema_kind kind)
     json_set_bool(version, "storage", true);
     if (r->status_subresource)
         json_set_obj(json_set_obj(version, "subresources"), "status");
+    if (r->scale_subresource) {
+        cJSON *scale = json_set_obj(json_need_obj(version, "subresources"), "scale");
+
+        json_set_str(scale, "specReplicasPath", "." SCHEMA_SCALE_SPEC);
+        json_set_str(scale, "statusReplicasPath", "." SCHEMA_SCALE_STATUS);
+        json_set_str(scale, "labelSelectorPath", "." SCHEMA_SCALE_SELECTOR);
+    }
     add_columns(version, r);
     json_set(json_set_obj(version, "schema"), "openAPIV3Schema", schema_openapi(kind));
     return version;

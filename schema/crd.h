@@ -7,8 +7,8 @@
 #include "base/str.h"
 #include "schema/fields.h"
 
-/* The whole CustomResourceDefinition (apiextensions.k8s.io/v1), without status. There is no scale subresource: its
- * paths cannot point into lists, and the counts stand in clusters[].layout. */
+/* The whole CustomResourceDefinition (apiextensions.k8s.io/v1), without status. The scale subresource cannot
+ * point into lists, where the counts of clusters[].layout stand; so it has a field of its own. */
 cJSON *schema_crd(enum schema_kind kind);
 
 /* Its structural OpenAPI v3 schema alone, for discovery. */

@@ -55,18 +55,19 @@ static const struct schema_column chopconf_columns[] = {
 static const struct schema_resource resources[SCHEMA_KINDS] = {
     [SCHEMA_CHI] = {GROUP, "v1", "ClickHouseInstallation", "ClickHouseInstallationList", "clickhouseinstallations",
                     "clickhouseinstallation", "chi", "One or several ClickHouse clusters and how they are run.",
-                    &schema_chi_root, COLUMNS(chi_columns), true},
+                    &schema_chi_root, COLUMNS(chi_columns), true, true},
     [SCHEMA_CHIT] = {GROUP, "v1", "ClickHouseInstallationTemplate", "ClickHouseInstallationTemplateList",
                      "clickhouseinstallationtemplates", "clickhouseinstallationtemplate", "chit",
                      "A part of an installation that other installations are put on top of.", &schema_chit_root,
-                     COLUMNS(chi_columns), true},
+                     COLUMNS(chi_columns), true, false},
     [SCHEMA_CHK] = {GROUP_KEEPER, "v1", "ClickHouseKeeperInstallation", "ClickHouseKeeperInstallationList",
                     "clickhousekeeperinstallations", "clickhousekeeperinstallation", "chk",
-                    "A ClickHouse Keeper cluster and how it is run.", &schema_chk_root, COLUMNS(chk_columns), true},
+                    "A ClickHouse Keeper cluster and how it is run.", &schema_chk_root, COLUMNS(chk_columns), true,
+                    true},
     [SCHEMA_CHOPCONF] = {GROUP, "v1", "ClickHouseOperatorConfiguration", "ClickHouseOperatorConfigurationList",
                          "clickhouseoperatorconfigurations", "clickhouseoperatorconfiguration", "chopconf",
                          "Settings of the operator itself, put over its configuration file.", &schema_chopconf_root,
-                         COLUMNS(chopconf_columns), false},
+                         COLUMNS(chopconf_columns), false, false},
 };
 
 const struct schema_resource *schema_resource(enum schema_kind kind)

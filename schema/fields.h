@@ -90,7 +90,11 @@ struct schema_resource {
     const struct schema_column *columns;
     size_t n_columns;
     bool status_subresource;
+    bool scale_subresource; /* SCHEMA_SCALE_… */
 };
+#define SCHEMA_SCALE_SPEC "spec.chfleet.replicasCount"
+#define SCHEMA_SCALE_STATUS "status.replicas"
+#define SCHEMA_SCALE_SELECTOR "status.selector"
 
 const struct schema_resource *schema_resource(enum schema_kind kind);
 /* By kind, plural, singular or short name in any case ("chi"); -1 when it is none of them. */

@@ -412,6 +412,10 @@ static const struct field schema_chfleet_fields[] = {
     FX("waves", waves, FIELD_OURS, "How a change spreads over the shards; what the last wave leaves over follows it.",
        "one shard first, then all others", NULL),
     FX("budgets", budgets, FIELD_OURS, "Limits for the whole installation.", NULL, NULL),
+    FX("replicasCount", schema_integer_from_1, FIELD_OURS,
+       "Replicas of each shard, or members of a Keeper: wins over layout.replicasCount, not over what a single shard says. "
+       "`kubectl scale` and autoscalers change it; they need it to be given.",
+       "layout.replicasCount", "2"),
     FX("replicas", replicas, FIELD_OURS, "What must stay in a shard while one of its replicas is changed.", NULL, NULL),
     FX("hooks", hooks, FIELD_OURS,
        "SQL statements before and after changes of hosts, shards and clusters, and questions that must be answered as "

@@ -145,6 +145,23 @@ static cJSON *status_without_fleet(const struct inst *in, const cJSON *old)
     return st;
 }
 
+/* What `kubectl scale` and autoscalers look at. */
+static void add_scale(const struct fleet *f, cJSON *st)
+{
+    bool keeper = f->kind == FLEET_KEEPER;
+    const char *group = keeper ? "clickhouse-keeper.altinity.com" : "clickhouse.altinity.com";
+    auto_free char *selector = mem_printf("%s/namespace=%s,%s/app=chop,%s/%s=%s", group, f->ns, group, group,
+                                          keeper ? "chk" : "chi", f->name);
+    size_t most = 0;
+
+    for (size_t i = 0; i < f->n_clusters; i++)
+        for (size_t j = 0; j < f->clusters[i].n_shards; j++)
+            if (f->clusters[i].shards[j].n_hosts > most)
+                most = f->clusters[i].shards[j].n_hosts;
+    json_set_int(st, "replicas", (int64_t)most);
+    json_set_str(st, "selector", selector);
+}
+
 static cJSON *make_status(const struct inst *in, const cJSON *old)
 {
     cJSON *st = cJSON_CreateObject();
@@ -158,6 +175,7 @@ static cJSON *make_status(const struct inst *in, const cJSON *old)
     json_set_int(st, "clusters", (int64_t)in->fleet->n_clusters);
     json_set_int(st, "shards", shards);
     json_set_int(st, "hosts", (int64_t)in->fleet->n_hosts);
+    add_scale(in->fleet, st);
     json_set_str(st, "status", status_word(in));
     json_set_str(st, "taskID", id);
     push_id(st, old, "taskIDsStarted", id);

@@ -159,6 +159,13 @@ approve() {
 check "its hash is approved" approve
 check "… and it is completed" wait_until 120 settled chi approval ex-chfleet-approval
 
+# ---- a number that others change ----
+scaled() { settled chi scale ex-chfleet-scale && [ "$(kubectl -n ex-chfleet-scale get pod -l clickhouse.altinity.com/chi=scale -o name | wc -l)" -eq "$1" ]; }
+check "kubectl scale changes the number of replicas" kubectl -n ex-chfleet-scale scale chi scale --replicas=3
+check "… of each shard" wait_until 120 scaled 6
+scale_says() { [ "$(kubectl -n ex-chfleet-scale get --raw /apis/clickhouse.altinity.com/v1/namespaces/ex-chfleet-scale/clickhouseinstallations/scale/scale | jq -r '"\(.spec.replicas) \(.status.replicas)"')" = "3 3" ]; }
+check "… and says so" wait_until 20 scale_says
+
 # ---- nothing changed ----
 no_refusal() { ! grep -iE 'forbidden|HTTP 403' "$K"/one.log; }
 check "the account of the install bundle may do all of it" no_refusal

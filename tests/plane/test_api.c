@@ -397,6 +397,24 @@ static void scale_is_a_view_of_replicas(void **state)
     assert_int_equal(patch(b, STS "/web/scale", "merge-patch+json", "{\"spec\":{\"replicas\":-1}}"), 422);
 }
 
+static void scale_of_an_installation_is_a_field_of_ours(void **state)
+{
+    struct bed *b = *state;
+
+    assert_int_equal(ask(b, "POST", CHI, "{\"metadata\":{\"name\":\"x\"},\"spec\":{}}"), 201);
+    assert_int_equal(ask(b, "GET", CHI "/x/scale", NULL), 500);
+    assert_int_equal(patch(b, CHI "/x", "merge-patch+json", "{\"spec\":{\"chfleet\":{\"replicasCount\":1}}}"), 200);
+    assert_int_equal(patch(b, CHI "/x/status", "merge-patch+json", "{\"status\":{\"replicas\":1,\"selector\":\"a=b\"}}"), 200);
+    assert_int_equal(ask(b, "GET", CHI "/x/scale", NULL), 200);
+    assert_string_equal(text(b, "status.selector"), "a=b");
+    assert_int_equal(json_int(b->json, "status.replicas", 0), 1);
+    assert_int_equal(patch(b, CHI "/x/scale", "merge-patch+json", "{\"spec\":{\"replicas\":3}}"), 200);
+    assert_int_equal(json_int(b->json, "spec.replicas", 0), 3);
+    assert_int_equal(ask(b, "GET", CHI "/x", NULL), 200);
+    assert_int_equal(json_int(b->json, "spec.chfleet.replicasCount", 0), 3);
+    assert_int_equal(patch(b, CHI "/x/scale", "merge-patch+json", "{\"spec\":{\"replicas\":0}}"), 422);
+}
+
 static void eviction_respects_the_budget(void **state)
 {
     struct bed *b = *state;
@@ -595,6 +613,7 @@ int main(void)
         T(discovery_and_paths_agree),
         T(custom_resources_are_judged_by_the_schema),
         T(scale_is_a_view_of_replicas),
+        T(scale_of_an_installation_is_a_field_of_ours),
         T(eviction_respects_the_budget),
         T(events_have_two_forms),
         T(a_watch_tells_changes_after_its_version),

@@ -156,7 +156,9 @@ static void names_and_columns_are_what_people_have(void **state)
     assert_string_equal(json_str(chi, "spec.names.listKind", ""), "ClickHouseInstallationList");
     assert_non_null(json_at(chi, "spec.versions.0.subresources.status"));
     assert_null(json_at(conf, "spec.versions.0.subresources"));
-    assert_null(json_at(chi, "spec.versions.0.subresources.scale"));
+    assert_string_equal(json_str(chi, "spec.versions.0.subresources.scale.specReplicasPath", ""),
+                        ".spec.chfleet.replicasCount");
+    assert_non_null(json_at(chk, "spec.versions.0.subresources.scale"));
     assert_string_equal(json_str(chi, "spec.versions.0.schema.openAPIV3Schema.required.0", ""), "spec");
     assert_null(json_at(conf, "spec.versions.0.schema.openAPIV3Schema.required"));
     columns_are(
