@@ -181,5 +181,9 @@ written_since() { # nothing but leases
     [ "$(audit_writes "$mark")" -eq 0 ]
 }
 check "… and writes nothing" written_since
-check "no server was harmed" unharmed
+harmless() { # statements of hooks are beyond what simulated hosts know
+    sim seen | jq '{breaches, stopped_served, stopped_listed, notes}'
+    sim seen | jq -e '.breaches == 0 and .stopped_served == 0 and .stopped_listed == 0' >/dev/null
+}
+check "no server was harmed" harmless
 finish
