@@ -40,14 +40,6 @@ static uint32_t *known_task(struct journal_writer *w, uint32_t task)
     return &w->known[task % JOURNAL_KNOWN_TASKS];
 }
 
-static int op_begin(struct journal_writer *w, const struct journal_entry *e, struct err *err)
-{
-    const struct journal_rec *r = &e->rec;
-
-    return journal_db_run(&w->db, SQL_OP_BEGIN, err, (int64_t)r->op, text(r->object), text(r->kind), r->generation,
-                          (int64_t)e->wall_ms, r->text);
-}
-
 static int task_begin(struct journal_writer *w, const struct journal_entry *e, struct err *err)
 {
     const struct journal_rec *r = &e->rec;
@@ -58,11 +50,11 @@ static int task_begin(struct journal_writer *w, const struct journal_entry *e, s
     return taken(w) ? 0 : not_open("operation", r->op, err);
 }
 
-static int end_task(struct journal_writer *w, const struct journal_entry *e, uint32_t task, enum outcome outcome,
-                    const char *why, struct err *err)
+static int end_task(struct journal_writer *w, const struct journal_entry *e, uint64_t op, uint32_t task,
+                    enum outcome outcome, const char *why, struct err *err)
 {
-    if (journal_db_run(&w->db, SQL_TASK_END, err, (int64_t)task, (int64_t)e->rec.op, (int64_t)e->wall_ms,
-                       (int64_t)outcome, why) < 0)
+    if (journal_db_run(&w->db, SQL_TASK_END, err, (int64_t)task, (int64_t)op, (int64_t)e->wall_ms, (int64_t)outcome,
+                       why) < 0)
         return -1;
     if (!taken(w))
         return not_open("task", task, err);
@@ -73,29 +65,51 @@ static int end_task(struct journal_writer *w, const struct journal_entry *e, uin
 
 static int task_end(struct journal_writer *w, const struct journal_entry *e, struct err *err)
 {
-    return end_task(w, e, e->rec.task, e->rec.outcome, e->rec.text, err);
+    return end_task(w, e, e->rec.op, e->rec.task, e->rec.outcome, e->rec.text, err);
 }
 
-static int op_end(struct journal_writer *w, const struct journal_entry *e, struct err *err)
+static int end_op(struct journal_writer *w, const struct journal_entry *e, uint64_t op, enum outcome outcome,
+                  const char *why, struct err *err)
 {
-    const struct journal_rec *r = &e->rec;
     auto_str struct str pack = STR_INIT;
     int64_t open_op, task;
     int rc;
 
-    if ((rc = journal_db_int(&w->db, SQL_OP_OPEN, &open_op, err, (int64_t)r->op)) <= 0)
-        return rc < 0 ? -1 : not_open("operation", r->op, err);
-    while ((rc = journal_db_int(&w->db, SQL_TASK_OPEN_OF, &task, err, (int64_t)r->op)) > 0)
-        if (end_task(w, e, (uint32_t)task, OUT_SUPERSEDED, "the operation ended", err) < 0)
+    if ((rc = journal_db_int(&w->db, SQL_OP_OPEN, &open_op, err, (int64_t)op)) <= 0)
+        return rc < 0 ? -1 : not_open("operation", op, err);
+    while ((rc = journal_db_int(&w->db, SQL_TASK_OPEN_OF, &task, err, (int64_t)op)) > 0)
+        if (end_task(w, e, op, (uint32_t)task, OUT_SUPERSEDED, "the operation ended", err) < 0)
             return -1;
-    if (rc < 0 || journal_archive_op(&w->db, r->op, &pack, err) < 0)
+    if (rc < 0 || journal_archive_op(&w->db, op, &pack, err) < 0)
         return -1;
-    if (journal_db_run(&w->db, SQL_OP_END, err, (int64_t)r->op, (int64_t)e->wall_ms, (int64_t)r->outcome, r->text,
-                       pack.s, pack.len) < 0 ||
-        journal_db_run(&w->db, SQL_TASK_DELETE, err, (int64_t)r->op) < 0 ||
-        journal_db_run(&w->db, SQL_DECISIONS_OVER, err, (int64_t)r->op) < 0)
+    if (journal_db_run(&w->db, SQL_OP_END, err, (int64_t)op, (int64_t)e->wall_ms, (int64_t)outcome, why, pack.s,
+                       pack.len) < 0 ||
+        journal_db_run(&w->db, SQL_TASK_DELETE, err, (int64_t)op) < 0 ||
+        journal_db_run(&w->db, SQL_DECISIONS_OVER, err, (int64_t)op) < 0)
         return -1;
-    return journal_archive_trim(&w->db, (int64_t)r->op, w->keep_ops, w->keep_bytes, err);
+    return journal_archive_trim(&w->db, (int64_t)op, w->keep_ops, w->keep_bytes, err);
+}
+
+static int op_end(struct journal_writer *w, const struct journal_entry *e, struct err *err)
+{
+    return end_op(w, e, e->rec.op, e->rec.outcome, e->rec.text, err);
+}
+
+/* An object has one open operation. Where the end of an earlier one did not get onto a full disk, it must not be taken
+ * up after a restart, when this one has long done something else. */
+static int op_begin(struct journal_writer *w, const struct journal_entry *e, struct err *err)
+{
+    const struct journal_rec *r = &e->rec;
+    int64_t older;
+    int rc;
+
+    while ((rc = journal_db_int(&w->db, SQL_OP_OPEN_OF, &older, err, text(r->object))) > 0)
+        if (end_op(w, e, (uint64_t)older, OUT_SUPERSEDED, "its end was not written; a later operation began", err) < 0)
+            return -1;
+    if (rc < 0)
+        return -1;
+    return journal_db_run(&w->db, SQL_OP_BEGIN, err, (int64_t)r->op, text(r->object), text(r->kind), r->generation,
+                          (int64_t)e->wall_ms, r->text);
 }
 
 static int need_open_task(struct journal_writer *w, uint32_t task, struct err *err)

@@ -15,6 +15,8 @@ SELECT value FROM number WHERE name = ?1
 INSERT INTO op (op, object, kind, generation, begun_ms, plan) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 --: op_open i
 SELECT op FROM op WHERE op = ?1 AND outcome = 0
+--: op_open_of s
+SELECT op FROM op WHERE object = ?1 AND outcome = 0 ORDER BY op LIMIT 1
 --: op_plan i
 SELECT plan FROM op WHERE op = ?1 AND outcome = 0
 --: op_end iiisb

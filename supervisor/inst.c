@@ -90,6 +90,7 @@ void inst_free(struct inst *in)
     free(in->held_new);
     in->held_new = NULL;
     free(in->error);
+    free(in->write_error);
     free(in->error_code);
     cJSON_Delete(in->told);
     free(in->status_sent);

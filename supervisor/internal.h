@@ -170,7 +170,8 @@ struct inst {
     char *held_old, *held_new;      /* text of the common settings file before and after this operation */
     /* reporting */
     struct counts counts;
-    char *error; /* why it is blocked or failed; NULL */
+    char *error;       /* why it is blocked or failed; NULL */
+    char *write_error; /* why the journal did not take the head of the last plan; NULL */
     char *error_code;
     int64_t error_generation; /* of the resource when that was said */
     cJSON *told;              /* warnings of the spec that people know */

@@ -63,6 +63,16 @@ void op_run_wave(struct inst *in)
     op_run_ready_tasks(in);
 }
 
+/* Of several records the first one says what is wrong: the rest fail because it is missing. */
+static void head_written(void *ctx, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    in->pending--;
+    free(in->write_error);
+    in->write_error = err ? mem_str(err->msg) : NULL;
+}
+
 static void plan_written(void *ctx, const struct err *err)
 {
     struct inst *in = ctx;
@@ -71,7 +81,8 @@ static void plan_written(void *ctx, const struct err *err)
     if (err) {
         in->state = INST_IDLE;
         inst_free_tasks(in);
-        inst_set_error(in, "JOURNAL", "%s: nothing is changed until the journal can be written", err->msg);
+        inst_set_error(in, "JOURNAL", "%s: nothing is changed until the journal can be written",
+                       in->write_error ? in->write_error : err->msg);
         inst_kick(in, 5000);
         return;
     }
@@ -119,8 +130,8 @@ void op_begin(struct inst *in, struct fleet *f, struct plan *p)
         inst_set_error(in, NULL, NULL);
     log_note(in->key, "operation %llu, generation %lld: %zu hosts, %zu tasks", (unsigned long long)in->op,
              (long long)f->generation, p->n_hosts, p->n_tasks);
-    journal_put(in->s->j, &rec, NULL, NULL);
-    in->pending++;
+    in->pending += 2;
+    journal_put(in->s->j, &rec, head_written, in);
     for (size_t i = 0; i < in->n_tasks; i++) {
         struct task *t = &in->tasks[i];
         auto_free char *body = task_text(t);

@@ -431,6 +431,7 @@ static bool in_record(struct task *t)
     if (rc == ASK_BAD) { /* a full disk, say: nothing is done that is not written down */
         not_yet(t, NULL, "the journal does not take the record: %s", a.err.msg);
         t->polled = true;
+        new_deadline(t); /* nothing has begun: waiting for the journal is not this step's time */
         round_over(t);
         return false;
     }

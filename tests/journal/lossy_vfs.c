@@ -9,7 +9,6 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "tests/journal/kit.h"
 
 enum { SECTOR = 512 };
 
@@ -44,6 +43,15 @@ struct lossy_file {
     struct image *image; /* NULL: not watched */
     sqlite3_file *real;  /* behind this struct */
 };
+
+static uint64_t dice(uint64_t *state) /* splitmix64 */
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return z ^ (z >> 31);
+}
 
 /* ---- images ---- */
 
@@ -99,7 +107,7 @@ static void note_change(struct image *im, const void *data, uint64_t at, uint64_
 /* All of it, nothing of it, or some of its sectors. */
 static void survive(struct lossy *l, struct str *out, const struct change *c)
 {
-    uint64_t luck = kit_random(&l->seed) % 4;
+    uint64_t luck = dice(&l->seed) % 4;
 
     if (luck == 0)
         return;
@@ -108,7 +116,7 @@ static void survive(struct lossy *l, struct str *out, const struct change *c)
         return;
     }
     for (uint64_t i = 0; i < c->len; i += SECTOR)
-        if (luck > 1 || kit_random(&l->seed) % 2)
+        if (luck > 1 || dice(&l->seed) % 2)
             overwrite(out, c->at + i, c->data + i, c->len - i < SECTOR ? c->len - i : SECTOR);
 }
 
@@ -118,15 +126,16 @@ static void leave_image(struct lossy *l, const struct image *im)
     auto_str struct str out = STR_INIT;
     FILE *f;
 
-    if ((!im->synced || im->deleted) && kit_random(&l->seed) % 2)
+    if ((!im->synced || im->deleted) && dice(&l->seed) % 2)
         return; /* a new name, or the end of one, was durable or not */
     str_addn(&out, str_text(&im->durable), im->durable.len);
     for (const struct change *c = im->first; c; c = c->next)
         survive(l, &out, c);
     f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(str_text(&out), 1, out.len, f), out.len);
-    fclose(f);
+    if (!f || fwrite(str_text(&out), 1, out.len, f) != out.len || fclose(f) != 0) {
+        perror(path);
+        abort();
+    }
 }
 
 void lossy_crash(struct lossy *l)
@@ -410,7 +419,8 @@ struct lossy *lossy_new(void)
         .xCurrentTime = v_time,
         .xGetLastError = v_error,
     };
-    assert_int_equal(sqlite3_vfs_register(&l->vfs, 1), SQLITE_OK);
+    if (sqlite3_vfs_register(&l->vfs, 1) != SQLITE_OK)
+        abort();
     return l;
 }
 

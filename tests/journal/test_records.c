@@ -121,6 +121,23 @@ static void an_open_step_is_found_after_a_restart(void **state)
                "step 1/1 ns/a/c/0/0 drain #1 open - -\n");
 }
 
+/* The end of the first did not get onto a full disk. */
+static void an_object_has_one_open_operation(void **state)
+{
+    struct fixture *f = *state;
+    auto_str struct str s = STR_INIT;
+
+    kit_begin(f->j, &f->world, 1, 1);
+    kit_begin(f->j, &f->world, 2, 2);
+    reopen(f);
+    assert_int_equal(journal_each_open_op(f->j, op_line, &s), 0);
+    assert_string_equal(str_text(&s), "op 2 ns/a ClickHouseInstallation gen 3 {}\n");
+    assert_int_equal(put(f, (struct journal_rec){.type = JRN_OP_END, .op = 2, .outcome = OUT_DONE}), ERR_NONE);
+    str_reset(&s);
+    assert_int_equal(journal_each_open_op(f->j, op_line, &s), 0);
+    assert_string_equal(str_text(&s), "");
+}
+
 static void the_newest_attempt_is_shown_and_one_step_per_host_is_open(void **state)
 {
     struct fixture *f = *state;
@@ -319,8 +336,10 @@ static void waits_of_hosts_end_with_their_operation(void **state)
     auto_json cJSON *left = NULL;
 
     kit_begin(f->j, &f->world, 7, 8);
-    put(f, (struct journal_rec){.type = JRN_DECISION, .op = 7, .object = "ns/a/c/0/0", .name = "WAIT_PEER", .text = "t"});
-    put(f, (struct journal_rec){.type = JRN_DECISION, .op = 6, .object = "ns/b/c/0/0", .name = "WAIT_PEER", .text = "t"});
+    put(f,
+        (struct journal_rec){.type = JRN_DECISION, .op = 7, .object = "ns/a/c/0/0", .name = "WAIT_PEER", .text = "t"});
+    put(f,
+        (struct journal_rec){.type = JRN_DECISION, .op = 6, .object = "ns/b/c/0/0", .name = "WAIT_PEER", .text = "t"});
     put(f, (struct journal_rec){.type = JRN_DECISION, .op = 7, .object = "ns/a", .name = "FAILED", .text = "t"});
     put(f, (struct journal_rec){.type = JRN_OP_END, .op = 7, .outcome = OUT_FAILED});
     assert_int_equal(journal_read_open(&f->r, f->dir, &err), 0);
@@ -369,6 +388,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(an_open_step_is_found_after_a_restart),
+        T(an_object_has_one_open_operation),
         T(the_newest_attempt_is_shown_and_one_step_per_host_is_open),
         T(a_step_that_was_so_already_needs_no_begin),
         T(clocks_and_boot_are_kept_with_the_step),

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "model/config.h"
+#include "tests/journal/lossy_vfs.h"
 #include "tests/sim/load.h"
 #include "workers/worker.h"
 
@@ -299,6 +300,13 @@ static void remove_files(const char *dir)
         closedir(d);
 }
 
+static void remove_dir(char *dir)
+{
+    remove_files(dir);
+    rmdir(dir);
+    free(dir);
+}
+
 struct lab *lab_new(uint64_t seed, bool dns)
 {
     struct lab *l = mem_zero(sizeof *l);
@@ -315,6 +323,8 @@ struct lab *lab_new(uint64_t seed, bool dns)
     sim_faults(l->s)->error_prefix = API;
     sim_workers(l->s, worker_main);
     l->journal_dir = make_dir();
+    l->spare_dir = make_dir();
+    l->disk = lossy_new();
     l->hosts = hosts_new(l->s, &hooks);
     l->plane.w = sim_proc(l->s, "plane");
     l->plane.data_dir = "/sim";
@@ -341,9 +351,9 @@ void lab_free(struct lab *l)
     hosts_free(l->hosts);
     simlog_trace(false, NULL);
     sim_free(l->s);
-    remove_files(l->journal_dir);
-    rmdir(l->journal_dir);
-    free(l->journal_dir);
+    lossy_free(l->disk);
+    remove_dir(l->journal_dir);
+    remove_dir(l->spare_dir);
     free(l);
 }
 
@@ -378,6 +388,8 @@ void lab_super_start(struct lab *l)
     if (kube_config_load(l->super_w, "kubeconfig", &kc, &err) < 0)
         broken("kubeconfig", &err);
     l->kube = kube_new(l->super_w, kc, &limits);
+    remove_files(l->spare_dir);
+    lossy_arm(l->disk, l->journal_dir, l->spare_dir, 0, sim_random(l->s));
     if (journal_open(&l->journal, l->journal_dir, l->super_w, NULL, JOURNAL_INLINE | JOURNAL_NO_BALLAST, &err) < 0)
         broken("journal", &err);
     opt.config_text = config;
@@ -396,7 +408,26 @@ void lab_super_kill(struct lab *l)
     super_free(l->super);
     kube_free(l->kube);
     journal_close(l->journal);
+    lossy_disarm(l->disk);
     sim_kill(w);
+}
+
+void lab_power_fails(struct lab *l)
+{
+    char *was = l->journal_dir;
+
+    if (!l->super_w)
+        return;
+    lossy_crash(l->disk);
+    lab_super_kill(l);
+    l->journal_dir = l->spare_dir;
+    l->spare_dir = was;
+}
+
+void lab_disk_full(struct lab *l, bool full)
+{
+    if (l->super_w)
+        lossy_limit(l->disk, full ? lossy_used(l->disk) + 1 : 0, NULL);
 }
 
 static void start_again(void *ctx)
@@ -514,11 +545,10 @@ char *lab_demo(const struct shape *s)
 {
     return mem_printf(
         "{\"apiVersion\":\"clickhouse.altinity.com/v1\",\"kind\":\"ClickHouseInstallation\","
-        "\"metadata\":{\"namespace\":\"default\",\"name\":\"demo\"},\"spec\":{%s"
+        "\"metadata\":{\"namespace\":\"default\",\"name\":\"%s\"},\"spec\":{%s"
         "\"configuration\":{\"zookeeper\":{\"nodes\":[{\"host\":\"127.0.0.1\",\"port\":2181}]},"
         "\"clusters\":[{\"name\":\"main\",\"layout\":{\"shardsCount\":%u,\"replicasCount\":%u}}],\"settings\":{%s}},"
-        "\"defaults\":{\"templates\":{\"podTemplate\":\"p\",\"dataVolumeClaimTemplate\":\"%s\",\"serviceTemplate\":"
-        "\"balancer\"}},"
+        "\"defaults\":{\"templates\":{\"podTemplate\":\"p\",%s%s%s\"serviceTemplate\":\"balancer\"}},"
         "\"templates\":{\"podTemplates\":[{\"name\":\"p\",\"spec\":{\"containers\":[{\"name\":\"clickhouse\",\"image\":"
         "\"%s\"}]}}],"
         "\"serviceTemplates\":[{\"name\":\"balancer\",\"spec\":{\"type\":\"LoadBalancer\",\"ports\":["
@@ -526,9 +556,24 @@ char *lab_demo(const struct shape *s)
         "\"volumeClaimTemplates\":[{\"name\":\"%s\",\"provisioner\":\"%s\",\"reclaimPolicy\":\"Delete\",\"spec\":{"
         "\"accessModes\":[\"ReadWriteOnce\"],\"storageClassName\":\"%s\","
         "\"resources\":{\"requests\":{\"storage\":\"%s\"}}}}]}}}",
-        s->extra ? s->extra : "", s->shards, s->replicas, s->settings ? s->settings : "",
-        s->volume ? s->volume : "data", s->image ? s->image : LAB_IMAGE, s->volume ? s->volume : "data",
+        s->name ? s->name : "demo", s->extra ? s->extra : "", s->shards, s->replicas, s->settings ? s->settings : "",
+        s->ephemeral ? "" : "\"dataVolumeClaimTemplate\":\"",
+        s->ephemeral ? ""
+        : s->volume  ? s->volume
+                     : "data",
+        s->ephemeral ? "" : "\",", s->image ? s->image : LAB_IMAGE, s->volume ? s->volume : "data",
         s->provisioner ? s->provisioner : "StatefulSet", s->klass ? s->klass : "disk", s->size ? s->size : "5Gi");
+}
+
+char *lab_keeper(const char *image)
+{
+    return mem_printf("{\"apiVersion\":\"clickhouse-keeper.altinity.com/v1\",\"kind\":\"ClickHouseKeeperInstallation\","
+                      "\"metadata\":{\"namespace\":\"default\",\"name\":\"keep\"},\"spec\":{"
+                      "\"configuration\":{\"clusters\":[{\"name\":\"main\",\"layout\":{\"replicasCount\":3}}]},"
+                      "\"defaults\":{\"templates\":{\"podTemplate\":\"p\"}},"
+                      "\"templates\":{\"podTemplates\":[{\"name\":\"p\",\"spec\":{\"containers\":[{\"name\":"
+                      "\"clickhouse-keeper\",\"image\":\"%s\"}]}}]}}}",
+                      image);
 }
 
 void lab_schema(struct lab *l, const char *name)

@@ -17,6 +17,7 @@
 #include "tests/sim/sim.h"
 
 struct load;
+struct lossy;
 
 /* Misfortunes of watches: extra delay, ended early, half-closed (silent), answered 410. */
 struct watch_faults {
@@ -38,7 +39,8 @@ struct lab {
     struct kube *kube;
     struct journal *journal;
     struct super *super;
-    char *journal_dir;
+    char *journal_dir, *spare_dir; /* when the power goes, the other one gets what was durable */
+    struct lossy *disk;            /* under the journal */
     unsigned super_starts;
     uint64_t requests, writes; /* that arrived at the API server */
     char write_log[4096];      /* the last ones */
@@ -56,7 +58,9 @@ struct lab *lab_new(uint64_t seed, bool dns);
 void lab_free(struct lab *l);
 
 void lab_super_start(struct lab *l);
-void lab_super_kill(struct lab *l);                    /* with its workers, at once */
+void lab_super_kill(struct lab *l);           /* with its workers, at once */
+void lab_power_fails(struct lab *l);          /* the same, and what its journal has not synced is lost or torn */
+void lab_disk_full(struct lab *l, bool full); /* the journal takes nothing */
 void lab_super_restart_in(struct lab *l, uint64_t ms); /* starts it again later */
 void lab_forget_journal(struct lab *l); /* while it does not run: the next one begins with an empty one */
 
@@ -73,10 +77,13 @@ void lab_run(struct lab *l, uint64_t ms);
 /* The shape all scenarios use: installation "demo", cluster "main". settings and extra may be "". */
 struct shape {
     unsigned shards, replicas;
-    const char *image, *settings, *extra; /* extra: members of spec, "…," */
+    const char *image, *settings, *extra;            /* extra: members of spec, "…," */
     const char *size, *klass, *provisioner, *volume; /* of the data volumes; volume: their template's name */
+    const char *name;                                /* NULL: "demo" */
+    bool ephemeral;                                  /* data goes with the pod */
 };
 char *lab_demo(const struct shape *shape); /* caller frees */
+char *lab_keeper(const char *image);       /* ClickHouseKeeperInstallation "keep" of three members; caller frees */
 /* app.ev, replicated, and app.ev_all, Distributed, on every host; a few rows. */
 void lab_schema(struct lab *l, const char *name);
 

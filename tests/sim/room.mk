@@ -2,6 +2,7 @@
 # The simulation: models, the real supervisor and workers, scenarios, crash matrix.
 check_LIBRARIES += libsim.a
 libsim_a_SOURCES = \
+	tests/journal/lossy_vfs.c tests/journal/lossy_vfs.h \
 	tests/sim/balancer.c \
 	tests/sim/hosts.c tests/sim/hosts.h tests/sim/hosts_impl.h \
 	tests/sim/hosts_config.c \

@@ -38,7 +38,10 @@ static void kill_something(struct run *r)
         sim_freeze(w);
     } else {
         log_debug("chaos", "the operator dies");
-        lab_super_kill(r->l);
+        if (upto(r, 2))
+            lab_power_fails(r->l);
+        else
+            lab_super_kill(r->l);
         if (r->chaos & CHAOS_EMPTY && upto(r, 3) == 0)
             lab_forget_journal(r->l);
         lab_super_restart_in(r->l, upto(r, 20) ? 50 + upto(r, 3000) : upto(r, 120000));

@@ -493,6 +493,237 @@ static void judge_deleted(struct run *r)
         violation(r, "Keeper still has entries of the tables");
 }
 
+/* ---- all at once, and worse ---- */
+
+static uint64_t some_time(struct run *r)
+{
+    return 1000 + sim_random(r->l->s) % (r->l->dns ? 900000 : 60000);
+}
+
+static void kill_all(void *ctx)
+{
+    struct run *r = ctx;
+    struct chost *h;
+
+    observer_outside(r->l->obs);
+    lab_power_fails(r->l);
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
+        kubelet_crash(r->l->kubelet, chost_pod(h));
+    lab_super_restart_in(r->l, 500 + sim_random(r->l->s) % 20000);
+}
+
+static void change_and_kill_all(struct run *r)
+{
+    change_image(r);
+    sim_after(r->l->s, some_time(r), kill_all, r);
+}
+
+static void judge_killed(struct run *r)
+{
+    struct chost *h;
+
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
+        if (chost_starts(h) < 2 || chost_starts(h) > 3)
+            observer_violation(r->l->obs, "[4] %s was started %u times for one upgrade and one death", chost_pod(h),
+                               chost_starts(h) - 1);
+}
+
+static void stop_now(void *ctx)
+{
+    change_stop(ctx);
+}
+
+static void change_and_stop(struct run *r)
+{
+    change_image(r);
+    sim_after(r->l->s, some_time(r), stop_now, r);
+}
+
+static bool stopped_in_the_middle(struct run *r)
+{
+    lab_run(r->l, r->l->dns ? 1000000 : 100000);
+    return stop_then_start(r);
+}
+
+/* ---- two installations ---- */
+
+static void apply_other(struct run *r, const char *image)
+{
+    auto_free char *text = lab_demo(
+        &(struct shape){.shards = 1, .replicas = 2, .settings = SETTING("100"), .image = image, .name = "other"});
+
+    lab_apply(r->l, text);
+}
+
+static void change_other(void *ctx)
+{
+    apply_other(ctx, NEW_IMAGE);
+}
+
+static void change_two(struct run *r)
+{
+    apply_other(r, LAB_IMAGE);
+    change_image(r);
+    sim_after(r->l->s, some_time(r), change_other, r);
+}
+
+static bool both_completed(struct run *r)
+{
+    lab_run(r->l, r->l->dns ? 1000000 : 100000);
+    return completed(r) && lab_wait_completed(r->l, "other", HOURS(12));
+}
+
+static void judge_other(struct run *r)
+{
+    auto_free char *bad = observer_audit(r->l->obs, "other", false);
+
+    if (bad)
+        violation(r, bad);
+}
+
+/* ---- a world that is slow, old or not there ---- */
+
+/* Files take longer to reach the pods than anybody waits for. */
+static void change_with_slow_peers(struct run *r)
+{
+    hosts_knobs(r->l->hosts)->mount_max_ms = r->l->dns ? 400000 : 30000;
+    change_image(r);
+}
+
+static bool slow_completed(struct run *r)
+{
+    bool good = completed(r);
+
+    lab_run(r->l, 500000);
+    return good;
+}
+
+static void change_with_stale_watches(struct run *r)
+{
+    r->l->watch.lag_max_ms = 60000;
+    change_image(r);
+}
+
+static void outage_over(void *ctx)
+{
+    struct run *r = ctx;
+
+    sim_faults(r->l->s)->http_error_permille = 0;
+    r->l->watch = (struct watch_faults){0};
+}
+
+/* Every request gets 500 or 429, every watch 410, and those that stand fall silent or break. */
+static void outage(void *ctx)
+{
+    struct run *r = ctx;
+
+    sim_faults(r->l->s)->http_error_permille = sim_random(r->l->s) & 1 ? 1000 : 700;
+    r->l->watch = (struct watch_faults){1000, 500, 300, 600};
+    sim_after(r->l->s, 5000 + sim_random(r->l->s) % 240000, outage_over, r);
+}
+
+static void change_with_outages(struct run *r)
+{
+    uint64_t at = 0;
+
+    change_image(r);
+    for (int i = 0; i < 3; i++)
+        sim_after(r->l->s, at += 250000 + some_time(r), outage, r);
+    sim_after(r->l->s, 1 + sim_random(r->l->s) % 20000, outage, r);
+}
+
+static void disk_full(void *ctx)
+{
+    lab_disk_full(((struct run *)ctx)->l, true);
+}
+
+static void disk_free(void *ctx)
+{
+    lab_disk_full(((struct run *)ctx)->l, false);
+}
+
+static void change_with_full_disk(struct run *r)
+{
+    uint64_t at = some_time(r);
+
+    change_image(r);
+    sim_after(r->l->s, at, disk_full, r);
+    sim_after(r->l->s, at + 60000 + sim_random(r->l->s) % 1200000, disk_free, r);
+}
+
+static bool in_the_end_completed_slowly(struct run *r)
+{
+    lab_run(r->l, 2400000);
+    return completed(r);
+}
+
+/* ---- Keeper ---- */
+
+static int count_ready(void *ctx, const cJSON *pod)
+{
+    unsigned *n = ctx;
+    const cJSON *c;
+
+    if (json_label(pod, "clickhouse-keeper.altinity.com/chk") && !json_at(pod, "metadata.deletionTimestamp"))
+        cJSON_ArrayForEach(c, json_at(pod, "status.conditions"))
+            *n += strcmp(json_str(c, "type", ""), "Ready") == 0 && strcmp(json_str(c, "status", ""), "True") == 0;
+    return 0;
+}
+
+static unsigned members_ready(struct run *r)
+{
+    unsigned n = 0;
+
+    store_each(r->l->plane.store, PK_POD, NULL, NULL, count_ready, &n);
+    return n;
+}
+
+static void look_at_quorum(void *ctx)
+{
+    struct run *r = ctx;
+
+    if (r->over)
+        return;
+    if (members_ready(r) < 2)
+        violation(r, "[1] Keeper has no quorum");
+    else
+        sim_after(r->l->s, 50, look_at_quorum, r);
+}
+
+static void change_keeper(struct run *r)
+{
+    auto_free char *text = lab_keeper("clickhouse/clickhouse-keeper:24.3");
+
+    lab_apply(r->l, text);
+}
+
+static bool keeper_upgraded(struct run *r)
+{
+    auto_free char *text = lab_keeper("clickhouse/clickhouse-keeper:24.8");
+
+    if (!lab_wait_completed(r->l, "keep", HOURS(12)))
+        return false;
+    look_at_quorum(r);
+    lab_apply(r->l, text);
+    return lab_wait_completed(r->l, "keep", HOURS(12));
+}
+
+static int check_image(void *ctx, const cJSON *pod)
+{
+    const char *image = json_str(pod, "spec.containers.0.image", "");
+
+    if (json_label(pod, "clickhouse-keeper.altinity.com/chk") && !str_ends(image, ":24.8"))
+        observer_violation(((struct run *)ctx)->l->obs, "%s has image %s", json_name(pod), image);
+    return 0;
+}
+
+static void judge_keeper(struct run *r)
+{
+    if (members_ready(r) != 3)
+        observer_violation(r->l->obs, "%u of 3 Keeper members are ready", members_ready(r));
+    store_each(r->l->plane.store, PK_POD, NULL, NULL, check_image, r);
+}
+
 #define TWO_TWO                                                                                                        \
     {                                                                                                                  \
         .shards = 2, .replicas = 2, .settings = SETTING("100")                                                         \
@@ -528,6 +759,66 @@ const struct scenario scenarios[] = {
      .starts = -1,
      .unguarded = true,
      .no_load = true},
+    {.name = "kill-all",
+     .what = "operator, workers and servers die at once in an upgrade",
+     .from = TWO_TWO,
+     .change = change_and_kill_all,
+     .done = in_the_end_completed,
+     .judge = judge_killed,
+     .starts = -1,
+     .unguarded = true,
+     .no_load = true},
+    {.name = "stop-upgrade",
+     .what = "spec.stop in the middle of an upgrade, and start",
+     .from = TWO_TWO,
+     .change = change_and_stop,
+     .done = stopped_in_the_middle,
+     .starts = -1,
+     .unguarded = true,
+     .no_load = true},
+    {.name = "two",
+     .what = "two installations at once",
+     .from = TWO_TWO,
+     .change = change_two,
+     .done = both_completed,
+     .judge = judge_other,
+     .starts = 1},
+    {.name = "slow-peers",
+     .what = "an upgrade while files take long to reach pods",
+     .from = TWO_TWO,
+     .change = change_with_slow_peers,
+     .done = slow_completed,
+     .starts = 1,
+     .no_load = true},
+    {.name = "stale",
+     .what = "an upgrade while watches are a minute old",
+     .from = TWO_TWO,
+     .change = change_with_stale_watches,
+     .starts = 1},
+    {.name = "outage",
+     .what = "an upgrade while the API server fails for minutes",
+     .from = TWO_TWO,
+     .change = change_with_outages,
+     .done = in_the_end_completed_slowly,
+     .starts = 1},
+    {.name = "disk-full",
+     .what = "an upgrade while the journal takes nothing",
+     .from = TWO_TWO,
+     .change = change_with_full_disk,
+     .done = in_the_end_completed_slowly,
+     .starts = 1},
+    {.name = "ephemeral",
+     .what = "an upgrade of hosts without volumes",
+     .from = {.shards = 2, .replicas = 2, .settings = SETTING("100"), .ephemeral = true},
+     .change = change_image,
+     .judge = judge_schema,
+     .starts = 1},
+    {.name = "keeper",
+     .what = "three Keeper members, created and upgraded",
+     .change = change_keeper,
+     .done = keeper_upgraded,
+     .judge = judge_keeper,
+     .starts = -1},
     {.name = "reload",
      .what = "a setting that needs none",
      .from = TWO_TWO,

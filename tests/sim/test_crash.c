@@ -152,6 +152,9 @@ static void own_journal(struct lab *l)
         closedir(d);
     free(l->journal_dir);
     l->journal_dir = mine;
+    free(l->spare_dir);
+    l->spare_dir = mem_printf("%s.spare", mine);
+    mkdir(l->spare_dir, 0700);
 }
 
 static int run_cut(void *ctx, struct str *out)

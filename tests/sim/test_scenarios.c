@@ -39,6 +39,7 @@ static const struct {
     {"generation", 32633481, 6}, /* a leave that nobody asked for again after a death */
     {"evict", 1075, 3},          /* a server that restarted while it caught up */
     {"evict", 3019, 3},          /* a worker that hung while a request that it had given up was still waited for */
+    {"disk-full", 12, 0},        /* an operation whose end was not written was taken up after another one */
     {"scale-out", 1054, 7},      /* a list that no peer had loaded in time */
 };
 
