@@ -142,14 +142,16 @@ const char *base_str(const struct task *t, const char *path)
 
 enum step_rc not_yet(struct task *t, const char *waiting, const char *fmt, ...)
 {
+    char text[sizeof t->why]; /* what is said may be made of what was said before */
     va_list ap;
 
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
     if (strcmp(t->waiting, waiting ? waiting : "") != 0 || !*t->why)
         t->why_ms = world_wall(t->w);
     snprintf(t->waiting, sizeof t->waiting, "%s", waiting ? waiting : "");
-    va_start(ap, fmt);
-    vsnprintf(t->why, sizeof t->why, fmt, ap);
-    va_end(ap);
+    memcpy(t->why, text, sizeof text);
     return STEP_NO;
 }
 

@@ -15,6 +15,7 @@ struct event {
     void *ctx;
     bool dead;
     bool in_queue;
+    struct event **slot; /* who remembers it, and must forget it when it is over; NULL: nobody */
 };
 
 struct simproc {
@@ -129,7 +130,7 @@ static struct event *post(struct sim *s, struct simproc *owner, uint64_t ms, voi
 {
     struct event *e = mem_zero(sizeof *e);
 
-    *e = (struct event){s->now + ms, ++s->seq, owner, fn, ctx, false, true};
+    *e = (struct event){s->now + ms, ++s->seq, owner, fn, ctx, false, true, NULL};
     if (s->n == s->cap)
         s->heap = mem_grow(s->heap, s->cap = s->cap ? 2 * s->cap : 256, sizeof *s->heap);
     s->heap[s->n++] = e;
@@ -166,6 +167,8 @@ bool sim_run(struct sim *s, uint64_t limit_ms, bool (*until)(void *ctx), void *c
             if (until && until(ctx))
                 return true;
         } else {
+            if (e->slot) /* of a process that hangs */
+                *e->slot = NULL;
             free(e);
         }
     }
@@ -244,6 +247,21 @@ static void op_timer_stop(struct world *w, struct world_timer *t)
 
 /* ---- HTTP ---- */
 
+static void quiet(struct event **e)
+{
+    if (*e) {
+        (*e)->dead = true;
+        (*e)->slot = NULL;
+    }
+    *e = NULL;
+}
+
+static void remember(struct event **slot, struct event *e)
+{
+    *slot = e;
+    e->slot = slot;
+}
+
 static void http_unref(struct sim_http *h)
 {
     if (--h->refs)
@@ -253,6 +271,8 @@ static void http_unref(struct sim_http *h)
             *at = h->next;
             break;
         }
+    quiet(&h->limit);
+    quiet(&h->idle);
     free(h->method);
     free(h->url);
     free(h->body);
@@ -262,13 +282,6 @@ static void http_unref(struct sim_http *h)
     str_free(&h->res_headers);
     str_free(&h->res_body);
     free(h);
-}
-
-static void quiet(struct event **e)
-{
-    if (*e)
-        (*e)->dead = true;
-    *e = NULL;
 }
 
 static void http_finish(void *ctx)
@@ -413,7 +426,7 @@ static void chunk_deliver(void *ctx)
     if (!h->cancelled && h->proc->alive && !h->proc->frozen && h->on_data) {
         if (h->idle) {
             quiet(&h->idle);
-            h->idle = post(h->s, h->proc, h->idle_ms, idle_timeout, h);
+            remember(&h->idle, post(h->s, h->proc, h->idle_ms, idle_timeout, h));
         }
         h->on_data(h->ctx, c->data.s, c->data.len);
     }
@@ -522,9 +535,9 @@ static struct world_http *op_http(struct world *w, const struct http_request *re
                            .next = p->requests};
     p->requests = h;
     if (req->total_ms)
-        h->limit = post(p->s, p, req->total_ms, http_timeout, h);
+        remember(&h->limit, post(p->s, p, req->total_ms, http_timeout, h));
     if (req->idle_ms && req->flags & HTTP_STREAM)
-        h->idle = post(p->s, p, req->idle_ms, idle_timeout, h);
+        remember(&h->idle, post(p->s, p, req->idle_ms, idle_timeout, h));
     post(p->s, NULL, latency(p->s), http_arrive, h);
     return (struct world_http *)h;
 }
@@ -557,7 +570,7 @@ static void ask_finish(void *ctx)
 {
     struct ask *a = ctx;
 
-    if (!a->cancelled && a->proc->alive) {
+    if (!a->cancelled && a->proc->alive && !a->proc->frozen) {
         if (a->zk_done)
             a->zk_done(a->ctx, str_text(&a->value), a->failed ? &a->err : NULL);
         else
