@@ -6,3 +6,9 @@ test_exporter_scrape_SOURCES = tests/exporter/test_scrape.c tests/exporter/fakew
 test_exporter_scrape_LDADD = $(LIBS_EXPORTER) $(CMOCKA_LIBS)
 test_exporter_targets_SOURCES = tests/exporter/test_targets.c
 test_exporter_targets_LDADD = $(LIBS_EXPORTER) $(CMOCKA_LIBS)
+
+EXTRA_PROGRAMS += fake-fleet
+SLOW_HELPERS += fake-fleet
+fake_fleet_SOURCES = tests/exporter/fake_fleet.c
+fake_fleet_LDADD = $(LIBS_BASE)
+EXTRA_DIST += tests/slow/exporter.sh tests/slow/exporter-large.sh
