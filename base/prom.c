@@ -30,14 +30,26 @@ static int rune(const char *s)
     return n;
 }
 
+static bool may_stand(char c, bool colon)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (colon && c == ':');
+}
+
 static void put_name(struct str *out, const char *raw, bool colon)
 {
-    for (int n; *raw; raw += n ? n : 1) {
+    while (*raw) {
+        size_t good = 0;
+        int n;
+
+        while (may_stand(raw[good], colon))
+            good++;
+        str_addn(out, raw, good);
+        raw += good;
+        if (!*raw)
+            return;
+        str_addc(out, '_');
         n = rune(raw);
-        if ((unsigned char)*raw < 0x80 && (isalnum((unsigned char)*raw) || *raw == '_' || (colon && *raw == ':')))
-            str_addc(out, *raw);
-        else
-            str_addc(out, '_');
+        raw += n ? n : 1;
     }
 }
 
@@ -57,9 +69,22 @@ void prom_label_name(struct str *out, const char *raw)
 
 /* ---- values ---- */
 
+static bool is_plain(char c)
+{
+    return (unsigned char)c < 0x80 && c && c != '\\' && c != '"' && c != '\n';
+}
+
 void prom_label_value(struct str *out, const char *value)
 {
     for (int n; *value; value += n ? n : 1) {
+        size_t plain = 0;
+
+        while (is_plain(value[plain]))
+            plain++;
+        str_addn(out, value, plain);
+        value += plain;
+        if (!*value)
+            return;
         n = rune(value);
         if (n == 0)
             str_addc(out, '?');
@@ -72,6 +97,20 @@ void prom_label_value(struct str *out, const char *value)
     }
 }
 
+/* Most numbers of a page, and a page has millions. */
+static void put_whole(struct str *out, int64_t v)
+{
+    char buf[24], *p = buf + sizeof buf;
+    uint64_t rest = v < 0 ? (uint64_t)-v : (uint64_t)v;
+
+    do
+        *--p = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (v < 0)
+        *--p = '-';
+    str_addn(out, p, (size_t)(buf + sizeof buf - p));
+}
+
 void prom_number(struct str *out, double v)
 {
     char buf[40];
@@ -81,7 +120,7 @@ void prom_number(struct str *out, double v)
     } else if (isinf(v)) {
         str_add(out, v > 0 ? "+Inf" : "-Inf");
     } else if (v == floor(v) && fabs(v) < 1e15) {
-        str_addf(out, "%lld", (long long)v);
+        put_whole(out, (int64_t)v);
     } else {
         for (int digits = 15; digits <= 17; digits++) {
             snprintf(buf, sizeof buf, "%.*g", digits, v);

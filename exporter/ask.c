@@ -52,6 +52,7 @@ struct ask {
     uint32_t connect_ms, query_ms;
     struct world_timer *timer;
     struct samples samples;
+    struct str name; /* of the value that is being read */
     struct call identity, calls[FETCHES];
     unsigned open;
     bool failed[FETCHES], refused;
@@ -69,11 +70,12 @@ static void gauge(struct ask *a, const char *name, const char *help, const char 
 
 static void raw_value(struct ask *a, const char *kind, const char *name, const char *help, bool counter, const char *number)
 {
-    auto_str struct str full = STR_INIT;
-
-    str_addf(&full, PREFIX "%s_", kind);
-    prom_metric_name(&full, name);
-    samples_add(&a->samples, pool_family(a->pool, str_text(&full), help, counter), 0, prom_read_number(number));
+    str_reset(&a->name);
+    str_add(&a->name, PREFIX);
+    str_add(&a->name, kind);
+    str_addc(&a->name, '_');
+    prom_metric_name(&a->name, name);
+    samples_add(&a->samples, pool_family(a->pool, str_text(&a->name), help, counter), 0, prom_read_number(number));
 }
 
 static void on_value(struct ask *a, const char *const *field)
@@ -169,6 +171,7 @@ static void add_fetch_errors(struct ask *a)
 static void ask_free(struct ask *a)
 {
     samples_free(&a->samples);
+    str_free(&a->name);
     free(a->user);
     free(a->password);
     free(a->ca);

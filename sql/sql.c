@@ -233,7 +233,11 @@ int sql_next(struct sql_rows *r, struct str *buf, const char **fields, int max)
         } else if (*r->p == '\\' && r->p + 1 < r->end) {
             str_addc(buf, unescaped(*++r->p));
         } else {
-            str_addc(buf, *r->p);
+            const char *from = r->p;
+
+            while (r->p + 1 < r->end && r->p[1] != '\t' && r->p[1] != '\n' && r->p[1] != '\\')
+                r->p++;
+            str_addn(buf, from, (size_t)(r->p - from) + 1);
         }
     }
     if (r->p < r->end)
