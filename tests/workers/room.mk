@@ -24,3 +24,10 @@ EXTRA_PROGRAMS += test-workers-real
 SLOW_TESTS += test-workers-real
 test_workers_real_SOURCES = tests/workers/test_real.c
 test_workers_real_LDADD = libtestservers.a libtestworld.a $(LIBS_WORKERS) $(ZK_LIBS) $(CMOCKA_LIBS)
+
+# For tests/slow/modern_copy.sh
+EXTRA_PROGRAMS += modern-copy
+SLOW_HELPERS += modern-copy
+modern_copy_SOURCES = tests/workers/modern_copy.c
+modern_copy_LDADD = libtestworld.a $(LIBS_WORKERS) $(ZK_LIBS)
+EXTRA_DIST += tests/slow/modern_copy.py tests/slow/modern_copy.sh
