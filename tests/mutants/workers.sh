@@ -6,7 +6,7 @@ set -uo pipefail
 : "${SRC:?}" "${BUILD:?}" "${WORK:?}"
 cd "$BUILD" || exit 1
 
-make -s test-workers-tables test-workers-crash >"$WORK/build.log" 2>&1 || {
+make -s test-workers-tables test-workers-crash test-workers-knobs >"$WORK/build.log" 2>&1 || {
     cat "$WORK/build.log"
     exit 1
 }
@@ -34,7 +34,7 @@ mutant() {
         bad=1
         return
     fi
-    for t in tables crash; do
+    for t in tables knobs crash; do
         gcc "tests/workers/test_$t.o" "$WORK/m.o" "${archives[@]}" "${archives[@]}" "${libs[@]}" -o "$WORK/m-$t" 2>"$WORK/ld.log" || {
             echo "not ok $n - $name: does not link"
             sed 's/^/# /' "$WORK/ld.log"
@@ -57,6 +57,23 @@ mutant "no guard: quorum" $common 's/rc = guard_quorum\(t, err\)/rc = STEP_YES/'
 mutant "no guard: data elsewhere" workers/data_elsewhere.c 's/(enum step_rc guard_data_elsewhere[^{]*\{)/$1 if (1) return STEP_YES;/'
 mutant "the flush proves nothing" workers/step_remove.c 's/return rc == STEP_YES \? data_is_elsewhere\(t, err\) : rc;/return rc;/'
 mutant "a peer that does not answer serves" $common 's/(if \(rc == ASK_BAD\) \{\n)(        snprintf\(why, size, "%s: %\.200s")/$1        if (1) return STEP_YES;\n$2/'
+after=workers/step_after.c hooks=workers/step_hooks.c
+mutant "minServing counts for nothing" $common 's/knob_int\(t, "min_serving", 1\)/1/'
+mutant "a pod that is not Ready runs" $common 's/h != t->host \|\| knob_bool\(t, "probe_readiness", true\)/h != t->host/'
+mutant "the startup probe is not looked at" $common 's/return !knob_bool\(t, "probe_startup", false\)/return true/'
+mutant "replicas.all counts for nothing" workers/step_catchup.c 's/if \(knob_bool\(t, "replicas_all", true\)\)/if (1)/'
+mutant "replicas.new counts for nothing" workers/step_catchup.c 's/return knob_bool\(t, "replicas_new", true\)/return true/'
+mutant "entries of a lost volume go always" workers/entries.c 's/!knob_bool\(t, "drop_on_lost_volume", true\)/0/'
+mutant "nothing is rolled back" $after 's/(return fact_bool\(t, t->host, "sts.previous"\) \?) name/$1 NULL/'
+mutant "rolled back to what is not known" $after 's/return fact_bool\(t, t->host, "sts.previous"\) \?/return 1 ?/'
+mutant "a pod of the failed template stays" $after 's/return asked\(t, ask_delete\(t, t->host, "pod"/return STEP_YES; (void)asked(t, ask_delete(t, t->host, "pod"/'
+mutant "what the old process has loaded is not noted" $after 's/return write_loaded\([^;]*;/return STEP_YES;/'
+mutant "volumes of a failed host go without consent" workers/step_remove.c 's/ \|\| !consent_covers\(t, t->host\)\)\n        return STEP_SKIP;\n    return claims_gone\(t, not_kept\)/)\n        return STEP_SKIP;\n    return claims_gone(t, not_kept)/'
+mutant "any answer is the expected one" $hooks 's/rc == ASK_GOOD && is_expected\(hook, &a\)/rc == ASK_GOOD/'
+mutant "hooks run for every action" $hooks 's/ &&\n           json_has\(json_get\(hook, "actions"\), host_str\(h, "action"\)\)//'
+mutant "a hook of a shard runs for each host" $hooks 's/ \|\| !shard_turn\(t\)//'
+mutant "a hook that fails stops nothing" $hooks 's/!json_bool\(hook, "ignore", false\)/0/'
+mutant "the pause between questions is always the same" $driver 's/knob_int\(t, "poll_ms", BACK_OFF_MAX_MS\)/BACK_OFF_MAX_MS/'
 mutant "a peer that is behind serves" $common 's/if \(behind == 0\)/if (behind >= 0)/'
 mutant "acts before the record is durable" $driver 's/if \(rc == ASK_WAIT\)\n        return false;\n    if \(rc == ASK_BAD\) \{ \/\* a full disk/if (0)\n        return false;\n    if (rc == ASK_BAD) { \/* a full disk/'
 mutant "acts although the journal failed" $driver 's/if \(rc == ASK_BAD\) \{ \/\* a full disk/if (0) { \/* a full disk/'

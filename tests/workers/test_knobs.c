@@ -411,7 +411,7 @@ static void hooks_are_for_the_actions_and_clusters_they_name(void **state)
         s.hooks = none[k];
         assert_true(script_finish(&s, HOUR));
         expect(&s, "done");
-        assert_int_equal(script_count(&s, "SELECT hook"), 0);
+        assert_int_equal(script_count(&s, "SELECT hook "), 0);
         script_fini(&s);
     }
 }
