@@ -396,6 +396,67 @@ static void a_peer_that_keeps_its_old_list_keeps_the_task_from_ending_as_is_said
     assert_false(over_with_a_stuck_peer(RECONCILE("\"host\":{\"wait\":{\"include\":\"yes\"}}")));
 }
 
+/* ---- spec.stop of a Keeper ---- */
+
+static void apply_keeper(struct try *t, const char *stop)
+{
+    auto_free char *text = mem_printf(
+        "{\"apiVersion\":\"clickhouse-keeper.altinity.com/v1\",\"kind\":\"ClickHouseKeeperInstallation\",\"metadata\":{"
+        "\"namespace\":\"default\",\"name\":\"coord\"},\"spec\":{\"stop\":\"%s\",\"configuration\":{\"clusters\":[{\"name\":\"k\","
+        "\"layout\":{\"replicasCount\":3}}]},\"defaults\":{\"templates\":{\"podTemplate\":\"p\",\"dataVolumeClaimTemplate\":\"d\"}},"
+        "\"templates\":{\"podTemplates\":[{\"name\":\"p\",\"spec\":{\"containers\":[{\"name\":\"clickhouse-keeper\",\"image\":"
+        "\"clickhouse/clickhouse-keeper:24.8\"}]}}],\"volumeClaimTemplates\":[{\"name\":\"d\",\"spec\":{\"accessModes\":["
+        "\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}]}}}",
+        stop);
+
+    lab_apply(t->l, text);
+}
+
+struct found {
+    unsigned pods, claims;
+};
+
+static int count_pod(void *ctx, const cJSON *obj)
+{
+    ((struct found *)ctx)->pods += json_label(obj, "clickhouse-keeper.altinity.com/chk") != NULL;
+    return 0;
+}
+
+static int count_claim(void *ctx, const cJSON *obj)
+{
+    ((struct found *)ctx)->claims += json_label(obj, "clickhouse-keeper.altinity.com/chk") != NULL;
+    return 0;
+}
+
+static struct found found(struct try *t)
+{
+    struct found f = {0, 0};
+
+    store_each(t->l->plane.store, PK_POD, NULL, NULL, count_pod, &f);
+    store_each(t->l->plane.store, PK_PVC, NULL, NULL, count_claim, &f);
+    return f;
+}
+
+static void a_keeper_stops_and_starts_and_keeps_its_volumes(void **state)
+{
+    struct try t = {.l = lab_new(16, false)};
+    const char *bad;
+
+    (void)state;
+    lab_super_start(t.l);
+    for (int k = 0; k < 3; k++) {
+        apply_keeper(&t, k == 1 ? "yes" : "no");
+        assert_true(lab_wait_completed(t.l, "coord", HOURS(1)));
+        lab_run(t.l, MINUTES(1));
+        assert_int_equal(found(&t).pods, k == 1 ? 0 : 3);
+        assert_int_equal(found(&t).claims, 3);
+    }
+    bad = observer_text(t.l->obs);
+    if (*bad)
+        fail_msg("%s", bad);
+    lab_free(t.l);
+}
+
 /* ---- hooks ---- */
 
 static void on_statement(void *ctx, struct chost *h, const struct world *from, const char *sql)
@@ -439,6 +500,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_new_host_that_does_not_start_is_handled_as_is_said),
         cmocka_unit_test(a_peer_that_keeps_its_old_list_keeps_hosts_from_leaving_as_is_said),
         cmocka_unit_test(a_peer_that_keeps_its_old_list_keeps_the_task_from_ending_as_is_said),
+        cmocka_unit_test(a_keeper_stops_and_starts_and_keeps_its_volumes),
         cmocka_unit_test(a_hook_of_a_cluster_reaches_one_host),
     };
 

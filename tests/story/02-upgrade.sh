@@ -70,4 +70,24 @@ check "the old tag back repairs it" apply "$WORK/up.yaml" 240
 watch_end
 check "all eight run 18.16.9" versions 18.16.9
 check "no sibling was touched" jq -e '[.starts | to_entries[] | select(.key != "chi-up-main-0-0") | .value] | max == 1' "$WORK/observer.json"
+
+say "the same with update.onFailure: rollback, and hooks"
+watch_start up
+knobs() { # TAG: the fleet with these knobs
+    fleet up 4 2 "$1" '' '  reconcile: {statefulSet: {update: {onFailure: rollback}}}
+  chfleet:
+    hooks:
+      - {name: before, when: beforeHost, sql: ["CREATE DATABASE IF NOT EXISTS hooked", "SELECT 1"], expect: "1"}'
+}
+knobs broken >"$WORK/up.yaml"
+chf apply -f "$WORK/up.yaml" >/dev/null
+rolled_back() { chf get chi up -o json | jq -e '.status.status == "Aborted" and (.status.error | contains("old StatefulSet back"))'; }
+check "the host that does not start gets its old StatefulSet back" wait_until 240 rolled_back
+check "all eight run 18.16.9 again" wait_until 60 versions 18.16.9
+hooked() { [ "$(on_all up "SELECT count() FROM system.databases WHERE name = 'hooked'" | awk '$2 == 1' | wc -l)" -eq 1 ]; }
+check "the hook ran on the one host that was touched" hooked
+knobs 24.9 >"$WORK/up.yaml"
+check "the old tag in the spec repairs it" apply "$WORK/up.yaml" 240
+watch_end
+check "nobody else was touched, and going back in the spec restarts nobody" jq -e '[.starts | to_entries[] | select(.key != "chi-up-main-0-0") | .value] | max == 1' "$WORK/observer.json"
 finish
