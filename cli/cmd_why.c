@@ -67,6 +67,46 @@ static int from_status(struct fleet_api *a, const char *prefix, bool waits, stru
     return 0;
 }
 
+/* What an Event of ours is about: the host that its text begins with, else the installation. Caller frees. */
+static char *event_object(const cJSON *event)
+{
+    bool keeper = str_eq(json_str(event, "involvedObject.kind", ""), "ClickHouseKeeperInstallation");
+    const char *text = json_str(event, "message", ""), *colon = strstr(text, ": ");
+    auto_free char *key = mem_printf("%s/%s%s", json_str(event, "involvedObject.namespace", json_ns(event)),
+                                     json_str(event, "involvedObject.name", ""), keeper ? ".keeper" : "");
+    auto_free char *first = colon ? mem_strn(text, (size_t)(colon - text)) : mem_str("");
+
+    return mem_str(str_starts(first, key) && first[strlen(key)] == '/' && !strchr(first, ' ') ? first : key);
+}
+
+/* Where the journal cannot be read, incidents are those that the API server still keeps Events of (an hour or so). */
+static int from_events(struct fleet_api *a, const char *prefix, struct reasons *r, struct err *err)
+{
+    auto_json cJSON *list = api_list(a, KUBE_EVENT, a->all ? NULL : a->ns, NULL, err);
+    const cJSON *e;
+
+    if (!list)
+        return -1;
+    r->incidents = cJSON_CreateArray();
+    cJSON_ArrayForEach(e, json_get(list, "items")) {
+        auto_free char *object = event_object(e);
+        const char *text = json_str(e, "message", "");
+        size_t n = strlen(object);
+        cJSON *row;
+
+        if (!str_eq(json_str(e, "type", ""), "Warning") || !str_eq(json_str(e, "source.component", ""), "chfleet") ||
+            !records_below(prefix, object))
+            continue;
+        row = cJSON_CreateObject();
+        json_set_str(row, "object", object);
+        json_set_str(row, "code", json_str(e, "reason", ""));
+        json_set_str(row, "text", str_starts(text, object) && str_starts(text + n, ": ") ? text + n + 2 : text);
+        json_set_int(row, "at", kube_time_parse(json_str(e, "lastTimestamp", "")));
+        cJSON_AddItemToArray(r->incidents, row);
+    }
+    return 0;
+}
+
 static void print_rows(const char *title, const cJSON *rows, const char *when)
 {
     const cJSON *row;
@@ -109,7 +149,7 @@ static int collect(struct fleet_api *a, const char *prefix, struct reasons *r, s
     if (!r->decisions)
         r->decisions = cJSON_CreateArray();
     r->errors = cJSON_CreateArray();
-    if (from_status(a, prefix, !journal, r, &why) < 0 && !journal) {
+    if ((from_status(a, prefix, !journal, r, &why) < 0 || (!journal && from_events(a, prefix, r, &why) < 0)) && !journal) {
         *err = why;
         return -1;
     }

@@ -171,7 +171,7 @@ const struct cli_command cli_commands[] = {
      history_options, 0, 1, false, cmd_history},
     {"why", "[NAME]", "Why something waits or was refused",
      "Decisions and incidents from the operator's journal: what waits for what, since when, and what happened that should\n"
-     "not have.\n\n"
+     "not have. Where the journal is elsewhere (on a cluster), from the status of the installations and from Events.\n\n"
      "  chfleet why demo\n"
      "  chfleet why demo/main/0            only this shard",
      why_options, 0, 1, false, cmd_why},

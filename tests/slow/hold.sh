@@ -75,4 +75,5 @@ check "unknown commands are told, not obeyed" bash -c '
 check "release of the host" chf release up main/0/0
 check "everything is done" wait_until 240 settled up
 check "the unknown command became an incident" wait_until 30 bash -c '"$BUILD/chfleet" --data "$0" why up | grep BAD_COMMAND' "$DATA"
+check "where the journal is elsewhere, its Event tells it" wait_until 30 bash -c '"$BUILD/chfleet" --kubeconfig "$0/plane/kubeconfig" why up | grep BAD_COMMAND' "$DATA"
 finish
