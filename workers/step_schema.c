@@ -281,6 +281,34 @@ static enum ask_rc drop_own_entry(struct making *m, const char *said)
     return ASK_GOOD;
 }
 
+static char *word_after(const char *text, const char *before)
+{
+    const char *at = strstr(text, before);
+
+    at = at ? at + strlen(before) : "";
+    return mem_strn(at, strcspn(at, " ,;"));
+}
+
+/* "Replica R of shard S of replicated database at … already exists": of the disk that was lost, too. A peer that has the
+ * database takes it out; it refuses while that replica is active. */
+static enum ask_rc drop_own_database_replica(struct making *m, const char *database, const char *said)
+{
+    auto_free char *replica = word_after(said, "Replica "), *shard = word_after(said, " of shard ");
+    auto_free char *name = mem_printf("%s|%s", shard, replica);
+    const struct sql_arg args[] = {{"replica", name}, {"database", database}, {NULL, NULL}};
+    struct whost *peer = serving_sibling(m->t);
+    struct answer a;
+    enum ask_rc rc;
+
+    if (!*replica || !*shard || !peer)
+        return ASK_BAD;
+    rc = ask_sql(m->t, peer, "drop_database_replica", args, &a);
+    if (rc == ASK_GOOD && m->first.kind == ERR_NONE)
+        err_set(&m->first, ERR_AGAIN, 0, "an old replica %.100s of database %.100s is being taken out of Keeper", name,
+                database);
+    return rc;
+}
+
 static enum ask_rc run_ddl(struct making *m, const char *sql, const char *settings, const char *what, const char *name)
 {
     const struct ask_opts o = {.timeout_ms = DDL_MS, .settings = settings};
@@ -294,7 +322,7 @@ static enum ask_rc run_ddl(struct making *m, const char *sql, const char *settin
     if (a.err.sys == 57 || a.err.sys == 82) /* there meanwhile */
         return ASK_GOOD;
     if (a.err.sys == 253 && lost_its_disk(m->t)) {
-        rc = drop_own_entry(m, a.err.msg);
+        rc = strcmp(what, "database") == 0 ? drop_own_database_replica(m, name, a.err.msg) : drop_own_entry(m, a.err.msg);
         if (rc != ASK_BAD)
             return rc;
     }

@@ -819,6 +819,40 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
             script_after(s, h->gone_ms ? h->gone_ms : 30, restart_process, h);
         h->going = true;
         script_facts(s, h);
+    } else if (s->replicated && strstr(sql, "FROM system.databases")) {
+        str_add(out, h->has_table ? "db\tReplicated\tReplicated('/d/db', '{shard}', '{replica}')\n" : "");
+    } else if (s->replicated && strstr(sql, "CREATE DATABASE")) {
+        watch_begun(s, "create database", h);
+        note(s, "create-database", h);
+        if (!strstr(sql, "ENGINE = Replicated('/d/db', '{shard}', '{replica}')"))
+            violation(s, "the database was made with other arguments", h);
+        if (h->database_replica) {
+            str_addf(out, "Code: 253. DB::Exception: Replica r%u-%u of shard %u of replicated database at /d/db already exists. "
+                          "Replica host ID: 'x', current host ID: 'y'", h->shard, h->replica, h->shard);
+            return 500;
+        }
+        h->has_table = h->database_replica = true; /* it makes its tables by itself */
+        h->log_pointer = s->log_max + 1;
+    } else if (s->replicated && strstr(sql, "SYSTEM DROP DATABASE REPLICA")) {
+        for (int i = 0; i < s->n_hosts; i++) {
+            char replica[40];
+
+            snprintf(replica, sizeof replica, "'%u|r%u-%u' FROM DATABASE `db`", s->hosts[i].shard, s->hosts[i].shard,
+                     s->hosts[i].replica);
+            if (strstr(sql, replica) && &s->hosts[i] != h)
+                s->hosts[i].database_replica = false;
+        }
+        note(s, "drop-database-replica", h);
+    } else if (strstr(sql, "SYSTEM DROP REPLICA '")) {
+        for (int i = 0; i < s->n_hosts; i++) {
+            char replica[24];
+
+            snprintf(replica, sizeof replica, "'r%u-%u'", s->hosts[i].shard, s->hosts[i].replica);
+            if (strstr(sql, replica) && &s->hosts[i] != h)
+                s->hosts[i].zk_entry = false;
+        }
+    } else if (s->replicated && strstr(sql, "CREATE TABLE")) {
+        violation(s, "a table was made that its database makes", h);
     } else if (strstr(sql, "FROM system.databases")) {
         str_add(out, h->has_table ? "db\tOrdinary\tOrdinary\ndefault\tOrdinary\tOrdinary\n"
                                   : "default\tOrdinary\tOrdinary\n");

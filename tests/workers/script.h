@@ -22,7 +22,7 @@ struct script_host {
     bool sts, observed, updated, configmap, service, claim, retain, lost_claim;
     bool claim_goes, claim_given_up, unused_claim; /* as the supervisor marks them */
     const char *requested, *capacity, *attributes, *attributes_now;
-    bool attributes_refused;
+    bool attributes_refused, database_replica;
     uint64_t node_grows_ms; /* since then the file system is still to grow; 0 = it is not */
     int replicas;
     const char *depth;
@@ -89,6 +89,7 @@ struct script {
     struct str said;             /* all that the worker sent to the supervisor */
     cJSON *access[SCRIPT_HOSTS]; /* script_access.c */
     bool access_denied;
+    bool replicated; /* the database is of the Replicated engine */
     char violation[200];
     unsigned frames_in; /* from the worker */
     unsigned sql_sent;

@@ -162,6 +162,42 @@ static void a_policy_of_none_copies_no_users(void **state)
     script_fini(&s);
 }
 
+/* ---- databases that replicate themselves ---- */
+
+static void a_replicated_database_makes_its_own_tables(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "none");
+    scene_give(&s, 1, "create");
+    s.version = "24.8.4.13";
+    s.replicated = true;
+    s.hosts[0].database_replica = true;
+    script_finish(&s, 600000);
+    expect_done(&s);
+    assert_int_equal(script_count(&s, "create-database "), 1);
+    assert_int_equal(script_count(&s, "create-table "), 0);
+    assert_true(s.hosts[1].has_table);
+    script_fini(&s);
+}
+
+static void a_rebuilt_host_gets_its_place_in_a_replicated_database_back(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "rebuild");
+    s.version = "24.8.4.13";
+    s.replicated = true;
+    s.hosts[0].database_replica = s.hosts[1].database_replica = true;
+    script_finish(&s, 600000);
+    expect_done(&s);
+    assert_int_equal(script_count(&s, "drop-database-replica ns/i/c/0/1"), 1);
+    assert_true(s.hosts[0].has_table && s.hosts[0].database_replica && s.hosts[1].database_replica);
+    script_fini(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +209,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_made_keeps_no_host_out),
         cmocka_unit_test(an_operator_that_may_not_see_users_says_so),
         cmocka_unit_test(a_policy_of_none_copies_no_users),
+        cmocka_unit_test(a_replicated_database_makes_its_own_tables),
+        cmocka_unit_test(a_rebuilt_host_gets_its_place_in_a_replicated_database_back),
     };
 
     log_set_level(LOG_ERR);
