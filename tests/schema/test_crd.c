@@ -168,6 +168,14 @@ static void names_and_columns_are_what_people_have(void **state)
         "hosts-completed:integer:0:.status.hostsCompleted hosts-updated:integer:1:.status.hostsUpdated "
         "hosts-added:integer:1:.status.hostsAdded hosts-deleted:integer:1:.status.hostsDeleted "
         "endpoint:string:1:.status.endpoint age:date:0:.metadata.creationTimestamp suspend:string:0:.spec.suspend ");
+    columns_are(
+        SCHEMA_CHK,
+        "version:string:1:.status.chop-version clusters:integer:0:.status.clusters shards:integer:1:.status.shards "
+        "hosts:integer:0:.status.hosts taskID:string:1:.status.taskID status:string:0:.status.status "
+        "hosts-unchanged:integer:1:.status.hostsUnchanged hosts-updated:integer:1:.status.hostsUpdated "
+        "hosts-added:integer:1:.status.hostsAdded hosts-completed:integer:0:.status.hostsCompleted "
+        "hosts-deleted:integer:1:.status.hostsDeleted hosts-delete:integer:1:.status.hostsDelete "
+        "endpoint:string:1:.status.endpoint age:date:0:.metadata.creationTimestamp suspend:string:0:.spec.suspend ");
     columns_are(SCHEMA_CHOPCONF, "namespaces:string:0:.status age:date:0:.metadata.creationTimestamp ");
 }
 

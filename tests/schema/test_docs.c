@@ -148,6 +148,37 @@ static void explain_says_type_values_default_meaning_and_children(void **state)
     explained("chi.spec.configuration.zookeeper.keeper.name", false, "DEFAULT  none: it is required\n");
 }
 
+/* By its path, and with what is in it by name. */
+static size_t explain_below(const char *root, const struct shape *shape, const char *above)
+{
+    const struct shape *s = schema_inner(shape);
+    size_t n = 0;
+
+    if (s->kind != SHAPE_OBJECT)
+        return 0;
+    for (const struct field *f = s->fields; f->name; f++) {
+        auto_free char *path = mem_printf("%s%s%s", above, *above ? "." : "", f->name);
+        auto_free char *below = mem_printf("%s%s", path, f->shape->kind == SHAPE_LIST ? "[]" : "");
+        auto_free char *asked = mem_printf("%s.%s", root, path), *said = mem_printf("FIELD    %s", path);
+
+        if ((f->flags & FIELD_FILE) && strcmp(root, "config") != 0)
+            continue;
+        explained(asked, false, said);
+        n += 1 + explain_below(root, f->shape, below);
+    }
+    return n;
+}
+
+static void every_field_can_be_explained(void **state)
+{
+    static const char *const names[] = {"chi", "chit", "chk", "chopconf"};
+
+    (void)state;
+    for (int i = 0; i < SCHEMA_KINDS; i++)
+        assert_true(explain_below(names[i], schema_resource((enum schema_kind)i)->root, "") > 50);
+    assert_true(explain_below("config", schema_config_shape(), "") > 50);
+}
+
 static void not_explained(const char *path, const char *part)
 {
     struct err err = ERR_INIT;
@@ -179,6 +210,7 @@ int main(void)
         cmocka_unit_test(the_page_leads_from_one_section_to_another),
         cmocka_unit_test(links_lead_somewhere),
         cmocka_unit_test(explain_says_type_values_default_meaning_and_children),
+        cmocka_unit_test(every_field_can_be_explained),
         cmocka_unit_test(explain_guesses_what_was_meant),
     };
 
