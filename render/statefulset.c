@@ -214,11 +214,11 @@ cJSON *render_host_pvc(const struct fleet *f, const struct host *h, const struct
     add_missing(&p, annotations, json_at(v->tmpl, "metadata.annotations"));
     json_set_str(labels, policy, v->retain ? "Retain" : "Delete");
     json_set(o, "spec", json_copy(json_get(claim, "spec")));
-    meta_note_keys(&p, o);
     if (v->operator_made) {
         auto_free char *size = settings_scalar(json_at(v->tmpl, "spec.resources.requests.storage"));
 
         json_set_str(annotations, RENDER_SIZE, size);
     }
+    meta_note_keys(&p, o); /* takes annotations away when there are none */
     return o;
 }
