@@ -16,6 +16,7 @@ SQL_STATEMENTS = \
 	sql/statements/distributed_sending.sql \
 	sql/statements/distributed_tables.sql \
 	sql/statements/drop_database_replica.sql \
+	sql/statements/drop_dns_cache.sql \
 	sql/statements/drop_replica.sql \
 	sql/statements/drop_table.sql \
 	sql/statements/fence_kill.sql \

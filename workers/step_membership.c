@@ -72,14 +72,19 @@ static int64_t loaded_generation(const struct answer *a)
     return -1;
 }
 
-/* The reload is the nudge. Its failure is not an answer. */
+/* The reload makes the server read its files now; its failure is not an answer. Where hosts have names, one that comes has
+ * another address than before it left: what the server remembers goes before the list is read. */
 static enum step_rc peer_loaded(struct task *t, struct whost *h)
 {
     static const struct ask_opts quick = {.timeout_ms =
                                               3000}; /* one that hangs must not keep the others from being asked */
     struct answer a;
-    enum ask_rc rc = ask_sql_opts(t, h, "reload_config", NULL, &quick, &a);
+    enum ask_rc rc = ASK_GOOD;
 
+    if (strcmp(host_str(h, "address"), "127.0.0.1") != 0)
+        rc = ask_sql_opts(t, h, "drop_dns_cache", NULL, &quick, &a);
+    if (rc == ASK_GOOD)
+        rc = ask_sql_opts(t, h, "reload_config", NULL, &quick, &a);
     if (rc == ASK_GOOD)
         rc = ask_sql_opts(t, h, "macros", NULL, &quick, &a);
     if (rc == ASK_WAIT)

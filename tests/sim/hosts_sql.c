@@ -462,6 +462,7 @@ static const struct {
     {"distributed_sending", answer_zero},
     {"distributed_tables", answer_distributed_tables},
     {"drop_database_replica", answer_nothing},
+    {"drop_dns_cache", answer_nothing},
     {"drop_replica", answer_drop_replica},
     {"drop_table", answer_drop_table},
     {"fence_kill", answer_fence_kill},

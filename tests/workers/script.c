@@ -142,7 +142,7 @@ static void watch_stop(struct script *s, struct script_host *h)
         violation(s, "stopped while no other replica of the shard serves", h);
     if (strcmp(h->member, "out") != 0 || h->label)
         violation(s, "stopped while clients were sent to it", h);
-    if (h->queries)
+    if (h->queries && !h->kept_queries)
         violation(s, "stopped while queries ran", h);
 }
 
@@ -356,7 +356,8 @@ static cJSON *host_json(const struct script *s, const struct script_host *h)
     json_set_str(j, "sts", h->key);
     json_set_str(j, "service", h->key);
     json_set_str(j, "configmap", h->key);
-    json_set_str(j, "address", "127.0.0.1");
+    auto_free char *name = mem_printf("%s.ns.svc.cluster.local", h->key);
+    json_set_str(j, "address", s->named ? name : "127.0.0.1");
     snprintf(text, sizeof text, "r%u-%u", h->shard, h->replica);
     json_set_str(j, "macro_replica", text);
     json_set_bool(j, "member", strcmp(h->member, "in") == 0);
@@ -781,7 +782,9 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
     if (strstr(sql, "SELECT version(), toUnix")) {
         str_addf(out, "%s\t%llu\n", s->version, (unsigned long long)h->started_s);
     } else if (strstr(sql, "FROM system.processes")) {
-        str_addf(out, "%u\n", strstr(sql, "NOT LIKE 'chfleet-%'") ? h->queries : 0);
+        bool old = h->kept_queries && !strstr(sql, "elapsed >= 0"); /* what came since is all there is */
+
+        str_addf(out, "%u\n", strstr(sql, "NOT LIKE 'chfleet-%'") && !old ? h->queries : 0);
         if (h->queries && h->queries_stay_ms)
             script_after(s, h->queries_stay_ms, queries_end, h);
     } else if (strstr(sql, "KILL QUERY WHERE query_id NOT LIKE")) {
@@ -799,8 +802,11 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
         for (int i = 0; i < s->n_hosts && strstr(sql, "/replicas'"); i++)
             if (s->hosts[i].zk_entry && s->hosts[i].shard == h->shard)
                 str_addf(out, "r%u-%u\n", s->hosts[i].shard, s->hosts[i].replica);
+    } else if (strstr(sql, "SYSTEM DROP DNS CACHE")) {
+        note(s, "drop-dns-cache", h);
+        h->fresh_names = true;
     } else if (strstr(sql, "SYSTEM RELOAD CONFIG")) {
-        h->membership = h->keeps_old_files ? h->membership : s->generation;
+        h->membership = h->keeps_old_files || (s->named && !h->fresh_names) ? h->membership : s->generation;
     } else if (strstr(sql, "FROM system.macros")) {
         str_addf(out, "chfleet_membership\t%lld\nchfleet_config\t%s\n", (long long)h->membership,
                  h->keeps_old_files ? "hash-old" : "hash-new");

@@ -38,9 +38,10 @@ struct script_host {
     bool has_table, readonly, zk_entry, zk_active, plain_rows, missing_part, distributed;
     unsigned queries; /* of others, running */
     unsigned queries_stay_ms;
+    bool kept_queries; /* short ones that never cease */
     int64_t log_pointer, delay;
     int64_t membership;   /* loaded generation */
-    bool keeps_old_files; /* a reload does not show the new ones */
+    bool keeps_old_files, fresh_names; /* a reload does not show the new ones */
     const char *keeper_role;
     unsigned gone_ms;    /* how long its pod or process takes to go; 0: as usual */
     bool going;          /* its process, by a shutdown */
@@ -82,6 +83,7 @@ struct script {
     int64_t log_max;
     unsigned restarted_ms; /* how long a start takes */
     const char *version;
+    bool named;          /* hosts have names, whose addresses servers remember */
     const char *disturb; /* with the first statement that has this text, somebody else restarts the server */
     cJSON *knobs;
     /* what is watched */

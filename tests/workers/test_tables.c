@@ -110,6 +110,41 @@ static void a_crash_before_the_replace_costs_no_second_restart(void **state)
     script_fini(&s);
 }
 
+static void queries_that_never_cease_over_kept_connections_are_not_waited_for(void **state)
+{
+    struct script s;
+    uint64_t began_ms;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    began_ms = s.now_ms;
+    s.hosts[0].queries = 2;
+    s.hosts[0].kept_queries = true;
+    assert_true(script_finish(&s, 90000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "kill-queries "), 0);
+    assert_int_equal(script_count(&s, "pod-stop "), 1);
+    assert_true(s.now_ms - began_ms > 10000); /* not at once: it may be one that ends */
+    script_fini(&s);
+}
+
+static void on_nodes_a_stop_comes_seconds_after_the_leave(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "restart");
+    s.named = true;
+    script_start(&s);
+    script_run(&s, 1900);
+    assert_int_equal(script_count(&s, "member-out "), 1);
+    assert_int_equal(script_count(&s, "pod-stop "), 0);
+    assert_true(script_run(&s, 90000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "pod-stop "), 1);
+    script_fini(&s);
+}
+
 static void comes_back_in(struct script *s, struct script_host *h)
 {
     h->member = "in";
@@ -806,6 +841,24 @@ static void membership_names_the_late_and_goes_on(void **state)
     script_fini(&s);
 }
 
+static void membership_makes_servers_look_up_names_before_they_read_the_list(void **state)
+{
+    struct script s;
+
+    (void)state;
+    script_init(&s, 2, 2);
+    for (int i = 0; i < s.n_hosts; i++)
+        s.hosts[i].peer = true;
+    s.table = "membership";
+    s.named = true;
+    assert_true(script_finish(&s, 60000));
+    expect(&s, "done");
+    assert_int_equal(cJSON_GetArraySize(json_get(s.done_body, "late")), 0);
+    assert_int_equal(script_count(&s, "drop-dns-cache "), 4);
+    assert_int_equal(s.hosts[3].membership, 5);
+    script_fini(&s);
+}
+
 static void membership_that_loses_a_shard_is_refused(void **state)
 {
     struct script s;
@@ -929,6 +982,8 @@ int main(void)
         cmocka_unit_test(soft_restart_sends_one_shutdown),
         cmocka_unit_test(a_process_that_somebody_restarted_is_not_ended_again),
         cmocka_unit_test(a_crash_before_the_replace_costs_no_second_restart),
+        cmocka_unit_test(queries_that_never_cease_over_kept_connections_are_not_waited_for),
+        cmocka_unit_test(on_nodes_a_stop_comes_seconds_after_the_leave),
         cmocka_unit_test(a_host_that_somebody_put_back_leaves_again_before_it_is_stopped),
         cmocka_unit_test(a_server_that_does_not_tell_its_queries_is_not_taken_for_idle),
         cmocka_unit_test(a_stop_ends_the_wait_for_a_permit),
@@ -966,6 +1021,7 @@ int main(void)
         cmocka_unit_test(a_refused_permit_ends_the_task_untouched),
         cmocka_unit_test(nothing_happens_while_the_journal_takes_nothing),
         cmocka_unit_test(membership_names_the_late_and_goes_on),
+        cmocka_unit_test(membership_makes_servers_look_up_names_before_they_read_the_list),
         cmocka_unit_test(membership_that_loses_a_shard_is_refused),
         cmocka_unit_test(stop_and_start_keep_volumes),
         cmocka_unit_test(reload_changes_nothing_but_files),
