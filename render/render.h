@@ -50,6 +50,7 @@ struct render_ctx {
 #define RENDER_RESTART_SINCE "chfleet.io/restart-since" /* host ConfigMap: since when that digest is there */
 #define RENDER_FOR "chfleet.io/rendered-for"            /* host ConfigMap: the server version it was made for, or "any" */
 #define RENDER_LOADED "chfleet.io/loaded"               /* StatefulSet: {"restart_hash","identity","version"} of the worker */
+#define RENDER_NUDGE "chfleet.io/nudge"                 /* Pod: when a ConfigMap of it was last changed: its kubelet looks at once */
 #define RENDER_STEP "chfleet.io/step"                   /* StatefulSet: the last act on its pod, with what was before it */
 #define RENDER_RESTART "chfleet.io/restart"             /* StatefulSet: token of the plan whose ordered restart it had */
 #define RENDER_PREVIOUS "chfleet.io/previous"           /* StatefulSet: {"generation","spec"} it had before the change */

@@ -37,6 +37,8 @@ static void finish(struct apply *a, const struct err *err)
 {
     struct inst *in = a->in;
 
+    if (!err && a->changed)
+        nudge_after(in, a->req);
     in->pending--;
     a->done(a->ctx, a->changed, err);
     cJSON_Delete(a->req);
@@ -538,6 +540,18 @@ static void queue_ready(struct apply *a, const char *value)
         queue_patch(a, "Service", service, meta_patch("annotations", key, value));
 }
 
+static void queue_nudge(struct apply *a)
+{
+    char sts[300], pod[310], now[32];
+
+    if (!hostfacts_sts(a->in, json_str(a->req, "host", ""), sts, sizeof sts))
+        return;
+    snprintf(pod, sizeof pod, "%s-0", sts);
+    snprintf(now, sizeof now, "%llu", (unsigned long long)world_wall(a->in->s->w));
+    if (live_of(a->in, KUBE_POD, pod))
+        queue_patch(a, "Pod", pod, meta_patch("annotations", RENDER_NUDGE, now));
+}
+
 static void queue_annotation(struct apply *a)
 {
     char sts[300];
@@ -732,6 +746,10 @@ static int fill_queue(struct apply *a, struct err *err)
         return 1;
     if (json_get(a->req, "ready") && strcmp(what, "ready") == 0) {
         queue_ready(a, json_str(a->req, "ready", "no"));
+        return 1;
+    }
+    if (strcmp(what, "nudge") == 0) {
+        queue_nudge(a);
         return 1;
     }
     if (strcmp(what, "annotate") == 0) {

@@ -367,6 +367,9 @@ void knobs_add(cJSON *task, const struct inst *in, const struct cluster *c);
 /* Statements of people, and which clusters this operation changes how: hooks of clusters have no host of their own. */
 void knobs_add_hooks(cJSON *task, const struct inst *in, const struct task *t);
 
+/* ---- nudge.c ---- */
+void nudge_after(struct inst *in, const cJSON *req); /* this MSG_APPLY has changed a ConfigMap */
+
 /* ---- link.c ---- */
 int link_start(struct inst *in, struct task *t, bool membership, struct err *err);
 void link_send_task(struct wproc *wp);

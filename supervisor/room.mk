@@ -21,6 +21,7 @@ libsupervisor_a_SOURCES = \
 	supervisor/others.c \
 	supervisor/recover.c \
 	supervisor/settings.c \
+	supervisor/nudge.c \
 	supervisor/status.c \
 	supervisor/super.c supervisor/super.h \
 	supervisor/window.c supervisor/window.h

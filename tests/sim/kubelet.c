@@ -243,6 +243,21 @@ static void on_configmap(void *ctx, enum store_change what, const cJSON *old, co
     }
 }
 
+/* A pod whose annotations change is looked at now: its ConfigMaps, too. In every second run nobody can rely on that. */
+static void look_now(struct kubelet *k, struct kpod *p, const cJSON *old, const cJSON *pod)
+{
+    const cJSON *a = json_at(old, "metadata.annotations"), *b = json_at(pod, "metadata.annotations"), *v;
+
+    if (k->deaf || !p->mounted || p->gone || cJSON_Compare(a, b, true))
+        return;
+    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes")) {
+        const char *name = json_str(v, "configMap.name", NULL);
+
+        if (name)
+            after(k, p, 100 + upto(k, 400), mount_one, name);
+    }
+}
+
 /* ---- containers ---- */
 
 static void start(void *ctx);
@@ -453,7 +468,6 @@ static void on_pod(void *ctx, enum store_change what, const cJSON *old, const cJ
     struct kubelet *k = ctx;
     struct kpod *p = obj ? find(k, json_uid(obj)) : NULL;
 
-    (void)old;
     if (!obj)
         return;
     if (what == STORE_GONE) {
@@ -469,6 +483,8 @@ static void on_pod(void *ctx, enum store_change what, const cJSON *old, const cJ
     if (!p) {
         p = pod_new(k, obj);
         start_in(k, p, 10 + upto(k, k->knobs.pull_max_ms));
+    } else if (old) {
+        look_now(k, p, old, obj);
     }
     if (ctl_deleting(obj) && !p->ending) {
         p->ending = true;
@@ -539,6 +555,7 @@ struct kubelet *kubelet_new(struct sim *s, struct plane *p, struct hosts *hs, bo
     k->hosts = hs;
     k->knobs = (struct kubelet_knobs){
         .pull_max_ms = 2000, .probe_max_ms = 3000, .lb_max_ms = dns ? 1000 : 300, .watch_max_ms = 200};
+    k->deaf = dns && sim_random(s) % 2;
     k->sts = ctl_sts_new(p);
     k->pvc = ctl_pvc_new(p, &volumes, k);
     k->svc = ctl_svc_new(p, dns ? NULL : &kubelet_lb_ops, k);

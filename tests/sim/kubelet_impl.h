@@ -51,6 +51,7 @@ struct kubelet {
     void (*lb_changed)(void *ctx, const char *ns, const char *name);
     void *lb_ctx;
     unsigned next_port;
+    bool deaf; /* to changed annotations */
 };
 
 struct kpod *kubelet_pod(struct kubelet *k, const char *key); /* "ns/name"; NULL */
