@@ -168,6 +168,30 @@ static void add_waiting_message(cJSON *j, const cJSON *st)
     json_set_str(j, "waiting_message", text);
 }
 
+/* A pod that no node takes has no containers yet: the scheduler says why. */
+static const cJSON *unscheduled(const cJSON *pod)
+{
+    const cJSON *c;
+
+    cJSON_ArrayForEach(c, json_at(pod, "status.conditions"))
+        if (strcmp(json_str(c, "type", ""), "PodScheduled") == 0 && strcmp(json_str(c, "status", ""), "False") == 0)
+            return c;
+    return NULL;
+}
+
+static void add_waiting(cJSON *j, const cJSON *pod, const cJSON *st)
+{
+    const cJSON *c = st ? NULL : unscheduled(pod);
+
+    if (c) {
+        json_set_str(j, "waiting", json_str(c, "reason", "Unschedulable"));
+        json_set_str(j, "waiting_message", json_str(c, "message", ""));
+        return;
+    }
+    json_set_str(j, "waiting", json_str(st, "state.waiting.reason", ""));
+    add_waiting_message(j, st);
+}
+
 static void add_pod(struct inst *in, cJSON *out, const char *sts, const struct host *h)
 {
     const cJSON *pod = hostfacts_pod(in, sts), *st = server_status(pod, in);
@@ -186,8 +210,7 @@ static void add_pod(struct inst *in, cJSON *out, const char *sts, const struct h
     json_set_str(j, "started_at", json_str(st, "state.running.startedAt", ""));
     json_set_str(j, "image", server_image(pod, in));
     json_set_bool(j, "image_matches", h && strcmp(server_image(pod, in), h->image) == 0);
-    json_set_str(j, "waiting", json_str(st, "state.waiting.reason", ""));
-    add_waiting_message(j, st);
+    add_waiting(j, pod, st);
     json_set_int(j, "restarts", json_int(st, "restartCount", 0));
     json_set_bool(j, "started", json_bool(st, "started", json_at(st, "state.running") != NULL));
     json_set_str(j, "label", label_of(in, pod, "ready") ? label_of(in, pod, "ready") : "");

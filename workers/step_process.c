@@ -201,6 +201,8 @@ static enum step_rc not_ready(struct task *t, struct err *err)
             return step_failed(err, ERR_SYS, "the server crashes while it starts: %s", text);
         return not_yet(t, "WAIT_LOADING", "the server crashed while it started: %s", text);
     }
+    if (strcmp(reason, "Unschedulable") == 0 && world_mono(t->w) - t->attempt_ms >= PENDING_MS)
+        return not_yet(t, "WAIT_UNSCHEDULABLE", "no node takes the pod: %s", text);
     if (strcmp(fact_str(t, t->host, "pod.phase"), "Pending") == 0 && !*fact_str(t, t->host, "pod.identity"))
         return not_yet(t,
                        *reason || world_mono(t->w) - t->attempt_ms < PENDING_MS ? "WAIT_LOADING" : "WAIT_UNSCHEDULABLE",
