@@ -8,3 +8,11 @@ k8s_hostsim_SOURCES = tests/k8s/hostsim.c tests/k8s/hostsim.h tests/k8s/hostsim_
 k8s_hostsim_LDADD = libsql.a $(LIBS_KUBE)
 EXTRA_DIST += tests/k8s/tools.sh tests/k8s/lib.sh tests/k8s/kwok.yaml tests/k8s/01-create.sh tests/k8s/20-examples.sh tests/k8s/_hold.sh tests/k8s/02-change.sh
 EXTRA_DIST += tests/k8s/40-takeover.sh tests/k8s/41-operators.sh tests/k8s/takeover.py
+
+
+# The entry point of the Keeper image of the real node.
+EXTRA_PROGRAMS += k8s-keeper
+SLOW_HELPERS += k8s-keeper
+k8s_keeper_SOURCES = tests/k8s/keeper.c
+k8s_keeper_LDADD = libplanenode.a $(XML_LIBS) $(LIBS_BASE)
+EXTRA_DIST += tests/k8s/node.sh tests/k8s/node-story.sh tests/k8s/image/config.xml tests/k8s/image/users.xml
