@@ -126,6 +126,8 @@ struct inst {
     struct plan *plan;
     enum inst_state state;
     uint64_t op;
+    uint64_t nudge_op; /* the operation in which `nudges` pods were told of lists of hosts */
+    size_t nudges;
     int64_t generation; /* of the running operation */
     bool superseding;   /* a newer generation waits for the workers' safe points */
     bool kicked;        /* look again when possible */

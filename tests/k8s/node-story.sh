@@ -14,10 +14,11 @@
 NS=shop
 PATH=$BUILD:$PATH
 
-# up REPLICAS TAG [EXTRA-CONFIGURATION] [EXTRA-SPEC]: the installation of this story, written and applied
+# installation REPLICAS TAG [EXTRA-CONFIGURATION] [EXTRA-SPEC]: the one of this story, written to $WORK/up.yaml
 installation() {
     fleet up 2 "$1" "$2" "    users: {default/networks/ip: \"::/0\"}
-${3-}" "${4-}" Retain | sed 's/type: LoadBalancer/type: ClusterIP/' >"$WORK/up.yaml"
+${3-}" "  chfleet: {nudge: always}
+${4-}" Retain | sed 's/type: LoadBalancer/type: ClusterIP/' >"$WORK/up.yaml"
 }
 put() { kc -n $NS apply -f "$1"; }
 complete() { # KIND NAME
@@ -121,7 +122,7 @@ check "copied from their peers" wait_until 30 own_rows
 
 say "upgrade under load, while operators die"
 watch_start
-"$BUILD/story-load" --http "$(balancer):8123" --native "$(balancer):9000" --cluster-table app.ev_all --seconds 1200 >"$WORK/load.json" &
+"$BUILD/story-load" --http "$(balancer):8123" --native "$(balancer):9000" --cluster-table app.ev_all --seconds 1200 --fresh >"$WORK/load.json" &
 LOAD=$!
 sleep 2
 installation 3 18.16.9

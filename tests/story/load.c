@@ -2,10 +2,10 @@
 /*
  * Load for the story: clients that never retry, and remember what was acknowledged.
  *
- *   story-load --http HOST:PORT --native HOST:PORT --cluster-table app.ev_all --seconds N [--first-id N]
+ *   story-load --http HOST:PORT --native HOST:PORT --cluster-table app.ev_all --seconds N [--first-id N] [--fresh]
  *
  * HTTP clients (new connection for each query, and kept-alive ones) run plain and Distributed selects; one inserts batches
- * through the Distributed table with insert_distributed_sync=1; one runs clickhouse-client through the native port. At
+ * through the Distributed table with insert_distributed_sync=1; one runs clickhouse-client through the native port. --fresh: nobody keeps a connection, for a balancer that cannot move those. At
  * SIGTERM or after N seconds it prints one JSON line: queries, failures with their texts, ids acknowledged [first, next).
  */
 #include <curl/curl.h>
@@ -30,6 +30,7 @@ enum { BATCH_ROWS = 50, ERRORS_KEPT = 20 };
 struct load {
     const char *http, *native, *table, *client;
     double seconds;
+    bool fresh;
     long first_id;
     atomic_bool stop;
     atomic_long ok, failed, acked_rows, next_id, native_ok;
@@ -111,12 +112,13 @@ static void *run_selects(void *ctx)
 {
     struct client *me = ctx;
     struct load *l = me->l;
+    bool keep = me->keep && !l->fresh;
     auto_str struct str answer = STR_INIT, why = STR_INIT;
     CURL *c = curl_easy_init();
 
     while (!atomic_load(&l->stop)) {
-        curl_easy_setopt(c, CURLOPT_FORBID_REUSE, me->keep ? 0L : 1L);
-        curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, me->keep ? 0L : 1L);
+        curl_easy_setopt(c, CURLOPT_FORBID_REUSE, keep ? 0L : 1L);
+        curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, keep ? 0L : 1L);
         if (query(l, c, me->query, "", &answer, &why))
             atomic_fetch_add(&l->ok, 1);
         else
@@ -194,7 +196,7 @@ static int parse(int argc, char **argv, struct load *l)
 {
     static const struct option longs[] = {{"http", 1, NULL, 'h'},     {"native", 1, NULL, 'n'},  {"cluster-table", 1, NULL, 't'},
                                           {"seconds", 1, NULL, 's'}, {"first-id", 1, NULL, 'f'}, {"client", 1, NULL, 'c'},
-                                          {NULL, 0, NULL, 0}};
+                                          {"fresh", 0, NULL, 'F'},   {NULL, 0, NULL, 0}};
     int c;
 
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
@@ -205,6 +207,7 @@ static int parse(int argc, char **argv, struct load *l)
         case 's': l->seconds = atof(optarg); break;
         case 'f': l->first_id = atol(optarg); break;
         case 'c': l->client = optarg; break;
+        case 'F': l->fresh = true; break;
         default: return -1;
         }
     return l->http && l->table ? 0 : -1;
@@ -234,7 +237,7 @@ int main(int argc, char **argv)
     double start;
 
     if (parse(argc, argv, &l) < 0) {
-        fputs("usage: story-load --http HOST:PORT [--native HOST:PORT] --cluster-table DB.TABLE [--seconds N] [--first-id N] [--client PROGRAM]\n", stderr);
+        fputs("usage: story-load --http HOST:PORT [--native HOST:PORT] --cluster-table DB.TABLE [--seconds N] [--first-id N] [--client PROGRAM] [--fresh]\n", stderr);
         return 2;
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);

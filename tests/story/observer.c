@@ -139,6 +139,7 @@ static void ask_all(struct observer *o)
         curl_easy_setopt(h->c, CURLOPT_TIMEOUT_MS, 1500L);
         curl_easy_setopt(h->c, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(h->c, CURLOPT_FORBID_REUSE, 1L);
+        curl_easy_setopt(h->c, CURLOPT_DNS_CACHE_TIMEOUT, 0L); /* a pod comes back with another address */
         curl_easy_setopt(h->c, CURLOPT_WRITEFUNCTION, take);
         curl_easy_setopt(h->c, CURLOPT_WRITEDATA, &h->answer);
         curl_easy_setopt(h->c, CURLOPT_PRIVATE, (void *)i);
