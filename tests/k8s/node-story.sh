@@ -14,11 +14,21 @@
 NS=shop
 PATH=$BUILD:$PATH
 
+# Servers of 18.16 fetch parts over connections to the address that a name had first, for as long as they run: each host
+# gets a Service with an address of its own, which stays when its pod is replaced. Newer servers look names up again.
+cat >"$WORK/host-service" <<'Y'
+      - name: host
+        spec:
+          type: ClusterIP
+          publishNotReadyAddresses: true
+          ports: [{name: http, port: 8123}, {name: tcp, port: 9000}, {name: interserver, port: 9009}]
+Y
 # installation REPLICAS TAG [EXTRA-CONFIGURATION] [EXTRA-SPEC]: the one of this story, written to $WORK/up.yaml
 installation() {
     fleet up 2 "$1" "$2" "    users: {default/networks/ip: \"::/0\"}
 ${3-}" "  chfleet: {nudge: always}
-${4-}" Retain | sed 's/type: LoadBalancer/type: ClusterIP/' >"$WORK/up.yaml"
+${4-}" Retain | sed -e 's/type: LoadBalancer/type: ClusterIP/' -e 's/serviceTemplate: balancer/&, replicaServiceTemplate: host/' \
+        -e "/^    serviceTemplates:/r $WORK/host-service" >"$WORK/up.yaml"
 }
 put() { kc -n $NS apply -f "$1"; }
 complete() { # KIND NAME
@@ -199,7 +209,7 @@ check "every host knows the user" wait_until 100 known
 took "a new user on every host" $from
 watch_end
 check "without a restart" started_each 1 4
-installation 2 18.16.9 "    settings: {max_concurrent_queries: 150}"
+installation 2 18.16.9 "    settings: {max_connections: 500}"
 watch_start
 from=$SECONDS
 check "a setting that needs a restart is complete" apply_up 400
@@ -208,7 +218,7 @@ watch_end
 check "each host restarted once, one replica at a time" started_each 2 4
 
 say "task IDs"
-installation 2 18.16.9 "    settings: {max_concurrent_queries: 150}" "  taskID: t1
+installation 2 18.16.9 "    settings: {max_connections: 500}" "  taskID: t1
   restart: RollingUpdate"
 watch_start
 from=$SECONDS
@@ -222,7 +232,7 @@ check "each host restarted once, and not again when new operators come" started_
 
 say "a tag that does not exist"
 watch_start
-installation 2 nosuch "    settings: {max_concurrent_queries: 150}" "  taskID: t1
+installation 2 nosuch "    settings: {max_connections: 500}" "  taskID: t1
   restart: RollingUpdate"
 put "$WORK/up.yaml" >/dev/null
 aborted() { kc -n $NS get chi up -o json | jq -e '.status.status == "Aborted" and (.status.error | test("main/0/0|chi-up-main-0-0"))'; }
@@ -233,7 +243,7 @@ pull_fails() { kc -n $NS get pod chi-up-main-0-0-0 -o 'jsonpath={.status.contain
 check "because the image cannot be pulled" pull_fails
 three() { [ "$(on_all 'SELECT version()' 2>/dev/null | grep -c '18\.16\.9')" -eq 3 ]; }
 check "three hosts were not touched" three
-installation 2 18.16.9 "    settings: {max_concurrent_queries: 150}" "  taskID: t1
+installation 2 18.16.9 "    settings: {max_connections: 500}" "  taskID: t1
   restart: RollingUpdate"
 from=$SECONDS
 check "the old tag back repairs it" apply_up 240
@@ -242,13 +252,13 @@ watch_end
 check "no other host restarted" observed '[.starts | to_entries[] | select(.key != "chi-up-main-0-0") | .value] | max == 1'
 
 say "stop, start"
-installation 2 18.16.9 "    settings: {max_concurrent_queries: 150}" "  stop: \"yes\"
+installation 2 18.16.9 "    settings: {max_connections: 500}" "  stop: \"yes\"
   taskID: t1
   restart: RollingUpdate"
 check "stop is complete" apply_up 180
 check "no server runs" wait_until 40 no_pods
 check "the volumes are there" claims 4
-installation 2 18.16.9 "    settings: {max_concurrent_queries: 150}" "  taskID: t1
+installation 2 18.16.9 "    settings: {max_connections: 500}" "  taskID: t1
   restart: RollingUpdate"
 check "start is complete" apply_up 240
 check "the rows came back" wait_until 40 count_is "$rows" 4

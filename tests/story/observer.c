@@ -166,7 +166,8 @@ static void ask_all(struct observer *o)
         }
 }
 
-/* A process that began later than the one before is another process. Two seconds are what uptime's rounding hides. */
+/* A process that began later than the one before is another process. Four seconds are what uptime's rounding and an answer
+ * that comes late hide. */
 static void count_starts(struct watched *h)
 {
     long long began;
@@ -174,7 +175,7 @@ static void count_starts(struct watched *h)
     if (!h->up)
         return;
     began = (long long)time(NULL) - atoll(str_text(&h->answer));
-    if (!h->seen || began > h->started_at + 2) {
+    if (!h->seen || began > h->started_at + 4) {
         h->starts++;
         h->started_at = began;
     }

@@ -777,6 +777,10 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
     }
     if (script_access_sql(s, h, sql, out, &status))
         return status;
+    if (s->now_ms < h->locked_until_ms) {
+        str_add(out, "Code: 195, e.displayText() = DB::Exception: User chfleet is not allowed to connect from address 10.0.0.9");
+        return 500;
+    }
     if (strstr(url, "session_timeout"))
         h->session = strstr(url, "session_check") ? h->session : h->process;
     if (strstr(sql, "SELECT version(), toUnix")) {

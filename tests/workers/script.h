@@ -38,6 +38,7 @@ struct script_host {
     bool has_table, readonly, zk_entry, zk_active, plain_rows, missing_part, distributed;
     unsigned queries; /* of others, running */
     unsigned queries_stay_ms;
+    uint64_t locked_until_ms; /* lets nobody log in before */
     bool kept_queries; /* short ones that never cease */
     int64_t log_pointer, delay;
     int64_t membership;   /* loaded generation */

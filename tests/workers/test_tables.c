@@ -128,6 +128,26 @@ static void queries_that_never_cease_over_kept_connections_are_not_waited_for(vo
     script_fini(&s);
 }
 
+static void a_server_that_does_not_know_the_operator_yet_is_waited_for(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "create");
+    s.named = true;
+    s.hosts[0].locked_until_ms = s.now_ms + 3000;
+    assert_true(script_finish(&s, 300000));
+    expect(&s, "done");
+    script_fini(&s);
+
+    scene(&s, 1, 2, "create"); /* but not for ever */
+    s.named = true;
+    s.hosts[0].locked_until_ms = UINT64_MAX;
+    assert_true(script_finish(&s, 300000));
+    expect(&s, "refused");
+    script_fini(&s);
+}
+
 static void on_nodes_a_stop_comes_seconds_after_the_leave(void **state)
 {
     struct script s;
@@ -983,6 +1003,7 @@ int main(void)
         cmocka_unit_test(a_process_that_somebody_restarted_is_not_ended_again),
         cmocka_unit_test(a_crash_before_the_replace_costs_no_second_restart),
         cmocka_unit_test(queries_that_never_cease_over_kept_connections_are_not_waited_for),
+        cmocka_unit_test(a_server_that_does_not_know_the_operator_yet_is_waited_for),
         cmocka_unit_test(on_nodes_a_stop_comes_seconds_after_the_leave),
         cmocka_unit_test(a_host_that_somebody_put_back_leaves_again_before_it_is_stopped),
         cmocka_unit_test(a_server_that_does_not_tell_its_queries_is_not_taken_for_idle),
