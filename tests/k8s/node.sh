@@ -408,7 +408,7 @@ image_pause() {
 }
 # As deploy/Dockerfile makes it: the same file system, user, entry point and arguments.
 image_operator() {
-    mkdir -p "$N/stage/bin" && cp "$BUILD/chfleetd" "$BUILD/chfleet" "$N/stage/bin/" &&
+    mkdir -p "$N/stage/bin" && cp "$BUILD/chfleetd" "$BUILD/chfleet" "$BUILD/chfleet-exporter" "$N/stage/bin/" &&
         "$SRC/deploy/image-root.sh" "$N/stage" "$N/operator" && chown -R 65532:65532 "$N/operator/var/lib/chfleet" &&
         tar -C "$N/operator" -cf "$N/operator.tar" . &&
         image docker.io/library/chfleet:0.1.0 "$(awk '
