@@ -16,8 +16,9 @@ build=(autoconf automake libtool pkg-config gcc make libc6-dev libsqlite3-dev li
     libevent-dev libcjson-dev libxml2-dev libssl-dev zlib1g-dev libzookeeper-st-dev libcmocka-dev)
 servers=(zookeeper haproxy)
 clickhouse=(clickhouse-server clickhouse-client)
-tests=(valgrind shellcheck git jq curl iproute2 prometheus mandoc)
-services=(clickhouse-server haproxy zookeeper prometheus)
+tests=(valgrind shellcheck git jq curl iproute2 prometheus mandoc containerd runc containernetworking-plugins nftables
+    busybox-static)
+services=(clickhouse-server haproxy zookeeper prometheus containerd nftables)
 
 say() { printf 'packages: %s\n' "$*" >&2; }
 die() {

@@ -3,6 +3,8 @@
 # A Kubernetes of one real node: etcd, kube-apiserver, controller-manager, scheduler, kubelet, containerd, kube-proxy and CoreDNS in
 # namespaces of their own (processes, network, mounts, control groups), so that all of it goes when their first
 # process goes, and nothing of the machine is touched. No address outside is reachable from in there.
+# The kubelet, the runtime and their control groups need root. CoreDNS answers names of Services, kube-proxy makes their addresses
+# work, volumes are folders of the test.
 #
 # A script that sources this runs twice: outside it looks whether all is there and waits; inside ($NODE_INSIDE is set) it
 # is the first process of the namespaces. $WORK holds everything; an empty /tmp/hostpath_pv is made and taken away.
@@ -12,8 +14,6 @@ export NO_COLOR=1
 N=$WORK/node
 NODE_IP=10.89.0.1
 SOCK=/run/containerd/containerd.sock
-TESTBED=${TESTBED:-${XDG_CACHE_HOME:-$HOME/.cache}/k8s-testbed}
-K8S_BIN=$TESTBED/bin
 readonly NODE_TOOLS=(etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy coredns)
 
 skip_all() {
@@ -36,9 +36,9 @@ node_needs() {
 }
 node_tools() {
     local p
-    for p in "${NODE_TOOLS[@]}"; do
-        [ -x "$K8S_BIN/$p" ] || skip_all "$p is not in $K8S_BIN: tests/k8s/tools.sh --build ${NODE_TOOLS[*]} builds it"
-    done
+    p=$("$SRC/tests/k8s/tools.sh" --build "${NODE_TOOLS[@]}" 2>&1) || skip_all "$p"
+    K8S_BIN=$("$SRC/tests/k8s/tools.sh" --path "${NODE_TOOLS[@]}") || skip_all "no Kubernetes was built"
+    export K8S_BIN
 }
 
 # The folder of each control group hierarchy, and what mount(8) wants to know to show it again: "FOLDER TYPE OPTIONS"
@@ -390,7 +390,7 @@ image_keeper() { # ZooKeeper behind Keeper's configuration files and readiness p
     cp "$BUILD/k8s-keeper" "$r/usr/bin/"
     find "$java/lib" -name '*.so' -print0 | xargs -0 ldd 2>/dev/null | grep -oE '/[^ ):]+\.so[^ ):]*' | sort -u >/dev/null
     with_libraries "$r" "$BUILD/k8s-keeper" "$java/bin/java" "$java"/lib/*.so "$java"/lib/server/libjvm.so
-    for j in /usr/share/java/zookeeper.jar $(unzip -p /usr/share/java/zookeeper.jar META-INF/MANIFEST.MF | tr -d '\r' | sed -e ':a;N;$!ba;s/\n //g' | sed -n 's/^Class-Path: //p'); do
+    for j in /usr/share/java/zookeeper.jar $(busybox unzip -p /usr/share/java/zookeeper.jar META-INF/MANIFEST.MF | tr -d '\r' | sed -e ':a;N;$!ba;s/\n //g' | sed -n 's/^Class-Path: //p'); do
         [ ! -f "$j" ] || cp -L "$j" "$r/usr/share/java/"
     done
     tar -C "$r" -cf "$N/keeper.tar" .
