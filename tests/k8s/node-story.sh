@@ -257,7 +257,7 @@ installation 2 18.16.9 "    settings: {max_connections: 500}" "  stop: \"yes\"
   restart: RollingUpdate"
 check "stop is complete" apply_up 180
 check "no server runs" wait_until 40 no_pods
-check "the volumes are there" claims 4
+check "the volumes are there" claims 6
 installation 2 18.16.9 "    settings: {max_connections: 500}" "  taskID: t1
   restart: RollingUpdate"
 check "start is complete" apply_up 240
@@ -266,7 +266,7 @@ check "the rows came back" wait_until 40 count_is "$rows" 4
 say "delete and return"
 check "it is deleted" kc -n $NS delete chi up --timeout=180s
 check "its servers are gone" wait_until 40 no_pods
-check "volumes that are to be retained stay" claims 4
+check "volumes that are to be retained stay" claims 6
 check "it is created again" apply_up 240
 check "with its rows" wait_until 40 count_is "$rows" 4
 no_refusal() { ! kc -n chfleet logs -l app.kubernetes.io/name=chfleet --tail=-1 | grep -iE 'forbidden|HTTP 403'; }
