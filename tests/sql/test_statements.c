@@ -16,6 +16,7 @@
 static const struct sql_version old = {18, 16, 1}, modern = {24, 8, 4};
 static const struct sql_arg some[] = {
     {"limit", "10"},
+    {"seconds", "0"},
     {"before", "1"},
     {"path", "/x"},
     {"pattern", "chfleet-1-2-%"},
