@@ -108,9 +108,12 @@ void kube_event(struct kube *k, const cJSON *about, bool warning, const char *re
 
 /* ---- leader election (Lease chfleet-leader) ---- */
 struct kube_lease;
+enum { KUBE_LEASE_S = 12 }; /* a dead leader is succeeded within 15 s: this, a renewal's time and the requests */
 typedef void kube_lease_fn(void *ctx, bool leading); /* false: stop acting now */
 struct kube_lease *kube_lease_start(struct kube *k, const char *ns, const char *name, const char *identity, unsigned duration_s, kube_lease_fn *fn, void *ctx);
 void kube_lease_stop(struct kube_lease *l);               /* gives the lease back */
+/* The same, and says when that was answered, or could not be within 1.5 s. The client must live until then. */
+void kube_lease_release(struct kube_lease *l, void (*done)(void *ctx), void *ctx);
 bool kube_lease_valid(const struct kube_lease *l);        /* leading, and renewed recently enough to act */
 
 int64_t kube_time_parse(const char *rfc3339); /* ms since 1970, -1 when it is none */

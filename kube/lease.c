@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "kube/impl.h"
 
-enum { RENEWALS = 5 }; /* per duration */
+enum { RENEWALS = 6, RELEASE_MS = 1500 }; /* renewals per duration; how long giving back may take */
 
 struct kube_lease {
     struct kube *k;
@@ -82,6 +82,18 @@ static void tick_later(struct kube_lease *l)
     uint64_t ms = (uint64_t)l->duration_s * 1000 / RENEWALS;
 
     tick_in(l, ms - ms / 10 + l->w->ops->random(l->w) % (ms / 5 + 1));
+}
+
+/* The other's lease may end before the usual look. */
+static void tick_at_end(struct kube_lease *l)
+{
+    uint64_t whole = (uint64_t)json_int(l->record, "spec.leaseDurationSeconds", l->duration_s) * 1000,
+             since = world_mono(l->w) - l->seen_ms, usual = (uint64_t)l->duration_s * 1000 / RENEWALS;
+
+    if (since < whole && whole - since < usual)
+        tick_in(l, whole - since);
+    else
+        tick_later(l);
 }
 
 static void on_lapse(void *ctx)
@@ -236,7 +248,7 @@ static void on_seen(void *ctx, int status, const cJSON *obj, const struct err *e
     if (free_to_take(l))
         write_record(l, "PUT");
     else
-        tick_later(l);
+        tick_at_end(l);
 }
 
 static void look(struct kube_lease *l)
@@ -266,16 +278,46 @@ struct kube_lease *kube_lease_start(struct kube *k, const char *ns, const char *
     return l;
 }
 
+struct release {
+    struct kube *k;
+    struct kube_call *call; /* NULL: there was nothing to give back */
+    struct world_timer *limit;
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+static void release_over(struct release *r)
+{
+    void (*done)(void *ctx) = r->done;
+    void *ctx = r->ctx;
+
+    world_timer_stop(kube_world(r->k), &r->limit);
+    free(r);
+    done(ctx);
+}
+
 static void on_given_back(void *ctx, int status, const cJSON *obj, const struct err *err)
 {
-    (void)ctx;
     (void)status;
     (void)obj;
     if (err)
         log_info(NULL, "the lease was not given back, it runs out: %s", err->msg);
+    if (ctx)
+        release_over(ctx);
 }
 
-void kube_lease_stop(struct kube_lease *l)
+static void release_limit(void *ctx)
+{
+    struct release *r = ctx;
+
+    r->limit = NULL;
+    if (r->call)
+        kube_cancel(r->call);
+    release_over(r);
+}
+
+/* r NULL: nobody waits. */
+static void lease_end(struct kube_lease *l, struct release *r)
 {
     bool give_back = l->leading && l->record && kube_lease_valid(l);
 
@@ -287,12 +329,29 @@ void kube_lease_stop(struct kube_lease *l)
     if (give_back) {
         auto_json cJSON *obj = wanted_record(l, "");
 
-        lease_call(l, "PUT", obj, on_given_back, NULL);
+        lease_call(l, "PUT", obj, on_given_back, r);
+        if (r)
+            r->call = l->call;
+        l->call = NULL;
     }
     l->leading = false;
     l->stopped = true;
     if (!l->busy)
         lease_free(l);
+}
+
+void kube_lease_stop(struct kube_lease *l)
+{
+    lease_end(l, NULL);
+}
+
+void kube_lease_release(struct kube_lease *l, void (*done)(void *ctx), void *ctx)
+{
+    struct release *r = mem_zero(sizeof *r);
+
+    *r = (struct release){.k = l->k, .done = done, .ctx = ctx};
+    lease_end(l, r);
+    r->limit = world_timer(kube_world(r->k), r->call ? RELEASE_MS : 0, release_limit, r);
 }
 
 bool kube_lease_valid(const struct kube_lease *l)

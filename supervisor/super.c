@@ -434,7 +434,7 @@ int super_new(struct world *w, struct kube *k, struct journal *j, const struct s
     s->tick = world_timer(w, 0, discover, s);
     if (opt->lease_ns) {
         kube_guard_writes(k, may_write, s);
-        s->lease = kube_lease_start(k, opt->lease_ns, "chfleet-leader", s->opt.identity, 15, lead, s);
+        s->lease = kube_lease_start(k, opt->lease_ns, "chfleet-leader", s->opt.identity, KUBE_LEASE_S, lead, s);
     }
     *out = s;
     return 0;
@@ -485,7 +485,17 @@ static void stop_check(void *ctx)
     struct super *s = ctx;
 
     s->stop_timer = NULL;
-    s->stop_done(s->stop_ctx);
+    if (!s->lease) {
+        s->stop_done(s->stop_ctx);
+        return;
+    }
+    /* Nobody acts any more: the next one need not wait until the lease runs out. */
+    for (struct wproc *wp = s->wprocs; wp; wp = wp->next)
+        if (wp->proc)
+            s->w->ops->kill(s->w, wp->proc);
+    s->leading = false;
+    kube_lease_release(s->lease, s->stop_done, s->stop_ctx);
+    s->lease = NULL;
 }
 
 void super_stop(struct super *s, void (*done)(void *ctx), void *ctx)

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "tests/kube/script.h"
 
-enum { DURATION_S = 10 };
+enum { DURATION_S = KUBE_LEASE_S };
 
 /* ---- a server with one Lease (and Events) ---- */
 
@@ -218,9 +218,15 @@ static void a_leader_without_a_server_stops_before_another_may_begin(void **stat
     server_free(srv);
 }
 
+static void released(void *ctx)
+{
+    ++*(int *)ctx;
+}
+
 static void giving_back_lets_the_next_begin_at_once(void **state)
 {
     struct server *srv = server_new();
+    int done = 0;
     struct who a, b;
     uint64_t at;
 
@@ -229,10 +235,11 @@ static void giving_back_lets_the_next_begin_at_once(void **state)
     script_run(srv->s, 5000);
     join(&b, srv, "b");
     script_run(srv->s, 5000);
-    kube_lease_stop(a.l);
+    kube_lease_release(a.l, released, &done);
     a.l = NULL;
     at = srv->s->now;
     script_run(srv->s, 4000);
+    assert_int_equal(done, 1);
     assert_true(b.leading);
     assert_in_range(b.since - at, 0, 3000);
     part(&a);
