@@ -189,7 +189,7 @@ operator_start() {
     [ -f "$K/account" ] || kubeconfig "$K/account" "$(kubectl -n chfleet create token chfleet --duration=24h)" "${OPERATOR_SERVER-}"
     kubectl -n chfleet get configmap chfleet-config -o 'jsonpath={.data.config\.yaml}' >"$K/config.yaml" 2>/dev/null ||
         kubectl -n chfleet get configmap -o 'jsonpath={.items[?(@.data.config\.yaml)].data.config\.yaml}' >"$K/config.yaml"
-    bg "$name" env OPERATOR_POD_NAME="$name" OPERATOR_POD_NAMESPACE=chfleet OPERATOR_POD_IP=10.72.0.1 KUBECONFIG=/dev/null \
+    bg "$name" env OPERATOR_POD_NAME="$name" OPERATOR_POD_NAMESPACE=chfleet OPERATOR_POD_IP="${OPERATOR_IP:-10.72.0.1}" KUBECONFIG=/dev/null \
         ${OPERATOR_ENV-} chfleetd --kubeconfig "${OPERATOR_KUBECONFIG:-$K/account}" --data "$WORK/$name" --config "$K/config.yaml" "$@"
 }
 operator_stop() { # NAME [SIGNAL]
