@@ -68,6 +68,7 @@ kubectl delete crd --all --wait=false >/dev/null
 bundle_gone() { "$SRC/deploy/bundle.sh" | kubectl delete --ignore-not-found -f - --timeout=90s; }
 check "the bundle is taken away while the operator runs" bundle_gone
 check "its namespace is gone" wait_until 60 ns_gone chfleet
+# shellcheck disable=SC2154 # set by operator_start
 alive() { kill -0 "$PID_three"; }
 check "the operator without rights is still there and waits" alive
 operator_stop three

@@ -6,6 +6,14 @@ k8s_hostsim_SOURCES = tests/k8s/hostsim.c tests/k8s/hostsim.h tests/k8s/hostsim_
 	tests/k8s/hostsim_keeper.c tests/k8s/hostsim_pods.c tests/k8s/hostsim_volumes.c tests/k8s/hostsim_watch.c tests/k8s/hostsim_world.c \
 	tests/sim/hosts.c tests/sim/hosts_config.c tests/sim/hosts_sql.c tests/sim/hosts_tables.c
 k8s_hostsim_LDADD = libsql.a $(LIBS_KUBE)
+
+# The entry point of the Keeper image of the real node.
+EXTRA_PROGRAMS += k8s-keeper
+SLOW_HELPERS += k8s-keeper
+k8s_keeper_SOURCES = tests/k8s/keeper.c
+k8s_keeper_LDADD = libplanenode.a $(XML_LIBS) $(LIBS_BASE)
+
+# One a line, so that two people can add one at the same time.
 EXTRA_DIST += \
 	tests/k8s/01-create.sh \
 	tests/k8s/02-change.sh \
@@ -15,6 +23,8 @@ EXTRA_DIST += \
 	tests/k8s/40-takeover.sh \
 	tests/k8s/41-operators.sh \
 	tests/k8s/_hold.sh \
+	tests/k8s/image/config.xml \
+	tests/k8s/image/users.xml \
 	tests/k8s/kwok.yaml \
 	tests/k8s/lib.sh \
 	tests/k8s/node-story.sh \
