@@ -158,6 +158,8 @@ bool sim_run(struct sim *s, uint64_t limit_ms, bool (*until)(void *ctx), void *c
         struct event *e = pop(s);
 
         s->now = e->at > s->now ? e->at : s->now;
+        if (e->slot)
+            *e->slot = NULL;
         if (!e->dead && (!e->owner || (e->owner->alive && !e->owner->frozen))) {
             void (*fn)(void *) = e->fn;
             void *fn_ctx = e->ctx;
@@ -166,9 +168,7 @@ bool sim_run(struct sim *s, uint64_t limit_ms, bool (*until)(void *ctx), void *c
             fn(fn_ctx);
             if (until && until(ctx))
                 return true;
-        } else {
-            if (e->slot) /* of a process that hangs */
-                *e->slot = NULL;
+        } else { /* also of a process that hangs */
             free(e);
         }
     }
@@ -314,12 +314,8 @@ static void http_gone(struct sim_http *h)
 {
     void (*gone)(void *) = h->gone;
 
-    if (h->proc->frozen || !h->proc->alive) { /* its timers ring no more; those that were due are freed already */
-        h->limit = h->idle = NULL;
-    } else {
-        quiet(&h->limit);
-        quiet(&h->idle);
-    }
+    quiet(&h->limit);
+    quiet(&h->idle);
     h->gone = NULL;
     if (h->open) {
         h->open = false;
@@ -335,7 +331,6 @@ static void http_timeout(void *ctx)
     struct sim_http *h = ctx;
     struct http_response res = {.status = 0, .body = "", .headers = "", .sent = !h->drop};
 
-    h->limit = NULL;
     if (h->cancelled)
         return;
     h->cancelled = true;
@@ -348,10 +343,7 @@ static void http_timeout(void *ctx)
 
 static void idle_timeout(void *ctx)
 {
-    struct sim_http *h = ctx;
-
-    h->idle = NULL;
-    http_timeout(h);
+    http_timeout(ctx);
 }
 
 static bool may_fail(const struct sim_http *h)
