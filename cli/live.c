@@ -25,8 +25,8 @@ struct live {
     cJSON *ports;             /* "service/proto" → port, for what is not there yet */
     cJSON *config, *file;     /* in force; of the file */
     struct {                  /* of the installation being planned */
-        const struct fleet *fleet;
         const char *label, *name;
+        enum kube_kind kind;
         bool holding;
     } now;
 };
@@ -340,13 +340,12 @@ static const cJSON *ctx_live(void *ctx, const char *kind, const char *name)
 {
     struct live *l = ctx;
     int k = kube_kind_by_name(kind);
+    const cJSON *o = k == KUBE_SECRET ? secret(l, l->ns, name) : k < 0 || !l->lists[k] ? NULL : find(l, (enum kube_kind)k, name);
+    const char *owner = json_label(o, l->now.label);
 
-    if (k == KUBE_SECRET) {
-        const cJSON *s = secret(l, l->ns, name);
-
-        return cJSON_IsObject(s) ? s : NULL;
-    }
-    return k < 0 || !l->lists[k] ? NULL : find(l, (enum kube_kind)k, name);
+    if (!cJSON_IsObject(o))
+        return NULL;
+    return owner && !str_eq(owner, l->now.name) ? NULL : o; /* another installation's: not there for this one */
 }
 
 /* For secrets that would be made: any value does, nothing of it is shown or kept. */
@@ -406,6 +405,25 @@ static int make_fleet(struct live *l, const cJSON *resource, struct fleet **out,
     return fleet_make(&in, out, err);
 }
 
+/* Whose host has this StatefulSet name, other than ours? By the live object; else by what another one plans. */
+static const char *other_owner(void *ctx, const struct host *h)
+{
+    struct live *l = ctx;
+    const char *owner = json_label(find(l, KUBE_STS, h->sts), l->now.label);
+    const cJSON *other;
+
+    if (owner)
+        return str_eq(owner, l->now.name) ? NULL : owner;
+    cJSON_ArrayForEach(other, l->lists[l->now.kind]) {
+        auto_fleet struct fleet *f = NULL;
+        struct err ignored = ERR_INIT; /* its own plan tells it */
+
+        if (!str_eq(json_name(other), l->now.name) && make_fleet(l, other, &f, &ignored) == 0 && fleet_has_sts(f, h->sts))
+            return json_name(other);
+    }
+    return NULL;
+}
+
 int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan **out, struct err *err)
 {
     const cJSON *resource = find(l, kind, name);
@@ -427,10 +445,11 @@ int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan
     out_rfc3339(world_wall(l->a->w), now, sizeof now);
     if (!resource)
         return err_set(err, ERR_MISSING, 0, "there is no %s %s in namespace %s", kube_kind_info(kind)->kind, name, l->ns);
-    if (make_fleet(l, resource, &f, err) < 0)
-        return -1;
     l->now.label = kind == KUBE_CHI ? "clickhouse.altinity.com/chi" : "clickhouse-keeper.altinity.com/chk";
     l->now.name = name;
+    l->now.kind = kind;
+    if (make_fleet(l, resource, &f, err) < 0 || fleet_check_owners(f, other_owner, l, err) < 0)
+        return -1;
     ctx.holding = is_holding(l, f);
     ctx.held_settings = ctx.holding ? ctx_held : NULL;
     if (facts_make(f, &ctx, &source, &facts, err) < 0)

@@ -302,3 +302,26 @@ struct host *fleet_host(const struct fleet *f, const char *key)
 
     return index_find(&f->by_key, key, &i) ? f->hosts[i] : NULL;
 }
+
+bool fleet_has_sts(const struct fleet *f, const char *sts)
+{
+    for (size_t i = 0; i < f->n_hosts; i++)
+        if (strcmp(f->hosts[i]->sts, sts) == 0)
+            return true;
+    return false;
+}
+
+int fleet_check_owners(const struct fleet *f, const char *(*owner)(void *ctx, const struct host *h), void *ctx, struct err *err)
+{
+    for (size_t i = 0; i < f->n_hosts; i++) {
+        const char *other = owner(ctx, f->hosts[i]);
+
+        if (other)
+            return err_set(
+                err, ERR_INPUT, 0,
+                "host %s: its name %s belongs to a host of installation \"%s\" already: give the installation, the "
+                "cluster, the shard or the replica another name",
+                f->hosts[i]->key, f->hosts[i]->sts, other);
+    }
+    return 0;
+}

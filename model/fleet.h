@@ -195,6 +195,12 @@ int fleet_section(const struct fleet *f, const char *what, const cJSON *section,
 
 struct host *fleet_host(const struct fleet *f, const char *key); /* NULL */
 
+/* Object names are made of several names, so two installations may want the same. `owner` says which other installation a
+ * host's StatefulSet name belongs to, by the live object or by what that one plans; NULL = none. ERR_INPUT names both. */
+int fleet_check_owners(const struct fleet *f, const char *(*owner)(void *ctx, const struct host *h), void *ctx, struct err *err);
+/* Does the fleet have a host with this StatefulSet name? */
+bool fleet_has_sts(const struct fleet *f, const char *sts);
+
 bool fleet_name_fits(const char *name); /* lower case letters, digits and inner dashes */
 
 /* Expands {macros} for this scope (any of cluster/shard/host may be NULL; a host without a name stands for all replicas of

@@ -284,36 +284,19 @@ static int fleet_to_delete(struct inst *in, struct fleet **out, struct err *err)
 }
 
 /* Whose host has this StatefulSet name, other than ours? By the live object; else by what another one plans. */
-static const char *other_owner(const struct inst *in, const struct host *h)
+static const char *other_owner(void *ctx, const struct host *h)
 {
+    const struct inst *in = ctx;
     const cJSON *sts = super_get(in->s, in->group, KUBE_STS, in->ns, h->sts);
     const char *owner = sts ? json_label(sts, desired_owner_label(in)) : NULL;
 
     if (owner)
         return strcmp(owner, in->name) != 0 ? owner : NULL;
-    for (const struct inst *other = in->s->insts; other; other = other->next) {
-        if (other == in || other->gone || other->group != in->group || !other->fleet || strcmp(other->ns, in->ns) != 0)
-            continue;
-        for (size_t i = 0; i < other->fleet->n_hosts; i++)
-            if (strcmp(other->fleet->hosts[i]->sts, h->sts) == 0)
-                return other->name;
-    }
+    for (const struct inst *other = in->s->insts; other; other = other->next)
+        if (other != in && !other->gone && other->group == in->group && other->fleet && strcmp(other->ns, in->ns) == 0 &&
+            fleet_has_sts(other->fleet, h->sts))
+            return other->name;
     return NULL;
-}
-
-static int check_claims(const struct inst *in, const struct fleet *f, struct err *err)
-{
-    for (size_t i = 0; i < f->n_hosts; i++) {
-        const char *owner = other_owner(in, f->hosts[i]);
-
-        if (owner)
-            return err_set(
-                err, ERR_INPUT, 0,
-                "host %s: its name %s belongs to a host of installation \"%s\" already: give the installation, the "
-                "cluster, the shard or the replica another name",
-                f->hosts[i]->key, f->hosts[i]->sts, owner);
-    }
-    return 0;
 }
 
 int desired_fleet(struct inst *in, struct fleet **out, struct err *err)
@@ -326,7 +309,7 @@ int desired_fleet(struct inst *in, struct fleet **out, struct err *err)
         return fleet_to_delete(in, out, err);
     if (make_fleet(in, resource, out, err) < 0)
         return -1;
-    if (check_claims(in, *out, err) == 0)
+    if (fleet_check_owners(*out, other_owner, in, err) == 0)
         return 0;
     fleet_free(*out);
     *out = NULL;

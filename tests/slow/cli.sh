@@ -61,6 +61,18 @@ check "a kind nobody knows" gives 2 "Frob" bash -c "printf 'apiVersion: v1\nkind
 say "apply"
 check "a dry run sends nothing" gives 0 "clickhouseinstallation/demo created (dry run)" chf apply --dry-run -f "$SRC/examples/quickstart.yaml"
 check "plan tells what would be made" gives 0 "4 create" chf plan -f "$SRC/examples/quickstart.yaml"
+cat >"$WORK/two.yaml" <<'Y'
+apiVersion: clickhouse.altinity.com/v1
+kind: ClickHouseInstallation
+metadata: {name: shop}
+spec: {configuration: {clusters: [{name: a-b}]}}
+---
+apiVersion: clickhouse.altinity.com/v1
+kind: ClickHouseInstallation
+metadata: {name: shop-a}
+spec: {configuration: {clusters: [{name: b}]}}
+Y
+check "plan tells that two installations want the same name" gives 2 'belongs to a host of installation "shop' chf plan -f "$WORK/two.yaml"
 check "apply waits, and says how to connect" gives 0 "clickhouse-client --host 127.0.0.1 --port" chf apply -f "$SRC/examples/quickstart.yaml" --wait --timeout 3m
 check "twice is unchanged" gives 0 "clickhouseinstallation/demo unchanged" chf apply -f "$SRC/examples/quickstart.yaml"
 check "nothing is left to be done" gives 0 "4 unchanged" chf plan demo
