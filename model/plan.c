@@ -384,6 +384,14 @@ static bool restart_in_pod(const struct planner *m, const struct host_facts *liv
     return m->f->kind == FLEET_CLICKHOUSE && *live->identity;
 }
 
+/* It runs and is out: it is missed by its siblings, whose turn may wait for it. Its volumes grow when it is back. */
+static bool waits_to_join(const struct planner *m, const struct host_facts *live)
+{
+    bool out = !live->listed || (m->f->kind == FLEET_CLICKHOUSE && !live->labelled_in);
+
+    return out && live->ready && *live->identity && !m->f->troubleshoot;
+}
+
 static void plan_changes(struct planner *m, const struct host_facts *live, struct plan_host *h)
 {
     bool soft = restart_in_pod(m, live), quiet = m->f->troubleshoot;
@@ -408,7 +416,7 @@ static void plan_changes(struct planner *m, const struct host_facts *live, struc
         decide(h, soft ? ACT_SOFT_RESTART : ACT_RESTART, reason_of(live->restart_changes, live->n_restart));
     else if (has_restart_due(m, live) && !quiet && *live->identity)
         decide(h, soft ? ACT_SOFT_RESTART : ACT_RESTART, mem_str("spec.restart: RollingUpdate"));
-    else if (live->n_volume)
+    else if (live->n_volume && !waits_to_join(m, live))
         decide(h, ACT_RESIZE, reason_of(live->volume_changes, live->n_volume));
     else if (!live->listed || (m->f->kind == FLEET_CLICKHOUSE && !live->labelled_in)) {
         if (live->ready && *live->identity && !quiet)
