@@ -19,6 +19,7 @@ static const enum kube_kind read_kinds[] = {KUBE_CHI, KUBE_CHK, KUBE_STS, KUBE_P
 struct live {
     struct fleet_api *a;
     char *ns, *blocked;
+    const char **pod_ips; /* see ctx_pod_ips() */
     bool endpoints;
     cJSON *lists[KUBE_KINDS]; /* arrays of items */
     cJSON *secrets;           /* "ns/name" → Secret, null when there is none */
@@ -187,6 +188,7 @@ void live_free(struct live *l)
     cJSON_Delete(l->file);
     free(l->ns);
     free(l->blocked);
+    free(l->pod_ips);
     free(l);
 }
 
@@ -424,6 +426,27 @@ static const char *other_owner(void *ctx, const struct host *h)
     return NULL;
 }
 
+/* As the operator does it. */
+static const char *const *ctx_pod_ips(void *ctx)
+{
+    struct live *l = ctx;
+    const cJSON *pod;
+    size_t n = 0;
+
+    if (l->endpoints)
+        return NULL;
+    cJSON_ArrayForEach(pod, l->lists[KUBE_POD]) {
+        const char *ip = json_str(pod, "status.podIP", "");
+
+        if (!*ip || !str_eq(json_label(pod, l->now.label), l->now.name))
+            continue;
+        l->pod_ips = mem_grow(l->pod_ips, n + 2, sizeof *l->pod_ips);
+        l->pod_ips[n++] = ip;
+        l->pod_ips[n] = NULL;
+    }
+    return n ? l->pod_ips : NULL;
+}
+
 int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan **out, struct err *err)
 {
     const cJSON *resource = find(l, kind, name);
@@ -439,6 +462,7 @@ int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan
                              .version = ctx_version,
                              .secret = ctx_secret,
                              .live = ctx_live,
+                             .pod_ips = ctx_pod_ips,
                              .ctx = l};
     int rc;
 

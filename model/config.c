@@ -26,7 +26,7 @@ static const char builtin[] =
     "\"access\":{\"scheme\":\"auto\",\"username\":\"clickhouse_operator\",\"password\":\"clickhouse_operator_"
     "password\","
     "\"rootCA\":\"\",\"secret\":{\"namespace\":\"\",\"name\":\"clickhouse-operator\"},\"port\":8123,"
-    "\"timeouts\":{\"connect\":1,\"query\":4}},"
+    "\"timeouts\":{\"connect\":2,\"query\":10}},"
     "\"addons\":{\"rules\":["
     "{\"version\":\">= 23.3\",\"spec\":{\"configuration\":{\"users\":{"
     "\"{clickhouseOperatorUser}/access_management\":1,\"{clickhouseOperatorUser}/named_collection_control\":1,"

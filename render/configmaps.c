@@ -92,6 +92,18 @@ void users_files(const struct fleet *f, const struct render_ctx *c, cJSON *data)
     defaults_add(f, FILE_USERS, version, data);
 }
 
+/* Which of the addresses in the file are those of pods: they come and go, and are no reason to write it. */
+static void note_pod_ips(const struct render_ctx *c, cJSON *annotations)
+{
+    const char *const *ips = c->pod_ips ? c->pod_ips(c->ctx) : NULL;
+    auto_str struct str text = STR_INIT;
+
+    for (size_t i = 0; ips && ips[i]; i++)
+        str_addf(&text, "%s%s", i ? "," : "", ips[i]);
+    if (text.len)
+        json_set_str(annotations, RENDER_POD_IPS, text.s);
+}
+
 cJSON *render_users_configmap(const struct fleet *f, const struct render_ctx *c, struct err *err)
 {
     bool keeper = f->kind == FLEET_KEEPER;
@@ -105,6 +117,7 @@ cJSON *render_users_configmap(const struct fleet *f, const struct render_ctx *c,
         if (file_users(f, c, &users, err) < 0)
             return NULL;
         put_file(data, "chop-generated-users.xml", users);
+        note_pod_ips(c, json_need_obj(json_get(o, "metadata"), "annotations"));
     }
     users_files(f, c, data);
     meta_note_keys(&p, o);

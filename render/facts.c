@@ -103,6 +103,73 @@ static void split_common(struct gather *g, const cJSON *live, const cJSON *want)
     filediff(g->f, a, b, "spec.configuration", false, &g->common);
 }
 
+/* ---- where the default user may come from: pods' addresses change with each of them, and only what the resource says counts ---- */
+
+#define USERS_FILE "chop-generated-users.xml"
+
+static void one_address(void *ctx, const char *path, const char *value, const char *none)
+{
+    (void)none;
+    if (str_starts(path, "users/default/networks/ip"))
+        json_add_str(ctx, value);
+}
+
+/* Those in the file that are not noted as a pod's. Caller owns. */
+static cJSON *said_addresses(const cJSON *cm, bool *noted)
+{
+    const char *pods = json_annotation(cm, RENDER_POD_IPS);
+    auto_free char *text = mem_printf(",%s,", pods ? pods : "");
+    auto_json cJSON *all = cJSON_CreateArray();
+    cJSON *out = cJSON_CreateArray();
+    const cJSON *v;
+
+    *noted = pods != NULL;
+    xmldiff_walk(cJSON_GetStringValue(json_get(json_get(cm, "data"), USERS_FILE)), one_address, all);
+    cJSON_ArrayForEach(v, all) {
+        auto_free char *one = mem_printf(",%s,", v->valuestring);
+
+        if (!strstr(text, one))
+            json_add_str(out, v->valuestring);
+    }
+    return out;
+}
+
+static bool all_in(const cJSON *some, const cJSON *all)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, some)
+        if (!json_has(all, v->valuestring))
+            return false;
+    return true;
+}
+
+/* A file of another operator, which notes nothing, may have more. */
+static bool same_addresses(const cJSON *live, const cJSON *want)
+{
+    bool noted, ignored;
+    auto_json cJSON *a = said_addresses(live, &noted), *b = said_addresses(want, &ignored);
+
+    return all_in(b, a) && (!noted || all_in(a, b));
+}
+
+static void drop_addresses(struct file_lines *l)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n; i++) {
+        if (!l->v[i].addresses) {
+            l->v[n++] = l->v[i];
+            continue;
+        }
+        free(l->v[i].path);
+        free(l->v[i].from);
+        free(l->v[i].to);
+        free(l->v[i].rule);
+    }
+    l->n = n;
+}
+
 static void add_lines(struct gather *g, const struct file_lines *l)
 {
     for (size_t i = 0; i < l->n; i++)
@@ -122,7 +189,7 @@ static void add_object(struct gather *g, const cJSON *live, const cJSON *want)
     }
     patch = compare_object(live, want, &all, &n);
     for (size_t i = 0; patch && i < n; i++)
-        if (!strstr(all[i].path, " data."))
+        if (!strstr(all[i].path, " data.") && !strstr(all[i].path, RENDER_POD_IPS))
             compare_add(&g->out->common_changes, &g->out->n_common, all[i].path, all[i].from, all[i].to);
     changes_free(all, n);
 }
@@ -145,6 +212,8 @@ static int common_maps(struct gather *g, struct err *err)
     if (live_users)
         filediff(g->f, json_get(live_users, "data"), json_get(want_users, "data"), "spec.configuration", false,
                  &g->common);
+    if (live_users && same_addresses(live_users, want_users))
+        drop_addresses(&g->common);
     add_lines(g, &g->settings);
     add_lines(g, &g->common);
     add_object(g, live_common, want_common);

@@ -26,7 +26,7 @@ struct render_ctx {
     /* Value of a Secret key, NULL if there is none (namespace defaults to the fleet's). */
     const char *(*secret)(void *ctx, const char *ns, const char *name, const char *key);
     /* Addresses of all live pods of the installation, for the default user's networks; NULL-terminated; may be NULL. */
-    const char *const *pod_ips;
+    const char *const *(*pod_ips)(void *ctx);
     /* The object as it is now (by kind "StatefulSet", name in the fleet's namespace), or NULL: what must be kept from it
      * (live template of adopted pods, claim templates, node ports …) is. NULL function = nothing exists. */
     const cJSON *(*live)(void *ctx, const char *kind, const char *name);
@@ -57,6 +57,7 @@ struct render_ctx {
 #define RENDER_GAVE_UP "chfleet.io/gave-up"             /* StatefulSet: generation in which its new host did not start */
 #define RENDER_GIVEN_UP "chfleet.io/given-up"           /* StatefulSet: claims that were deleted by a consent that still stands */
 #define RENDER_SIZE "chfleet.io/size"                   /* claim that we make: the size that was asked for last */
+#define RENDER_POD_IPS "chfleet.io/pod-ips"             /* users ConfigMap: addresses of pods that stand in it, by commas */
 #define RENDER_KEYS "chfleet.io/keys"                   /* labels and annotations that came from the resource, so that they go */
 #define RENDER_CONFIG_FILE "chfleet-config.xml"         /* host ConfigMap: the digest as macro chfleet_config */
 /* restart-since of a host that was taken over with what it runs: all that is there is loaded. */

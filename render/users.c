@@ -225,6 +225,7 @@ static void networks(struct users *u, const char *user)
     const struct setting *own = settings_find(&u->s, path);
     struct ips l = {NULL, 0};
     struct setting all = {.path = path, .kind = SETTING_LIST};
+    const char *const *pods = u->c->pod_ips && strcmp(user, "default") == 0 ? u->c->pod_ips(u->c->ctx) : NULL;
 
     if (strcmp(user, u->operator_name) == 0) {
         if (u->c->operator_ip && *u->c->operator_ip)
@@ -234,8 +235,8 @@ static void networks(struct users *u, const char *user)
             if (cJSON_IsString(v))
                 add_ip(&l, v->valuestring);
     }
-    for (size_t i = 0; u->c->pod_ips && strcmp(user, "default") == 0 && u->c->pod_ips[i]; i++)
-        add_ip(&l, u->c->pod_ips[i]);
+    for (size_t i = 0; pods && pods[i]; i++)
+        add_ip(&l, pods[i]);
     for (size_t i = 0; own && own->kind <= SETTING_LIST && i < own->n_values; i++)
         add_ip(&l, own->values[i]);
     all.values = l.v;

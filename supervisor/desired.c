@@ -424,6 +424,31 @@ static void time_text(uint64_t wall_ms, char *buf, size_t size)
     strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+static int add_pod_ip(void *ctx, const cJSON *pod)
+{
+    struct inst *in = ctx;
+    const char *ip = json_str(pod, "status.podIP", "");
+
+    if (!*ip || !str_eq(json_label(pod, desired_owner_label(in)), in->name) || !str_eq(json_ns(pod), in->ns))
+        return 0;
+    in->pod_ips = mem_grow(in->pod_ips, in->n_pod_ips + 2, sizeof *in->pod_ips);
+    in->pod_ips[in->n_pod_ips++] = ip;
+    in->pod_ips[in->n_pod_ips] = NULL;
+    return 0;
+}
+
+/* Good until the cache changes. On one machine all have the address of the machine, which stands in the file anyway. */
+static const char *const *ctx_pod_ips(void *ctx)
+{
+    struct inst *in = ctx;
+
+    in->n_pod_ips = 0;
+    if (in->s->endpoints)
+        return NULL;
+    kube_cache_each(super_cache(in->s, in->group, KUBE_POD), add_pod_ip, in);
+    return in->n_pod_ips ? in->pod_ips : NULL;
+}
+
 void desired_ctx(struct inst *in, struct render_ctx *c)
 {
     const char *pin = json_annotation(super_resource(in), "chfleet.io/render");
@@ -437,6 +462,7 @@ void desired_ctx(struct inst *in, struct render_ctx *c)
                              .membership_generation = in->member_generation,
                              .version = ctx_version,
                              .secret = ctx_secret,
+                             .pod_ips = ctx_pod_ips,
                              .live = ctx_live,
                              .held_settings = ctx_held,
                              .holding = in->holding,

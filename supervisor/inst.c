@@ -95,6 +95,7 @@ void inst_free(struct inst *in)
     cJSON_Delete(in->told);
     free(in->status_sent);
     free(in->done_hash);
+    free(in->pod_ips);
     cJSON_Delete(in->secrets);
     free(in->ns);
     free(in->name);

@@ -153,6 +153,8 @@ struct inst {
     struct world_timer *soak_timer;
     int64_t restarted_generation; /* whose spec.restart without a task ID was executed, for the status */
     char now[32];                 /* backing of render_ctx.now */
+    const char **pod_ips;         /* backing of render_ctx.pod_ips: ends with NULL, borrowed from the cache */
+    size_t n_pod_ips;
     struct hostrec *hosts;
     size_t n_hosts;
     struct index by_key; /* hosts */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/frame.h"
 #include "base/log.h"
@@ -536,6 +537,20 @@ static void on_record(struct wproc *wp, uint32_t seq, const cJSON *req)
     status_kick(wp->inst);
 }
 
+/* How to reach a database, as the operator's configuration says. */
+static void add_access(const cJSON *config, cJSON *to)
+{
+    const cJSON *a = json_at(config, "clickhouse.access");
+    const char *scheme = json_str(a, "scheme", ""), *ca = json_str(a, "rootCA", "");
+
+    json_set_str(to, "scheme", strcasecmp(scheme, "https") == 0 ? "https" : strcasecmp(scheme, "http") == 0 ? "http" : "auto");
+    if (*ca)
+        json_set_str(to, "ca", ca);
+    json_set_int(to, "port", json_int(a, "port", 8123));
+    json_set_int(to, "connect_s", json_int(a, "timeouts.connect", 0));
+    json_set_int(to, "query_s", json_int(a, "timeouts.query", 0));
+}
+
 static void on_credentials(struct wproc *wp, uint32_t seq)
 {
     struct inst *in = wp->inst;
@@ -555,6 +570,7 @@ static void on_credentials(struct wproc *wp, uint32_t seq)
     }
     json_set_str(data, "user", *user ? user : "clickhouse_operator");
     json_set_str(data, "password", password);
+    add_access(in->s->config, data);
     link_answer(wp, seq, data, NULL);
 }
 

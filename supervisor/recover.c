@@ -97,6 +97,12 @@ static void fence(struct inst *in)
             cJSON_AddItemToArray(list, req);
         }
     }
+    if (in->group == GROUP_CHI && !in->s->endpoints) { /* our address may be a new one: servers ask for it first */
+        cJSON *users = cJSON_CreateObject();
+
+        json_set_str(users, "what", "users");
+        cJSON_AddItemToArray(list, users);
+    }
     in->pending++;
     apply_all(in, list, fenced, in);
 }

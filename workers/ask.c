@@ -22,6 +22,8 @@ struct ask {
     struct world_tcp *tcp;
 };
 
+/* What the server lets somebody in for, and does not let him do. */
+enum { NO_RIGHT = 497 };
 enum { SQL_MS = 10000, ZK_MS = 30000, WORD_MS = 3000, WORD_LIMIT = 65536 };
 
 static void ask_free(struct ask *a)
@@ -193,14 +195,41 @@ enum ask_rc ask_delete(struct task *t, const struct whost *h, const char *what, 
 
 /* ---- SQL ---- */
 
+/*
+ * Who may come in, and from where, stands in files that take their time to a server: with a new address of ours or a new
+ * password none lets us in for a while. That is no answer to anything, so for this while it is asked again.
+ */
+static void refused(struct ask *a, const struct err *err)
+{
+    struct task *t = a->t;
+    uint64_t now = world_mono(t->w), grace_ms = (uint64_t)knob_int(t, "propagation_s", 90) * 1000;
+    struct err later = ERR_INIT;
+
+    if (!t->refused_ms)
+        t->refused_ms = now;
+    if (now - t->refused_ms >= grace_ms) {
+        ended(a, err);
+        return;
+    }
+    err_set(&later, ERR_AGAIN, 0, "it does not let chfleet in (yet; files of users take up to %llu s): %s",
+            (unsigned long long)grace_ms / 1000, err->msg);
+    later.sys = err->sys;
+    ended(a, &later);
+}
+
 static void sql_answered(void *ctx, const char *rows, size_t len, const struct err *err, bool sent)
 {
     struct ask *a = ctx;
 
     str_addn(&a->text, rows, len);
     a->sent = sent;
-    if (err && err->kind == ERR_REFUSED)
+    if (!err)
+        a->t->refused_ms = 0;
+    if (err && err->kind == ERR_REFUSED && err->sys != NO_RIGHT) {
         worker_forget_credentials(a->t->worker); /* perhaps they were changed: ask again next time */
+        refused(a, err);
+        return;
+    }
     ended(a, err);
 }
 
@@ -214,19 +243,24 @@ static void start_sql(struct ask *a, struct whost *h, const char *sql, const str
 {
     struct task *t = a->t;
     const struct http_tls trust = worker_trust(t->worker);
-    struct sql_host at = {.address = host_str(h, "address"), .user = user, .password = password, .trust = &trust};
+    const struct access *way = worker_access(t->worker);
+    struct sql_host at = {.address = host_str(h, "address"),
+                          .user = user,
+                          .password = password,
+                          .trust = &trust};
     char id[160];
     struct sql_query q = {.text = sql,
                           .id = id,
                           .alone = o && o->alone,
                           .settings = o ? o->settings : NULL,
-                          .timeout_ms = o && o->timeout_ms ? o->timeout_ms : SQL_MS};
+                          .connect_ms = way->connect_ms,
+                          .timeout_ms = o && o->timeout_ms ? o->timeout_ms : way->query_ms ? way->query_ms : SQL_MS};
+    unsigned plain = (unsigned)json_int(h->json, "ports.http", 0), secure = (unsigned)json_int(h->json, "ports.https", 0);
 
-    at.port = (unsigned)json_int(h->json, "ports.http", 0);
-    if (!at.port) {
-        at.port = (unsigned)json_int(h->json, "ports.https", 0);
-        at.tls = true;
-    }
+    at.tls = way->secure ? secure || !plain : !plain && secure && !way->plain;
+    at.port = at.tls ? secure : plain;
+    if (!at.port) /* a host that says neither */
+        at.port = way->port;
     query_prefix(t, id, sizeof id);
     snprintf(id + strlen(id), sizeof id - strlen(id), "%s-%" PRIu32 "-%" PRIu32,
              t->phase == PHASE_FENCE ? "fence" : t->step->name, t->tries, t->queries++);

@@ -102,6 +102,7 @@ struct task {
     bool polled;          /* this round asked somebody else than the facts */
     unsigned quiet;       /* for steps that want an answer twice in a row */
     uint32_t queries;     /* counter for query ids */
+    uint64_t refused_ms;  /* since when no server lets us in; 0 = not so */
     uint64_t peerless_ms; /* out, and nobody else of the shard serves, since then; 0 = not so */
     uint64_t asked_ms;    /* when the permit was asked for */
     uint32_t back_off_ms, guard_wait_ms;
@@ -199,6 +200,13 @@ void worker_take_credentials(struct worker *wk, const cJSON *data);
 void worker_forget_credentials(struct worker *wk);
 const cJSON *worker_facts(struct worker *wk, const char *key);
 void worker_task_over(struct worker *wk);
+/* How databases are reached, as the operator's configuration says. */
+struct access {
+    bool secure, plain; /* https, http; none: http where a host has it */
+    unsigned port;      /* of a host that names none */
+    uint32_t connect_ms, query_ms; /* 0 = not said */
+};
+const struct access *worker_access(const struct worker *wk);
 struct http_tls worker_trust(const struct worker *wk); /* borrowed texts */
 
 /* ---- driver ---- */

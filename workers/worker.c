@@ -23,6 +23,7 @@ struct worker {
     cJSON *facts; /* by host key */
     char *user, *password, *ca;
     bool insecure;
+    struct access access;
     struct task *task;
 };
 
@@ -71,6 +72,16 @@ void worker_take_credentials(struct worker *wk, const cJSON *data)
     wk->password = mem_str(json_str(data, "password", ""));
     wk->ca = mem_str(json_str(data, "ca", NULL));
     wk->insecure = json_bool(data, "insecure", false);
+    wk->access = (struct access){.secure = str_eq(json_str(data, "scheme", NULL), "https"),
+                                 .plain = str_eq(json_str(data, "scheme", NULL), "http"),
+                                 .port = (unsigned)json_int(data, "port", 0),
+                                 .connect_ms = (uint32_t)json_int(data, "connect_s", 0) * 1000,
+                                 .query_ms = (uint32_t)json_int(data, "query_s", 0) * 1000};
+}
+
+const struct access *worker_access(const struct worker *wk)
+{
+    return &wk->access;
 }
 
 struct http_tls worker_trust(const struct worker *wk)

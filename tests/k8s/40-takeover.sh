@@ -94,6 +94,16 @@ done
 snapshot "$WORK/after"
 same_objects() { diff "$WORK/before" "$WORK/after" | cut -c1-1500; cmp -s "$WORK/before" "$WORK/after"; }
 check "no pod, address, selector, template, volume or owner has changed" same_objects
+pods_known() { # the default user may come from each pod, as the other operator has it
+    local ip
+    for ip in $(kubectl -n replicated get pod -o 'jsonpath={.items[*].status.podIP}'); do
+        kubectl -n replicated get configmap "chi-${NAME[replicated]}-common-usersd" -o yaml | grep -qF "<ip>$ip</ip>" || {
+            echo "$ip is not in the users' file"
+            return 1
+        }
+    done
+}
+check "the users' file has the pods' addresses and the operator's" pods_known
 each_started_once() { starts_all | jq -e 'all(. == 1)'; }
 check "no process was started again" each_started_once
 for c in "${cases[@]}"; do
@@ -113,6 +123,14 @@ check "and goes on when it is gone" wait_until 30 none_blocked
 snapshot "$WORK/again"
 same_again() { cmp -s "$WORK/before" "$WORK/again" || diff "$WORK/before" "$WORK/again" | cut -c1-600; }
 check "after all of that the objects are still as it left them" same_again
+
+# ---- a new operator pod has another address ----
+operator_stop one
+OPERATOR_ENV=OPERATOR_POD_IP=10.72.0.77 operator_start one
+own_address() { kubectl -n minimal get configmap chi-tiny-common-usersd -o yaml | grep -qF '<ip>10.72.0.77</ip>'; }
+check "the address of a new operator pod gets into the users' files" wait_until 60 own_address
+check "and the installation is complete" wait_until 60 settled_case minimal
+check "no process was started again for that" each_started_once
 
 # ---- an upgrade after the takeover ----
 kubectl -n replicated patch chi "${NAME[replicated]}" --type=json -p '[{"op": "replace", "path": "/spec/templates/podTemplates/0/spec/containers/0/image", "value": "clickhouse/clickhouse-server:25.3"}]' >/dev/null

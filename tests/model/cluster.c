@@ -191,6 +191,11 @@ static void ctx_random(void *ctx, void *buf, size_t n)
     memset(buf, 7, n);
 }
 
+static const char *const *ctx_pod_ips(void *ctx)
+{
+    return ((struct cluster_state *)ctx)->pod_ips;
+}
+
 void cluster_ctx(struct cluster_state *s, struct render_ctx *c)
 {
     *c = (struct render_ctx){
@@ -199,7 +204,7 @@ void cluster_ctx(struct cluster_state *s, struct render_ctx *c)
         .listed = ctx_listed,
         .version = ctx_version,
         .secret = ctx_secret,
-        .pod_ips = s->pod_ips,
+        .pod_ips = ctx_pod_ips,
         .live = ctx_live,
         .held_settings = ctx_held,
         .holding = s->held != NULL,

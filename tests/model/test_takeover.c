@@ -296,6 +296,50 @@ static struct plan *plan_of(struct recorded *r)
     return plan;
 }
 
+static bool users_change(struct recorded *r, const char *address)
+{
+    auto_plan struct plan *plan = plan_of(r);
+
+    for (size_t i = 0; i < plan->n_common; i++)
+        if (strstr(plan->common[i].path, address))
+            return true;
+    return false;
+}
+
+/* Pods get other addresses with each start. */
+static void addresses_of_pods_are_no_reason_to_write_the_users_file(void **state)
+{
+    struct recorded r;
+    struct err err = ERR_INIT;
+    cJSON *now;
+
+    (void)state;
+    load(&r, "replicated");
+    assert_non_null(r.state.pod_ips[0]);
+    r.state.pod_ips[0] = "10.99.0.1";
+    assert_false(users_change(&r, "networks"));
+    now = render_users_configmap(r.fleet, &r.ctx, &err); /* as it is after somebody wrote it */
+    assert_non_null(now);
+    assert_non_null(strstr(json_get(json_get(now, "data"), "chop-generated-users.xml")->valuestring, "<ip>10.99.0.1</ip>"));
+    cluster_put(&r.state, now);
+    r.state.pod_ips[0] = "10.99.0.2";
+    assert_false(users_change(&r, "networks"));
+    r.state.pod_ips[0] = NULL;
+    assert_false(users_change(&r, "networks"));
+    unload(&r);
+}
+
+static void another_address_of_the_operator_is_one(void **state)
+{
+    struct recorded r;
+
+    (void)state;
+    load(&r, "replicated");
+    r.ctx.operator_ip = "10.99.7.7";
+    assert_true(users_change(&r, "clickhouse_operator/networks"));
+    unload(&r);
+}
+
 static void taking_over_restarts_nothing(void **state)
 {
     (void)state;
@@ -353,6 +397,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_set_of_objects),         cmocka_unit_test(generated_files_are_the_same_to_the_byte),
         cmocka_unit_test(objects_differ_only_where_meant), cmocka_unit_test(no_statefulset_needs_a_new_pod),
+        cmocka_unit_test(addresses_of_pods_are_no_reason_to_write_the_users_file),
+        cmocka_unit_test(another_address_of_the_operator_is_one),
         cmocka_unit_test(taking_over_restarts_nothing),    cmocka_unit_test(after_the_first_pass_nothing_is_left_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -759,6 +759,10 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
 {
     int status;
 
+    if (s->now_ms < s->locked_until_ms) {
+        str_add(out, "Code: 195, e.displayText() = DB::Exception: User u is not allowed to connect from address 10.1.2.3, e.what() = x");
+        return 403;
+    }
     if (s->disturb && strstr(url, s->disturb) && strstr(sql, "toUnix")) {
         s->disturb = NULL;
         str_addf(out, "%s\t%llu\n", s->version, (unsigned long long)h->started_s);

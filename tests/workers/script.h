@@ -93,6 +93,7 @@ struct script {
     cJSON *access[SCRIPT_HOSTS]; /* script_access.c */
     bool access_denied;
     bool replicated; /* the database is of the Replicated engine */
+    uint64_t locked_until_ms; /* until then no server lets the operator in */
     char violation[200];
     unsigned frames_in; /* from the worker */
     unsigned sql_sent;

@@ -356,6 +356,35 @@ static void hosts_move_to_new_volumes_one_after_the_other(void **state)
     script_fini(&s);
 }
 
+/* A new address of the operator stands in files that take their time to the servers. */
+static void a_restart_waits_until_servers_let_the_operator_in(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "soft-restart");
+    s.locked_until_ms = s.now_ms + 80000;
+    assert_true(script_finish(&s, 900000));
+    expect(&s, "done");
+    assert_int_equal(s.hosts[0].starts, 2);
+    assert_true(s.now_ms >= s.locked_until_ms);
+    assert_true(strstr(str_text(&s.said), "does not let chfleet in"));
+    script_fini(&s);
+}
+
+static void a_server_that_never_lets_the_operator_in_is_left_alone(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "soft-restart");
+    s.locked_until_ms = UINT64_MAX;
+    assert_true(script_finish(&s, 7200000));
+    assert_string_not_equal(s.outcome, "done");
+    assert_int_equal(s.hosts[0].starts, 1);
+    script_fini(&s);
+}
+
 static void a_host_with_rows_of_its_own_does_not_move(void **state)
 {
     struct script s;
@@ -1015,6 +1044,8 @@ int main(void)
         cmocka_unit_test(the_first_hosts_of_an_installation_need_no_peer),
         cmocka_unit_test(entries_of_a_lost_disk_go_before_the_tables_come),
         cmocka_unit_test(hosts_move_to_new_volumes_one_after_the_other),
+        cmocka_unit_test(a_restart_waits_until_servers_let_the_operator_in),
+        cmocka_unit_test(a_server_that_never_lets_the_operator_in_is_left_alone),
         cmocka_unit_test(a_host_with_rows_of_its_own_does_not_move),
         cmocka_unit_test(a_lone_host_moves_only_when_its_data_may_be_gone),
         cmocka_unit_test(a_given_up_volume_goes_and_the_host_is_filled),
