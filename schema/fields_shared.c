@@ -424,7 +424,7 @@ static const struct field schema_chfleet_fields[] = {
        "none", NULL),
     FX("nudge", nudge, FIELD_OURS,
        "Whether an annotation on each pod makes its kubelet bring changed ConfigMaps in at once, which otherwise takes up to 90 s. "
-       "budget: in installations of up to 8 hosts, and for at most two pods for each host that restarts. always: for all pods "
+       "budget: in installations of up to 8 hosts, and for at most one pod for each host that restarts. always: for all pods "
        "with each change of the list of hosts, so that a restart takes a minute or two less and some requests more. never: not "
        "at all.",
        "budget", "budget"),

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "supervisor/internal.h"
 
-enum { FEW = 8, PER_RESTART = 2, MANY = 200 };
+enum { FEW = 8, PER_RESTART = 1, MANY = 200 };
 
 /* It only saves time: what fails is not tried again. */
 static void told(void *ctx, bool changed, const struct err *err)
