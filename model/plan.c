@@ -384,12 +384,13 @@ static bool restart_in_pod(const struct planner *m, const struct host_facts *liv
     return m->f->kind == FLEET_CLICKHOUSE && *live->identity;
 }
 
-/* It runs and is out: it is missed by its siblings, whose turn may wait for it. Its volumes grow when it is back. */
+/* It is out and runs, or is about to: it is missed by its siblings, whose turn may wait for it. Its volumes grow when it is
+ * back; those of a host that cannot start, a full disk perhaps, grow first. */
 static bool waits_to_join(const struct planner *m, const struct host_facts *live)
 {
     bool out = !live->listed || (m->f->kind == FLEET_CLICKHOUSE && !live->labelled_in);
 
-    return out && live->ready && *live->identity && !m->f->troubleshoot;
+    return out && !*live->stuck && !m->f->troubleshoot;
 }
 
 static void plan_changes(struct planner *m, const struct host_facts *live, struct plan_host *h)
