@@ -116,7 +116,7 @@ static const struct breach breaches[] = {
     {"[3] claim data-chi-demo-main-0-0-0 is deleted though its host is in the spec", take_a_claim},
     {"[3] claim data-chi-demo-main-0-0-0 is deleted though its policy is Retain", take_retained_claim},
     {"[4] default/chi-demo-main-0-0-0 started 1 times, expected were 0", start_twice},
-    {"[5] demo is said to be Completed, but default/chi-demo-main-0-0-0 is not", say_completed},
+    {"[5] demo is said to be Completed, but default/chi-demo-main-0-0-0 does not run", say_completed},
     {"[7] default/chi-demo-main-0-1-0 joined before", join_early},
     {"[9] a password is in a status", tell_a_secret},
     {"a statement that no file of sql/statements has", ask_nonsense},
