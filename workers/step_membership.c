@@ -83,7 +83,7 @@ static enum step_rc peer_loaded(struct task *t, struct whost *h)
 
     if (strcmp(host_str(h, "address"), "127.0.0.1") != 0)
         rc = ask_sql_opts(t, h, "drop_dns_cache", NULL, &quick, &a);
-    if (rc == ASK_GOOD)
+    if (rc != ASK_WAIT) /* a server that refuses to forget names can have loaded the list all the same */
         rc = ask_sql_opts(t, h, "reload_config", NULL, &quick, &a);
     if (rc == ASK_GOOD)
         rc = ask_sql_opts(t, h, "macros", NULL, &quick, &a);

@@ -8,6 +8,10 @@
 # shellcheck source=tests/story/_fleet.sh
 . "$SRC/tests/story/_fleet.sh"
 [ -n "${NODE_INSIDE-}" ] || {
+    [ -n "${CHFLEET_LONG-}" ] || {
+        echo "skipped: a quarter of an hour on a node of its own; ./check --long runs it, or CHFLEET_LONG=1"
+        exit 77
+    }
     node_needs
     node_enter bash "$0"
 }
