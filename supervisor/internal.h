@@ -32,7 +32,8 @@ enum member_state { MEMBER_OUT, MEMBER_GOING_IN, MEMBER_IN, MEMBER_GOING_OUT };
 struct hostrec {
     char *key;
     bool want_in;   /* wanted in remote_servers and balancer */
-    bool published; /* is in the list that is being published or was last */
+    bool published; /* is in the list that is being published or was last… */
+    uint64_t published_since; /* …and (or is not) since this generation */
     bool listed;    /* is in the remote_servers that all (answering) peers have loaded */
     bool held_turn; /* held settings: this host has got the new ones */
     bool held_back; /* … and gives them back: its change has failed */

@@ -66,7 +66,7 @@ static bool kept_by_peers(struct inst *in, const struct hostrec *rec, bool want_
     if (!in->behind || !c || !(want_in ? c->knobs.wait_include : c->knobs.wait_exclude) || rec->published != want_in)
         return false;
     cJSON_ArrayForEach(peer, in->behind)
-        if (strcmp(peer->valuestring, rec->key) != 0)
+        if (strcmp(peer->string, rec->key) != 0 && peer->valuedouble < (double)rec->published_since)
             return true;
     return false;
 }
@@ -101,17 +101,26 @@ enum member_state member_state(struct inst *in, const char *key)
                                               : MEMBER_OUT;
 }
 
-static void set_list(struct inst *in, char **list, size_t n)
+static void set_list(struct inst *in, char **list, size_t n, uint64_t generation)
 {
+    size_t known = in->n_hosts;
+    bool *was = mem_array(known + 1, sizeof *was);
+
     for (size_t i = 0; i < in->n_member_list; i++)
         free(in->member_list[i]);
     free(in->member_list);
     in->member_list = list;
     in->n_member_list = n;
-    for (size_t i = 0; i < in->n_hosts; i++)
+    for (size_t i = 0; i < known; i++) {
+        was[i] = in->hosts[i].published;
         in->hosts[i].published = false;
+    }
     for (size_t i = 0; i < n; i++)
         inst_host_need(in, list[i])->published = true;
+    for (size_t i = 0; i < in->n_hosts; i++)
+        if (i >= known || was[i] != in->hosts[i].published)
+            in->hosts[i].published_since = generation;
+    free(was);
 }
 
 /* The generation in the live file: a lost journal must not give a number that servers have loaded already. */
@@ -146,7 +155,9 @@ void member_init(struct inst *in, const struct facts *facts)
         if (h->listed)
             list[n++] = mem_str(h->key);
     }
-    set_list(in, list, n);
+    set_list(in, list, n, in->member_generation);
+    for (size_t i = 0; i < in->n_hosts; i++)
+        in->hosts[i].published_since = in->member_generation; /* at the latest */
 }
 
 /* ---- requests ---- */
@@ -254,7 +265,7 @@ static void publish(void *ctx)
     for (size_t i = 0; i < in->n_hosts; i++)
         if (wanted_in_list(in, &in->hosts[i]))
             list[n++] = mem_str(in->hosts[i].key);
-    set_list(in, list, n);
+    set_list(in, list, n, in->member_generation + 1);
     in->member_late = false;
     in->member_running = ++in->member_generation;
     if (in->member_wp) {
@@ -308,7 +319,7 @@ static void told_late(struct inst *in, const cJSON *said)
     cJSON_ArrayForEach(l, late)
         super_incident(in->s, in, l->valuestring, "WAIT_PROPAGATION", "has not loaded list %llu in time; %s",
                        (unsigned long long)in->member_generation,
-                       in->member_late && json_has(in->behind, l->valuestring) ? "it has an older one, and hosts wait for it"
+                       in->member_late && json_get(in->behind, l->valuestring) ? "it has an older one, and hosts wait for it"
                                                                                : "it blocks nobody");
 }
 

@@ -41,7 +41,7 @@ enum worker_msg {
     MSG_INCIDENT, /* {"host":KEY,"code":"…","text":"…"}; not answered */
     MSG_DONE,     /* {"outcome":"done|failed|superseded|refused","host":KEY,"step":NAME,"text":"…"}; not answered; the
                      worker may then get the next MSG_TASK or its channel ends. Table membership adds "late":[KEY,…] and
-                     of those "behind":[KEY,…]: they answer, and say that they have an older list */
+                     of those "behind":{KEY: GENERATION}: they answer, and have this older list */
 };
 
 /*

@@ -90,9 +90,10 @@ static enum step_rc peer_loaded(struct task *t, struct whost *h)
     if (rc == ASK_WAIT)
         return STEP_WAIT;
     h->behind = rc == ASK_GOOD; /* until it answers otherwise */
+    h->loaded = rc == ASK_GOOD ? loaded_generation(&a) : -1;
     if (rc == ASK_BAD)
         return not_yet(t, "WAIT_PROPAGATION", "%s: %s", h->key, a.err.msg);
-    if (loaded_generation(&a) >= wanted_generation(t))
+    if (h->loaded >= wanted_generation(t))
         return STEP_YES;
     return not_yet(t, "WAIT_PROPAGATION", "%s has not loaded membership %lld yet", h->key,
                    (long long)wanted_generation(t));
@@ -103,7 +104,7 @@ static void late_again(struct task *t)
     cJSON_Delete(t->late);
     cJSON_Delete(t->behind);
     t->late = cJSON_CreateArray();
-    t->behind = cJSON_CreateArray();
+    t->behind = cJSON_CreateObject();
 }
 
 static void tell_late(struct task *t)
@@ -144,7 +145,7 @@ static enum step_rc confirm_probe(struct task *t, struct err *err)
         all = false;
         json_add_str(t->late, t->hosts[i].key);
         if (t->hosts[i].behind)
-            json_add_str(t->behind, t->hosts[i].key);
+            json_set_int(t->behind, t->hosts[i].key, t->hosts[i].loaded);
     }
     if (!all && over) {
         tell_late(t);

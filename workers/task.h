@@ -36,7 +36,8 @@ struct whost {
     const cJSON *json; /* borrowed from the task */
     bool peer;         /* not one of the task's hosts */
     bool over;         /* its table is done */
-    bool behind;       /* membership: it answers, and has an older list */
+    bool behind;       /* membership: it answers, and has an older list: */
+    int64_t loaded;    /* of this generation, -1 = of none */
     char *version_of;  /* identity of the process that said so */
     struct sql_version version;
     int64_t started_s; /* Unix time at which that process started, as it says */
