@@ -14,7 +14,7 @@
 #include "supervisor/internal.h"
 #include "supervisor/window.h"
 
-enum { DEFAULT_THREADS = 5, DEFAULT_PERCENT = 50 };
+enum { FRESH_MS = 10000, DEFAULT_THREADS = 5, DEFAULT_PERCENT = 50 };
 
 /* ---- how many shards at once ---- */
 
@@ -463,15 +463,21 @@ static void read_fresh(void *ctx, int status, const cJSON *obj, const struct err
         cJSON_Delete(copy);
     }
     forget_absent(in, p, obj);
+    inst_host_need(in, p->host)->fresh_ms = world_mono(in->s->w);
     p->reading = false;
     if (super_leads(in->s) && may(in, p))
         grant(p);
 }
 
-/* Also just before the stop ("down"): the worker's guards then see facts as fresh as this answer. */
+/* Also just before the stop ("down"): the worker's guards then see facts as fresh as this answer. One that is seconds
+ * old, of the permit to leave, is fresh enough. */
 static bool needs_fresh(const struct permit *p)
 {
-    return strcmp(p->klass, "planned") == 0 || strcmp(p->klass, "keeper") == 0 || strcmp(p->klass, "down") == 0;
+    const struct hostrec *h = inst_host(p->wp->inst, p->host);
+
+    if (strcmp(p->klass, "down") == 0)
+        return !h || !h->fresh_ms || world_mono(p->wp->inst->s->w) - h->fresh_ms > FRESH_MS;
+    return strcmp(p->klass, "planned") == 0 || strcmp(p->klass, "keeper") == 0;
 }
 
 /* Two that act are worse than one that waits; a host that is out comes back without a permit. */

@@ -33,6 +33,7 @@ struct hostrec {
     char *key;
     bool want_in;   /* wanted in remote_servers and balancer */
     bool published; /* is in the list that is being published or was last… */
+    uint64_t fresh_ms; /* monotonic: when the pods of its shard were last read from the API server for it; 0 = never */
     uint64_t published_since; /* …and (or is not) since this generation */
     bool listed;    /* is in the remote_servers that all (answering) peers have loaded */
     bool held_turn; /* held settings: this host has got the new ones */
