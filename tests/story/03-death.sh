@@ -13,7 +13,9 @@ keeper >"$WORK/keeper.yaml"
 fleet die 2 2 24.8 >"$WORK/die.yaml"
 chf up >/dev/null || exit 1
 check "2 x 2 is complete" bash -c '. "$SRC/tests/story/_lib.sh"; trap - EXIT; chf apply -f "$WORK/keeper.yaml" && apply "$WORK/die.yaml" 180'
-check "tables are made" tables "$(host_url die chi-die-main-0-0)" main
+back() { [ "$(on_all die "SELECT count() FROM system.tables WHERE database = 'app'" | awk '$2 >= 2' | wc -l)" -eq 4 ]; }
+made() { tables_once "$(host_url die chi-die-main-0-0)" main && back; }
+check "tables are made on every server" wait_until 90 made
 starts() { on_all die 'SELECT uptime()' >/dev/null; }
 
 children() { ps -o pid= --ppid "$1" 2>/dev/null; }
@@ -74,7 +76,6 @@ say "killing $(wc -w <<<"$pids") processes"
 # shellcheck disable=SC2086 # a list
 kill -9 $pids 2>/dev/null
 chf up >/dev/null
-back() { [ "$(on_all die "SELECT count() FROM system.tables WHERE database = 'app'" | awk '$2 >= 2' | wc -l)" -eq 4 ]; }
 check "everything comes back by itself" wait_until 120 back
 check "and the fleet says so" wait_until 60 settled die
 finish
