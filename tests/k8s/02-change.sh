@@ -36,7 +36,7 @@ few_requests() { # RESTARTED-HOSTS [MORE]: at most 12 for each, besides the stat
     n=$(audit_requests "$mark")
     echo "$n requests for $1 restarted hosts"
     audit_since "$mark" | grep -v leases | sort | uniq -c | sort -rn | head -n 40
-    [ "$n" -le $((12 * $1 + 6 + ${2-0})) ]
+    [ "$n" -le $((12 * $1 + 10 + ${2-0})) ]
 }
 images() { [ "$(sim hosts | jq -r '[.[] | select(.keeper | not) | .image] | unique | join(" ")')" = "$1" ]; }
 
