@@ -6,8 +6,9 @@
 #include "sql/statements.h"
 
 static const struct sql_arg some[] = {
-    {"limit", "10"}, {"before", "1"},     {"path", "/x"},   {"pattern", "chfleet-1-2-%"}, {"database", "default"},
-    {"table", "t"},  {"replica", "it's"}, {"kind", "ROLE"}, {"name", "odd`name"},         {NULL, NULL},
+    {"limit", "10"}, {"before", "1"},     {"seconds", "10"}, {"path", "/x"},       {"pattern", "chfleet-1-2-%"},
+    {"table", "t"},  {"replica", "it's"}, {"kind", "ROLE"},  {"name", "odd`name"}, {"database", "default"},
+    {NULL, NULL},
 };
 
 int main(int argc, char **argv)
