@@ -184,7 +184,7 @@ struct inst {
     uint64_t op_started_ms;   /* wall */
     struct world_timer *status_timer;
     char *status_sent; /* canonical text of the last status written */
-    bool status_busy;
+    bool status_busy, status_again; /* a write is under way; there was more to say meanwhile */
     cJSON *secrets; /* "ns/name" → Secret object read for users, or null when absent */
     unsigned secrets_waiting;
     unsigned pending; /* callbacks that still refer to this struct */

@@ -229,6 +229,9 @@ static void status_written(void *ctx, int status, const cJSON *obj, const struct
 
     in->pending--;
     in->status_busy = false;
+    if (in->status_again)
+        status_kick(in);
+    in->status_again = false;
     if (obj && !err)
         kube_cache_put(in->group == GROUP_CHI ? in->s->chi : in->s->chk, obj);
     if (err && status != 404) {
@@ -259,9 +262,12 @@ void status_write_now(struct inst *in)
     const cJSON *res = super_resource(in);
     auto_json cJSON *st = NULL, *diff = NULL, *patch = NULL;
 
-    if (!res || (!in->fleet && !in->error_code) || in->status_busy || !in->s->leading ||
-        !super_watches(in->s, in->ns))
+    if (!res || (!in->fleet && !in->error_code) || !in->s->leading || !super_watches(in->s, in->ns))
         return;
+    if (in->status_busy) {
+        in->status_again = true;
+        return;
+    }
     if (str_eq(in->error_code, "CLAIMED"))
         return; /* the one that takes care of it writes its status */
     if (str_eq(in->error_code, "OTHER_OPERATOR")) {
@@ -287,8 +293,11 @@ static void status_due(void *ctx)
     status_write_now(in);
 }
 
+/* Changes of a running operation are told together; what is said when nothing runs is a result, and is told at once. */
 void status_kick(struct inst *in)
 {
+    if (!inst_busy(in))
+        world_timer_stop(in->s->w, &in->status_timer);
     if (!in->status_timer)
         in->status_timer = world_timer(in->s->w, inst_busy(in) ? STATUS_EVERY_MS : 0, status_due, in);
 }

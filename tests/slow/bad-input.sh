@@ -282,7 +282,7 @@ if unshare -rm true 2>/dev/null; then
     touch "$F/fill"
     wait_until 20 test -e "$F/filled"
     chi disk '{configuration: {clusters: [{name: m, layout: {replicasCount: 2}}]}}' >disk.yaml
-    check "disk full: nothing is begun" says 4 "not done after 8 s" -- \
+    check "disk full: nothing is begun, and it says why" says 4 "No space left on device" "free some space" -- \
         fchf apply -f disk.yaml --wait --timeout 8s
     check "disk full: the server runs on" test "$(fchf get pods -o json | jq '[.items[] | select(.status.containerStatuses[0].ready)] | length')" = 1
     touch "$F/free"
