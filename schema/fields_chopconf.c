@@ -105,9 +105,9 @@ static const struct field access_secret_fields[] = {
 OBJECT(access_secret);
 static const struct field access_timeouts_fields[] = {
     FE("connect", ((const struct shape){.kind = SHAPE_INTEGER, .has_min = true, .min = 1, .has_max = true, .max = 10}),
-       "Seconds until a connection must stand.", "2", "1"),
+       "Seconds until a connection must stand.", "2 (operator), 1 (exporter)", "1"),
     FE("query", ((const struct shape){.kind = SHAPE_INTEGER, .has_min = true, .min = 1, .has_max = true, .max = 600}),
-       "Seconds until a short query must be answered.", "10", "4"),
+       "Seconds until a short query must be answered.", "10 (operator), 4 (exporter)", "4"),
     FIELD_END,
 };
 OBJECT(access_timeouts);
