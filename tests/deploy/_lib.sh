@@ -13,24 +13,11 @@ TOOLS=${CHFLEET_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/chfleet-tools}
 LONG=${CHFLEET_LONG:-0}
 [ "${1-}" != --long ] || LONG=1
 PATH=$PATH:/usr/sbin
-CASE=0
-FAILED=0
+# shellcheck source=tests/lib/tap.sh
+. "$SRC/tests/lib/tap.sh"
 SKIPPED=0
 cd "$SRC" || exit 1
 
-# check NAME COMMAND…: one line of the result
-check() {
-    local name=$1 out
-    shift
-    CASE=$((CASE + 1))
-    if out=$("$@" 2>&1); then
-        echo "ok $CASE - $name"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $CASE - $name"
-        printf '%s\n' "$out" | tail -n 30 | cut -c1-300 | sed 's/^/#   /'
-    fi
-}
 skip() { # NAME REASON
     CASE=$((CASE + 1))
     SKIPPED=$((SKIPPED + 1))

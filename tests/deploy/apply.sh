@@ -28,14 +28,6 @@ balancer_goes() {
     done
 }
 trap 'end_all; balancer_goes; rm -rf "$WORK/plane" "$WORK/a" "$WORK/b" "$WORK/k8s"' EXIT
-wait_until() { # SECONDS COMMAND…
-    local end=$((SECONDS + $1))
-    shift
-    while ! "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$end" ] || return 1
-        sleep 0.1
-    done
-}
 
 "$BUILD/chfleet-plane" --data "$WORK/plane" --log-level warning >"$WORK/plane.log" 2>&1 &
 own+=($!)

@@ -24,17 +24,6 @@ end_all() {
     rm -rf "$WORK/plane" "$WORK/op"
 }
 trap end_all EXIT
-wait_until() { # SECONDS COMMAND…
-    local end=$((SECONDS + $1))
-    shift
-    while ! "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$end" ] || {
-            "$@"
-            return 1
-        }
-        sleep 0.1
-    done
-}
 "$BUILD/chfleet-plane" --data "$WORK/plane" --log-level warning >"$WORK/plane.log" 2>&1 &
 own+=($!)
 export KUBECONFIG=$WORK/plane/kubeconfig HOME=$WORK/home

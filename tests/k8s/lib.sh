@@ -15,8 +15,8 @@ set -uo pipefail
 K8S_ROOM=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export NO_COLOR=1 BUILD SRC WORK
 PATH=$BUILD:$PATH:/usr/sbin:/sbin
-CASE=0
-FAILED=0
+# shellcheck source=tests/lib/tap.sh
+. "$SRC/tests/lib/tap.sh"
 
 skip_all() {
     echo "1..0 # SKIP $*"
@@ -54,20 +54,6 @@ unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 export HOME=$WORK/home
 mkdir -p "$HOME"
 
-say() { printf '# %s %s\n' "$(date +%T)" "$*"; }
-# check NAME COMMAND…: one line of the result
-check() {
-    local name=$1 out
-    shift
-    CASE=$((CASE + 1))
-    if out=$("$@" 2>&1); then
-        echo "ok $CASE - $name"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $CASE - $name"
-        printf '%s\n' "$out" | tail -n 40 | cut -c1-300 | sed 's/^/#   /'
-    fi
-}
 finish() {
     echo "1..$CASE"
     if [ "$FAILED" -gt 0 ] && [ -n "${K8S_KEEP-}" ]; then
@@ -78,21 +64,6 @@ finish() {
     exit
 }
 fails() { ! "$@"; }
-# wait_until SECONDS COMMAND…
-wait_until() {
-    local end=$((SECONDS + $1))
-    shift
-    while ! "$@" >/dev/null 2>&1; do
-        if [ "$SECONDS" -ge "$end" ]; then
-            set -x # the last try says what it sees
-            "$@"
-            set +x
-            return 1
-        fi
-        sleep 0.1
-    done
-}
-
 # ---- the control plane ----
 bg() { # NAME COMMAND…: in the background, its words in $K/NAME.log, its pid in PID_NAME
     local name=$1

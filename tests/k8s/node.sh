@@ -110,35 +110,12 @@ node_enter() {
 
 # ---- inside ----
 export KUBECONFIG=$N/admin
-say() { printf '# %s %s\n' "$(date +%T)" "$*"; }
-CASE=0
-FAILED=0
-check() { # NAME COMMAND…
-    local name=$1 out at=$SECONDS
-    shift
-    CASE=$((CASE + 1))
-    if out=$("$@" 2>&1); then
-        echo "ok $CASE - $name"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $CASE - $name (after $((SECONDS - at)) s)"
-        printf '%s\n' "$out" | tail -n 60 | cut -c1-400 | sed 's/^/#   /'
-    fi
-}
+# shellcheck source=tests/lib/tap.sh
+. "$SRC/tests/lib/tap.sh"
+POLL_S=0.3
 must() { # as check; what follows makes no sense without it
     check "$@"
     [ "$FAILED" -eq 0 ] || finish
-}
-wait_until() { # SECONDS COMMAND…
-    local end=$((SECONDS + $1))
-    shift
-    while ! "$@" >/dev/null 2>&1; do
-        if [ "$SECONDS" -ge "$end" ]; then
-            "$@"
-            return 1
-        fi
-        sleep 0.3
-    done
 }
 kc() { kubectl "$@"; }
 

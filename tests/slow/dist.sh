@@ -3,19 +3,8 @@
 # `make dist` holds every file of the repository, and a build folder outside can be made from it. `make install` installs it.
 set -uo pipefail
 : "${BUILD:?} ${SRC:?} ${WORK:?}"
-CASE=0 FAILED=0
-check() {
-    local name=$1 out
-    shift
-    CASE=$((CASE + 1))
-    if out=$("$@" 2>&1); then
-        echo "ok $CASE - $name"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $CASE - $name"
-        printf '%s\n' "$out" | tail -n 40 | sed 's/^/#   /'
-    fi
-}
+# shellcheck source=tests/lib/tap.sh
+. "$SRC/tests/lib/tap.sh"
 whole() {
     local missing
     missing=$(git -C "$SRC" ls-files | grep -v '^\.gitignore$' | while read -r f; do [ -e "$WORK/dist/$f" ] || echo "missing: $f"; done)

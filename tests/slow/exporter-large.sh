@@ -4,22 +4,10 @@
 set -uo pipefail
 : "${BUILD:?} ${SRC:?} ${WORK:?}"
 cd "$WORK" || exit 1
-CASE=0
-FAILED=0
+# shellcheck source=tests/lib/tap.sh
+. "$SRC/tests/lib/tap.sh"
 HOSTS=1000
 VALUES=1500
-check() {
-    local name=$1 out
-    shift
-    CASE=$((CASE + 1))
-    if out=$("$@" 2>&1); then
-        echo "ok $CASE - $name"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $CASE - $name"
-        printf '%s\n' "$out" | tail -n 20 | cut -c1-300 | sed 's/^/#   /'
-    fi
-}
 [ -x "$BUILD/fake-fleet" ] || make -s -C "$BUILD" fake-fleet >/dev/null || exit 1
 port=$(shuf -i 19000-19900 -n 1)
 "$BUILD/fake-fleet" "$port" "$HOSTS" "$VALUES" >fleet.log 2>&1 &

@@ -5,26 +5,14 @@ set -uo pipefail
 : "${BUILD:?} ${SRC:?} ${WORK:?}"
 export NO_COLOR=1
 DATA=$WORK/data
+# shellcheck source=tests/lib/tap.sh
+. "$SRC/tests/lib/tap.sh"
+POLL_S=0.2
 PATH=$BUILD:/usr/sbin:$PATH
-CASE=0
-FAILED=0
 
 chf() { "$BUILD/chfleet" --data "$DATA" "$@"; }
-say() { printf '# %s %s\n' "$(date +%T)" "$*"; }
-
-# check NAME COMMAND…: one line of the result
-check() {
-    local name=$1 out
-    shift
-    CASE=$((CASE + 1))
-    if out=$("$@" 2>&1); then
-        echo "ok $CASE - $name"
-    else
-        FAILED=$((FAILED + 1))
-        echo "not ok $CASE - $name"
-        printf '%s\n' "$out" | tail -n 40 | sed 's/^/#   /'
-        case "$*" in *observer.json*) sed 's/^/#   /' "$WORK/observer.json" ;; esac
-    fi
+check_failed() {
+    case "$*" in *observer.json*) cat "$WORK/observer.json" ;; esac
 }
 
 plan_of() { chf plan -f "$1"; }
@@ -55,21 +43,9 @@ on_all() { # INSTALLATION STATEMENT: "HOST answer" of each host
     done
 }
 
-# wait_until SECONDS COMMAND…
-wait_until() {
-    local end=$((SECONDS + $1))
-    shift
-    while ! "$@" >/dev/null 2>&1; do
-        if [ "$SECONDS" -ge "$end" ]; then
-            set -x # the last try says what it sees
-            "$@"
-            set +x
-            chf status
-            chf get pods
-            return 1
-        fi
-        sleep 0.2
-    done
+wait_failed() {
+    chf status
+    chf get pods
 }
 status_is() { # INSTALLATION WORD
     [ "$(chf get chi "$1" -o json | jq -r '.status.status // ""')" = "$2" ]
