@@ -24,12 +24,15 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#define CLOCK_SLACK_S 0.1 /* its clock and ours may drift apart by so much during a story */
+
 struct watched {
     char shard[128], name[128], url[160];
     bool seen;        /* has answered once: from then on its silence counts */
     bool up, listed;
     long starts;
-    long long started_at; /* wall clock of its process start, by its own uptime */
+    double asked, answered;           /* of this round; monotonic seconds, as are: */
+    double began_after, began_before; /* between these its process began, by all it has said of its uptime */
     struct str answer;
     CURL *c;
 };
@@ -134,6 +137,7 @@ static void ask_all(struct observer *o)
         if (!h->listed)
             continue;
         str_reset(&h->answer);
+        h->asked = now_s();
         h->c = curl_easy_init();
         curl_easy_setopt(h->c, CURLOPT_URL, h->url);
         curl_easy_setopt(h->c, CURLOPT_TIMEOUT_MS, 1500L);
@@ -151,12 +155,17 @@ static void ask_all(struct observer *o)
             curl_multi_poll(o->multi, NULL, 0, 50, NULL);
     } while (running);
     while ((m = curl_multi_info_read(o->multi, &left))) {
+        struct watched *h;
+        double took = 0;
         long status = 0;
         void *i = NULL;
 
         curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &status);
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&i);
-        o->hosts[(size_t)i].up = m->data.result == CURLE_OK && status == 200;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_TOTAL_TIME, &took);
+        h = &o->hosts[(size_t)i];
+        h->up = m->data.result == CURLE_OK && status == 200;
+        h->answered = h->asked + took;
     }
     for (size_t i = 0; i < o->n_hosts; i++)
         if (o->hosts[i].c) {
@@ -166,19 +175,24 @@ static void ask_all(struct observer *o)
         }
 }
 
-/* A process that began later than the one before is another process. Four seconds are what uptime's rounding and an answer
- * that comes late hide. */
+/* Uptime is cut to whole seconds, and was true at some moment between question and answer: each answer says between which
+ * two moments the process began. All answers of one process agree; one that says "later" is of another. */
 static void count_starts(struct watched *h)
 {
-    long long began;
+    double uptime, after, before;
 
     if (!h->up)
         return;
-    began = (long long)time(NULL) - atoll(str_text(&h->answer));
-    if (!h->seen || began > h->started_at + 4) {
+    uptime = atof(str_text(&h->answer));
+    after = h->asked - uptime - 1 - CLOCK_SLACK_S;
+    before = h->answered - uptime + CLOCK_SLACK_S;
+    if (!h->seen || after > h->began_before) {
         h->starts++;
-        h->started_at = began;
+        h->began_after = after;
+        h->began_before = before;
     }
+    h->began_after = after > h->began_after ? after : h->began_after;
+    h->began_before = before < h->began_before ? before : h->began_before;
     h->seen = true;
 }
 
