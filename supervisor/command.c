@@ -34,29 +34,12 @@ const char *command_hold(struct inst *in, const char *host)
     return hold_of(super_get(in->s, in->group, KUBE_STS, in->ns, hostfacts_sts(in, host, sts, sizeof sts)));
 }
 
-static void taken(void *ctx, int status, const cJSON *obj, const struct err *err)
-{
-    struct inst *in = ctx;
-
-    (void)status;
-    in->pending--;
-    if (err && err->kind != ERR_CONFLICT && err->kind != ERR_MISSING)
-        log_warn(in->key, "%s; trying again", err->msg);
-    if (obj && !err)
-        kube_cache_put(in->group == GROUP_CHI ? in->s->chi : in->s->chk, obj);
-    inst_kick(in, err ? 1000 : 0);
-}
-
-/* With the resourceVersion it was read at: a newer word is not taken away unread. */
 static void take_away(struct inst *in, const cJSON *res)
 {
     auto_json cJSON *patch = cJSON_CreateObject();
-    cJSON *meta = json_set_obj(patch, "metadata");
 
-    json_set(json_set_obj(meta, "annotations"), COMMAND, cJSON_CreateNull());
-    json_set_str(meta, "resourceVersion", json_rv(res));
-    in->pending++;
-    kube_patch(in->s->kube, in->kind, in->ns, in->name, NULL, patch, taken, in);
+    json_set(json_set_obj(json_set_obj(patch, "metadata"), "annotations"), COMMAND, cJSON_CreateNull());
+    inst_patch_resource(in, res, patch);
 }
 
 bool command_look(struct inst *in, const cJSON *res)

@@ -225,14 +225,6 @@ void governor_no_wait(struct inst *in, const char *host)
     journal_put(in->s->j, &rec, NULL, NULL);
 }
 
-/* "ns/inst/cluster/shard/" of a host key. */
-static size_t shard_len(const char *key)
-{
-    const char *slash = strrchr(key, '/');
-
-    return slash ? (size_t)(slash - key) + 1 : strlen(key);
-}
-
 struct shard_view {
     unsigned others, serving, disrupted;
 };
@@ -240,7 +232,7 @@ struct shard_view {
 static struct shard_view view_shard(struct inst *in, const char *key)
 {
     struct shard_view v = {0, 0, 0};
-    size_t n = shard_len(key);
+    size_t n = inst_shard_len(key);
 
     for (size_t i = 0; i < in->fleet->n_hosts; i++) {
         const char *other = in->fleet->hosts[i]->key;

@@ -147,6 +147,35 @@ bool inst_busy(const struct inst *in)
     return in->state != INST_IDLE;
 }
 
+/* ---- the resource itself ---- */
+
+static void resource_patched(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    (void)status;
+    in->pending--;
+    if (err && err->kind != ERR_CONFLICT && err->kind != ERR_MISSING)
+        log_warn(in->key, "%s; trying again", err->msg);
+    if (obj && !err)
+        kube_cache_put(in->group == GROUP_CHI ? in->s->chi : in->s->chk, obj);
+    inst_kick(in, err ? 1000 : 0);
+}
+
+void inst_patch_resource(struct inst *in, const cJSON *res, cJSON *patch)
+{
+    json_set_str(json_need_obj(patch, "metadata"), "resourceVersion", json_rv(res));
+    in->pending++;
+    kube_patch(in->s->kube, in->kind, in->ns, in->name, NULL, patch, resource_patched, in);
+}
+
+size_t inst_shard_len(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+
+    return slash ? (size_t)(slash - key) + 1 : strlen(key);
+}
+
 /* ---- errors: what blocks or failed, for status, decisions and people ---- */
 
 void inst_set_error(struct inst *in, const char *code, const char *fmt, ...)

@@ -268,6 +268,10 @@ void inst_kick(struct inst *in, uint64_t delay_ms);
 void inst_owned_changed(struct inst *in, enum kube_kind kind, const cJSON *obj);
 /* Length of "ns/installation", which host keys begin with (the key of a Keeper installation is longer by ".keeper"). */
 size_t inst_prefix(const struct inst *in);
+size_t inst_shard_len(const char *key); /* of "ns/installation/cluster/shard/" in a host key */
+/* Merges the patch into the resource as it was read (`res`): what somebody wrote meanwhile is not written over, and a look
+ * follows in any case. */
+void inst_patch_resource(struct inst *in, const cJSON *res, cJSON *patch);
 void inst_free(struct inst *in);
 void inst_free_tasks(struct inst *in);
 void inst_forget(struct inst *in); /* the resource is gone: another of the same name starts from nothing */

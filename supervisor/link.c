@@ -230,7 +230,7 @@ static bool task_has(const struct task *t, const char *key)
 /* Is h in the shard of a host of this task? Also when that one is not in the spec any more. */
 static bool near(const struct task *t, const struct host *h)
 {
-    size_t n = (size_t)(strrchr(h->key, '/') - h->key) + 1;
+    size_t n = inst_shard_len(h->key);
 
     for (size_t i = 0; t && i < t->n_hosts; i++)
         if (strncmp(t->hosts[i], h->key, n) == 0)

@@ -14,19 +14,6 @@
 static const char *const finalizers[GROUPS] = {"finalizer.clickhouseinstallation.altinity.com",
                                                "finalizer.clickhousekeeperinstallation.altinity.com"};
 
-static void looked_again(void *ctx, int status, const cJSON *obj, const struct err *err)
-{
-    struct inst *in = ctx;
-
-    (void)status;
-    in->pending--;
-    if (err && err->kind != ERR_CONFLICT && err->kind != ERR_MISSING)
-        log_warn(in->key, "%s; trying again", err->msg);
-    if (obj && !err)
-        kube_cache_put(in->group == GROUP_CHI ? in->s->chi : in->s->chk, obj);
-    inst_kick(in, err ? 1000 : 0);
-}
-
 /* Writes the list of finalizers with or without ours, and with it whose the resource is. */
 static void set_finalizer(struct inst *in, const cJSON *res, bool on)
 {
@@ -41,9 +28,7 @@ static void set_finalizer(struct inst *in, const cJSON *res, bool on)
         json_add_str(list, finalizers[in->group]);
     if (on && others_needs_claim(in, res))
         json_set_str(json_set_obj(meta, "annotations"), OPERATOR_NOTE, in->s->opt.lease_ns);
-    json_set_str(meta, "resourceVersion", json_rv(res));
-    in->pending++;
-    kube_patch(in->s->kube, in->kind, in->ns, in->name, NULL, patch, looked_again, in);
+    inst_patch_resource(in, res, patch);
 }
 
 /* Somebody else may act on it: nothing of ours is written but that we wait. */

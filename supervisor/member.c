@@ -18,17 +18,10 @@ static void publish(void *ctx);
 
 /* ---- the list ---- */
 
-static size_t shard_len(const char *key)
-{
-    const char *slash = strrchr(key, '/');
-
-    return slash ? (size_t)(slash - key) + 1 : strlen(key);
-}
-
 /* Is any host of this host's shard wanted in (other than those out)? A shard never disappears from the list. */
 static bool shard_has_member(struct inst *in, const char *key)
 {
-    size_t n = shard_len(key);
+    size_t n = inst_shard_len(key);
 
     for (size_t i = 0; i < in->n_hosts; i++)
         if (in->hosts[i].want_in && strncmp(in->hosts[i].key, key, n) == 0)
