@@ -17,6 +17,7 @@
 #include "base/world_real.h"
 #include "kube/kube.h"
 #include "tests/sim/hosts.h"
+#include "tests/sim/podspec.h"
 
 struct hostsim;
 
@@ -54,6 +55,7 @@ struct hostsim {
     struct sim *sim;
     struct hosts *hosts;
     struct hostsim_options o;
+    struct podspec_source source;
     struct kube_cache *pods, *configmaps, *claims, *services, *volumes;
     struct hpod *list;
     unsigned next_ip;

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "tests/k8s/hostsim_impl.h"
 
@@ -78,47 +77,18 @@ static const char *server_name(const struct hpod *p)
     return p->keeper ? "clickhouse-keeper" : "clickhouse";
 }
 
-static const cJSON *server_spec(const struct hpod *p, const cJSON *pod)
-{
-    const cJSON *c;
-
-    cJSON_ArrayForEach(c, json_at(pod, "spec.containers"))
-        if (str_eq(json_str(c, "name", NULL), server_name(p)))
-            return c;
-    return json_at(pod, "spec.containers.0");
-}
-
 unsigned pods_port(struct hostsim *hs, const struct hpod *p, const char *name)
 {
     const cJSON *port;
 
     (void)hs;
-    cJSON_ArrayForEach(port, json_get(server_spec(p, live(p)), "ports"))
+    cJSON_ArrayForEach(port, json_get(podspec_server(live(p), server_name(p)), "ports"))
         if (str_eq(json_str(port, "name", NULL), name))
             return (unsigned)json_int(port, "containerPort", 0);
     return 0;
 }
 
 /* ---- status ---- */
-
-static void time_text(uint64_t wall_ms, char out[32])
-{
-    time_t t = (time_t)(wall_ms / 1000);
-    struct tm tm;
-
-    gmtime_r(&t, &tm);
-    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
-static void condition(cJSON *list, const char *type, bool on, const char *since)
-{
-    cJSON *c = cJSON_CreateObject();
-
-    json_set_str(c, "type", type);
-    json_set_str(c, "status", on ? "True" : "False");
-    json_set_str(c, "lastTransitionTime", since);
-    cJSON_AddItemToArray(list, c);
-}
 
 static void container_id(const struct hpod *p, const char *name, unsigned n, char out[80])
 {
@@ -133,7 +103,7 @@ static void last_state(const struct hpod *p, cJSON *c)
     if (p->exit_code < 0)
         return;
     container_id(p, server_name(p), p->containers - p->running, id);
-    time_text(p->started_wall_ms, at);
+    podspec_time(p->started_wall_ms, at);
     t = json_set_obj(json_set_obj(c, "lastState"), "terminated");
     json_set_int(t, "exitCode", p->exit_code);
     json_set_str(t, "reason", p->exit_code ? "Error" : "Completed");
@@ -156,7 +126,7 @@ static void container_status(const struct hpod *p, const cJSON *spec, bool serve
     if (server)
         last_state(p, c);
     if (p->running) {
-        time_text(p->started_wall_ms, at);
+        podspec_time(p->started_wall_ms, at);
         container_id(p, json_str(spec, "name", ""), server ? p->containers : 1, id);
         json_set_str(c, "containerID", id);
         json_set_str(json_set_obj(state, "running"), "startedAt", at);
@@ -175,7 +145,7 @@ static cJSON *status_of(const struct hpod *p, const cJSON *pod)
     char at[32];
 
     json_set_str(json_set_obj(patch, "metadata"), "uid", p->uid);
-    time_text(world_wall(p->hs->w), at);
+    podspec_time(world_wall(p->hs->w), at);
     json_set_str(st, "phase", p->containers ? "Running" : "Pending");
     json_set_str(st, "startTime", json_str(pod, "status.startTime", at));
     json_set_str(st, "hostIP", "10.0.0.1");
@@ -185,13 +155,13 @@ static cJSON *status_of(const struct hpod *p, const cJSON *pod)
         cJSON_AddItemToArray(json_set_arr(st, "podIPs"), ip);
     }
     list = json_set_arr(st, "conditions");
-    condition(list, "PodScheduled", true, at);
-    condition(list, "Initialized", true, at);
-    condition(list, "ContainersReady", p->running && p->ready, at);
-    condition(list, "Ready", p->running && p->ready, at);
+    podspec_condition(list, "PodScheduled", true, at);
+    podspec_condition(list, "Initialized", true, at);
+    podspec_condition(list, "ContainersReady", p->running && p->ready, at);
+    podspec_condition(list, "Ready", p->running && p->ready, at);
     list = json_set_arr(st, "containerStatuses");
     cJSON_ArrayForEach(c, json_at(pod, "spec.containers"))
-        container_status(p, c, c == server_spec(p, pod), list);
+        container_status(p, c, c == podspec_server(pod, server_name(p)), list);
     return patch;
 }
 
@@ -240,67 +210,18 @@ static void waits(struct hpod *p, const char *reason, const char *message)
 
 /* ---- what a pod mounts ---- */
 
-static const cJSON *volume_at(const struct hpod *p, const cJSON *pod, const char *path)
+static const cJSON *find_claim(void *ctx, const char *ns, const char *name)
 {
-    const cJSON *m, *v;
+    struct hostsim *hs = ctx;
 
-    cJSON_ArrayForEach(m, json_get(server_spec(p, pod), "volumeMounts"))
-        if (str_eq(json_str(m, "mountPath", NULL), path))
-            cJSON_ArrayForEach(v, json_at(pod, "spec.volumes"))
-                if (str_eq(json_str(v, "name", NULL), json_str(m, "name", "")))
-                    return v;
-    return NULL;
+    return kube_cache_get(hs->claims, ns, name);
 }
 
-/* The identity of the data directory: its claim's UID, or the pod's. */
-static char *disk_of(const struct hpod *p, const cJSON *pod)
+static const cJSON *find_configmap(void *ctx, const char *ns, const char *name)
 {
-    const char *claim = json_str(volume_at(p, pod, "/var/lib/clickhouse"), "persistentVolumeClaim.claimName", NULL);
-    const cJSON *pvc = claim ? kube_cache_get(p->hs->claims, p->ns, claim) : NULL;
+    struct hostsim *hs = ctx;
 
-    return mem_str(pvc ? json_uid(pvc) : p->uid);
-}
-
-/* NULL: all claims are bound and all ConfigMaps there; else what is missing. */
-static const char *missing(const struct hpod *p, const cJSON *pod)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes")) {
-        const char *claim = json_str(v, "persistentVolumeClaim.claimName", NULL),
-                   *cm = json_str(v, "configMap.name", NULL);
-        const cJSON *pvc = claim ? kube_cache_get(p->hs->claims, p->ns, claim) : NULL;
-
-        if (claim && (!pvc || strcmp(json_str(pvc, "status.phase", ""), "Bound") != 0))
-            return "a volume claim is not bound";
-        if (cm && !kube_cache_get(p->hs->configmaps, p->ns, cm) && !json_bool(v, "configMap.optional", false))
-            return "a ConfigMap is missing";
-    }
-    return NULL;
-}
-
-static bool mounts_configmap(const cJSON *pod, const char *name)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes"))
-        if (str_eq(json_str(v, "configMap.name", NULL), name))
-            return true;
-    return false;
-}
-
-static void mount_all(struct hpod *p, const cJSON *pod)
-{
-    const cJSON *v;
-
-    chost_unmount_all(p->host);
-    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes")) {
-        const char *name = json_str(v, "configMap.name", NULL);
-        const cJSON *cm = name ? kube_cache_get(p->hs->configmaps, p->ns, name) : NULL;
-
-        if (cm)
-            chost_mount(p->host, name, json_copy(json_get(cm, "data")));
-    }
+    return kube_cache_get(hs->configmaps, ns, name);
 }
 
 static void mount_one(void *ctx)
@@ -323,7 +244,7 @@ static void on_configmap(void *ctx, enum kube_change what, const cJSON *old, con
     for (struct hpod *p = hs->list; p; p = p->next) {
         const cJSON *pod = p->gone || !p->mounted ? NULL : live(p);
 
-        if (pod && strcmp(p->ns, json_ns(obj)) == 0 && mounts_configmap(pod, json_name(obj)))
+        if (pod && strcmp(p->ns, json_ns(obj)) == 0 && podspec_mounts_configmap(pod, json_name(obj)))
             after(p, upto(hs, hosts_knobs(hs->hosts)->mount_max_ms), mount_one, json_name(obj));
     }
 }
@@ -373,7 +294,8 @@ static void run_keeper(struct hpod *p)
 
 static void run_host(struct hpod *p, const cJSON *pod)
 {
-    auto_free char *disk = disk_of(p, pod), *identity = mem_printf("%s/%u", p->uid, p->containers);
+    auto_free char *disk = podspec_disk(pod, server_name(p), &p->hs->source),
+                   *identity = mem_printf("%s/%u", p->uid, p->containers);
     struct chost_boot b = {.image = p->image,
                            .disk = disk,
                            .identity = identity,
@@ -405,8 +327,8 @@ static void start(void *ctx)
     if (!pod || deleting(pod))
         return;
     free(p->image);
-    p->image = mem_str(json_str(server_spec(p, pod), "image", ""));
-    lacks = missing(p, pod);
+    p->image = mem_str(json_str(podspec_server(pod, server_name(p)), "image", ""));
+    lacks = podspec_missing(pod, &p->hs->source);
     absent = image_says(p, "nosuch");
     if (lacks || absent) {
         waits(p,
@@ -430,7 +352,7 @@ static void start(void *ctx)
         return;
     }
     if (!p->mounted)
-        mount_all(p, pod);
+        podspec_mount_all(p->host, pod, &p->hs->source);
     p->mounted = true;
     run_host(p, pod);
 }
@@ -696,6 +618,7 @@ static void on_service(void *ctx, enum kube_change what, const cJSON *old, const
 
 void pods_start(struct hostsim *hs)
 {
+    hs->source = (struct podspec_source){find_claim, find_configmap, hs};
     hs->configmaps = kube_watch(hs->kube, KUBE_CM, NULL, NULL, NULL, on_configmap, hs);
     hs->claims = kube_watch(hs->kube, KUBE_PVC, NULL, NULL, NULL, on_claim, hs);
     hs->volumes = kube_watch(hs->kube, KUBE_PV, NULL, NULL, NULL, volumes_volume, hs);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/mem.h"
 #include "plane/ctl.h"
@@ -66,27 +65,7 @@ static const cJSON *live(struct kubelet *k, const struct kpod *p)
 
 /* ---- status ---- */
 
-static void time_text(struct kubelet *k, uint64_t ms, char out[32])
-{
-    time_t t = (time_t)((1800000000000ULL + ms) / 1000);
-    struct tm tm;
-
-    (void)k;
-    gmtime_r(&t, &tm);
-    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
-static void condition(cJSON *list, const char *type, bool on, const char *since)
-{
-    cJSON *c = cJSON_CreateObject();
-
-    json_set_str(c, "type", type);
-    json_set_str(c, "status", on ? "True" : "False");
-    json_set_str(c, "lastTransitionTime", since);
-    cJSON_AddItemToArray(list, c);
-}
-
-static void container_status(struct kubelet *k, const struct kpod *p, const cJSON *spec, bool server, cJSON *list)
+static void container_status(const struct kpod *p, const cJSON *spec, bool server, cJSON *list)
 {
     cJSON *c = cJSON_CreateObject(), *state = json_set_obj(c, "state"), *is;
     auto_free char *id = mem_printf("sim://%s-%s-%u", p->uid, json_str(spec, "name", ""), server ? p->containers : 1);
@@ -98,7 +77,7 @@ static void container_status(struct kubelet *k, const struct kpod *p, const cJSO
     json_set_bool(c, "ready", p->running && (!server || p->ready));
     json_set_bool(c, "started", p->running);
     if (p->running) {
-        time_text(k, p->started_ms, at);
+        podspec_time(SIM_EPOCH_MS + p->started_ms, at);
         json_set_str(c, "containerID", id);
         json_set_str(json_set_obj(state, "running"), "startedAt", at);
     } else {
@@ -118,18 +97,18 @@ static void write_status(struct kubelet *k, struct kpod *p)
 
     if (!pod)
         return;
-    time_text(k, sim_now(k->s), at);
+    podspec_time(SIM_EPOCH_MS + sim_now(k->s), at);
     json_set_str(st, "phase", p->running || p->containers ? "Running" : "Pending");
     if (p->running || p->containers)
         json_set_str(st, "podIP", "127.0.0.1");
     list = json_set_arr(st, "conditions");
-    condition(list, "PodScheduled", true, at);
-    condition(list, "Initialized", true, at);
-    condition(list, "ContainersReady", p->running && p->ready, at);
-    condition(list, "Ready", p->running && p->ready, at);
+    podspec_condition(list, "PodScheduled", true, at);
+    podspec_condition(list, "Initialized", true, at);
+    podspec_condition(list, "ContainersReady", p->running && p->ready, at);
+    podspec_condition(list, "Ready", p->running && p->ready, at);
     list = json_set_arr(st, "containerStatuses");
     cJSON_ArrayForEach(c, json_at(pod, "spec.containers"))
-        container_status(k, p, c, str_eq(json_str(c, "name", NULL), p->container), list);
+        container_status(p, c, str_eq(json_str(c, "name", NULL), p->container), list);
     store_patch(k->p->store, PK_POD, p->ns, p->name, patch, STORE_STATUS | STORE_SYSTEM, NULL, NULL);
 }
 
@@ -143,78 +122,18 @@ static void waits(struct kubelet *k, struct kpod *p, const char *reason, const c
 
 /* ---- what a pod mounts ---- */
 
-static const cJSON *server_spec(const struct kpod *p, const cJSON *pod)
+static const cJSON *find_claim(void *ctx, const char *ns, const char *name)
 {
-    const cJSON *c;
+    struct kubelet *k = ctx;
 
-    cJSON_ArrayForEach(c, json_at(pod, "spec.containers"))
-        if (str_eq(json_str(c, "name", NULL), p->container))
-            return c;
-    return json_at(pod, "spec.containers.0");
+    return store_get(k->p->store, PK_PVC, ns, name);
 }
 
-static const cJSON *volume_at(const struct kpod *p, const cJSON *pod, const char *path)
+static const cJSON *find_configmap(void *ctx, const char *ns, const char *name)
 {
-    const cJSON *m, *v;
+    struct kubelet *k = ctx;
 
-    cJSON_ArrayForEach(m, json_get(server_spec(p, pod), "volumeMounts"))
-        if (str_eq(json_str(m, "mountPath", NULL), path))
-            cJSON_ArrayForEach(v, json_at(pod, "spec.volumes"))
-                if (str_eq(json_str(v, "name", NULL), json_str(m, "name", "")))
-                    return v;
-    return NULL;
-}
-
-/* The identity of the data directory: its claim's UID, or the pod's. */
-static char *disk_of(struct kubelet *k, const struct kpod *p, const cJSON *pod)
-{
-    const cJSON *v = volume_at(p, pod, "/var/lib/clickhouse");
-    const char *claim = json_str(v, "persistentVolumeClaim.claimName", NULL);
-    const cJSON *pvc = claim ? store_get(k->p->store, PK_PVC, p->ns, claim) : NULL;
-
-    return mem_str(pvc ? json_uid(pvc) : p->uid);
-}
-
-/* NULL: all claims are bound and all ConfigMaps there; else what is missing. */
-static const char *missing(struct kubelet *k, const struct kpod *p, const cJSON *pod)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes")) {
-        const char *claim = json_str(v, "persistentVolumeClaim.claimName", NULL),
-                   *cm = json_str(v, "configMap.name", NULL);
-        const cJSON *pvc = claim ? store_get(k->p->store, PK_PVC, p->ns, claim) : NULL;
-
-        if (claim && (!pvc || strcmp(json_str(pvc, "status.phase", ""), "Bound") != 0))
-            return "a volume claim is not bound";
-        if (cm && !store_get(k->p->store, PK_CM, p->ns, cm) && !json_bool(v, "configMap.optional", false))
-            return "a ConfigMap is missing";
-    }
-    return NULL;
-}
-
-static bool mounts_configmap(const cJSON *pod, const char *name)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes"))
-        if (str_eq(json_str(v, "configMap.name", NULL), name))
-            return true;
-    return false;
-}
-
-static void mount_all(struct kubelet *k, struct kpod *p, const cJSON *pod)
-{
-    const cJSON *v;
-
-    chost_unmount_all(p->host);
-    cJSON_ArrayForEach(v, json_at(pod, "spec.volumes")) {
-        const char *name = json_str(v, "configMap.name", NULL);
-        const cJSON *cm = name ? store_get(k->p->store, PK_CM, p->ns, name) : NULL;
-
-        if (cm)
-            chost_mount(p->host, name, json_copy(json_get(cm, "data")));
-    }
+    return store_get(k->p->store, PK_CM, ns, name);
 }
 
 static void mount_one(void *ctx)
@@ -238,7 +157,7 @@ static void on_configmap(void *ctx, enum store_change what, const cJSON *old, co
     for (struct kpod *p = k->pods; p; p = p->next) {
         const cJSON *pod = p->gone || !p->mounted ? NULL : live(k, p);
 
-        if (pod && strcmp(p->ns, json_ns(obj)) == 0 && mounts_configmap(pod, json_name(obj)))
+        if (pod && strcmp(p->ns, json_ns(obj)) == 0 && podspec_mounts_configmap(pod, json_name(obj)))
             after(k, p, upto(k, hosts_knobs(k->hosts)->mount_max_ms), mount_one, json_name(obj));
     }
 }
@@ -297,7 +216,8 @@ static void run_keeper(struct kubelet *k, struct kpod *p, const char *image)
 
 static void run_host(struct kubelet *k, struct kpod *p, const cJSON *pod, const char *image)
 {
-    auto_free char *disk = disk_of(k, p, pod), *identity = mem_printf("%s/%u", p->uid, p->containers);
+    auto_free char *disk = podspec_disk(pod, p->container, &k->source),
+                   *identity = mem_printf("%s/%u", p->uid, p->containers);
     struct chost_boot b = {.image = image,
                            .disk = disk,
                            .identity = identity,
@@ -314,12 +234,13 @@ static void start(void *ctx)
     struct kubelet *k = j->k;
     struct kpod *p = find(k, j->uid);
     const cJSON *pod = p && p->serial == j->serial && !p->gone ? live(k, p) : NULL;
-    const char *image = json_str(server_spec(p, pod), "image", ""), *lacks;
+    const char *image, *lacks;
 
     job_free(j);
     if (!pod || ctl_deleting(pod))
         return;
-    lacks = missing(k, p, pod);
+    image = json_str(podspec_server(pod, p->container), "image", "");
+    lacks = podspec_missing(pod, &k->source);
     if (lacks || strstr(image, "nosuch")) {
         waits(k, p,
               lacks       ? "ContainerCreating"
@@ -341,7 +262,7 @@ static void start(void *ctx)
         return;
     }
     if (!p->mounted)
-        mount_all(k, p, pod);
+        podspec_mount_all(p->host, pod, &k->source);
     p->mounted = true;
     run_host(k, p, pod, image);
 }
@@ -553,6 +474,7 @@ struct kubelet *kubelet_new(struct sim *s, struct plane *p, struct hosts *hs, bo
     k->s = s;
     k->p = p;
     k->hosts = hs;
+    k->source = (struct podspec_source){find_claim, find_configmap, k};
     k->knobs = (struct kubelet_knobs){
         .pull_max_ms = 2000, .probe_max_ms = 3000, .lb_max_ms = dns ? 1000 : 300, .watch_max_ms = 200};
     k->deaf = dns && sim_random(s) % 2;

@@ -4,6 +4,7 @@
 
 #include "plane/ctl.h"
 #include "tests/sim/kubelet.h"
+#include "tests/sim/podspec.h"
 
 struct kpod {
     char *ns, *name, *uid, *key;
@@ -39,6 +40,7 @@ struct kubelet {
     struct sim *s;
     struct plane *p;
     struct hosts *hosts;
+    struct podspec_source source;
     struct kubelet_knobs knobs;
     struct ctl_sts *sts;
     struct ctl_pvc *pvc;

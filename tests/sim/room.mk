@@ -12,6 +12,7 @@ libsim_a_SOURCES = \
 	tests/sim/lab.c tests/sim/lab.h \
 	tests/sim/load.c tests/sim/load.h \
 	tests/sim/observer.c tests/sim/observer.h \
+	tests/sim/podspec.c tests/sim/podspec.h \
 	tests/sim/scenario.c tests/sim/scenario.h \
 	tests/sim/scenarios.c \
 	tests/sim/sim.c tests/sim/sim.h \

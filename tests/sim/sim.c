@@ -220,7 +220,7 @@ static uint64_t op_mono(struct world *w)
 
 static uint64_t op_wall(struct world *w)
 {
-    return 1800000000000ULL + proc_of(w)->s->now;
+    return SIM_EPOCH_MS + proc_of(w)->s->now;
 }
 
 static uint64_t op_random(struct world *w)

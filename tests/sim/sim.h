@@ -22,6 +22,8 @@ typedef bool sim_http_fn(void *ctx, struct sim_http *h, const struct http_reques
 typedef int sim_zk_fn(void *ctx, enum zk_op op, const char *path, struct str *value, struct err *err);
 typedef void sim_tcp_fn(void *ctx, const char *host, unsigned port, const char *text, struct str *answer,
                         struct err *err);
+#define SIM_EPOCH_MS 1800000000000ULL /* wall clock when a simulation begins */
+
 enum { SIM_REFUSED = -1 }; /* as HTTP status: nobody listens there; surely nothing was sent */
 
 struct sim_faults {
