@@ -4,10 +4,12 @@ libworkers_a_SOURCES = \
 	workers/access_copy.c workers/access_copy.h \
 	workers/ask.c \
 	workers/data_elsewhere.c \
-	workers/driver.c \
+	workers/course.c \
+	workers/driver.c workers/driver.h \
 	workers/entries.c \
 	workers/fence.c \
 	workers/protocol.h \
+	workers/rows.c \
 	workers/schema_set.c workers/schema_set.h \
 	workers/step_after.c \
 	workers/step_catchup.c \
@@ -20,5 +22,6 @@ libworkers_a_SOURCES = \
 	workers/step_process.c \
 	workers/step_remove.c workers/step_remove.h \
 	workers/step_schema.c \
-	workers/task.h \
+	workers/task.c workers/task.h \
+	workers/turns.c \
 	workers/worker.c workers/worker.h
