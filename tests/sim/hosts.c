@@ -52,9 +52,12 @@ struct hosts *hosts_new(struct sim *s, const struct hosts_hooks *hooks)
 
     hs->s = s;
     hs->hooks = hooks ? *hooks : (struct hosts_hooks){0};
-    hs->knobs =
-        (struct hosts_knobs){.mount_max_ms = 90000, .start_max_ms = 1500, .catchup_max_ms = 60000, .lie_ms = 20000,
-                               .epoch_s = 1800000000};
+    hs->knobs = (struct hosts_knobs){.mount_max_ms = 90000,
+                                     .start_max_ms = 1500,
+                                     .catchup_max_ms = 60000,
+                                     .session_max_ms = 1500,
+                                     .lie_ms = 20000,
+                                     .epoch_s = 1800000000};
     return hs;
 }
 

@@ -23,6 +23,7 @@ struct hosts_knobs {
     unsigned mount_max_ms;   /* a changed ConfigMap reaches a running pod after 0..n */
     unsigned start_max_ms;   /* loading metadata */
     unsigned catchup_max_ms; /* fetching what was missed */
+    unsigned session_max_ms; /* until a started one has a Keeper session: 0..n */
     unsigned lie_ms;         /* how long a killed replica says it is fine, and replicates nothing */
     unsigned slow_permille;  /* a statement is answered late (up to 15 s), being carried out at once */
     unsigned hang_permille;  /* never answered */
@@ -40,7 +41,8 @@ struct hosts_hooks {
 };
 
 struct hosts *hosts_new(struct sim *s, const struct hosts_hooks *hooks);
-/* Whose name this is, as a pod of namespace ns resolves it. Without: "SERVICE[.ns…]" is pod SERVICE-0. ctx is the hooks'. */
+/* Whose name this is, as a pod of namespace ns resolves it. Without: "SERVICE[.ns…]" is pod SERVICE-0. ctx is the
+ * hooks'. */
 typedef struct chost *hosts_resolve_fn(void *ctx, const char *ns, const char *name);
 void hosts_resolver(struct hosts *hs, hosts_resolve_fn *fn);
 void hosts_free(struct hosts *hs);
@@ -98,7 +100,7 @@ const char *chost_disk(const struct chost *h);
 unsigned chost_starts(const struct chost *h);         /* processes ever begun */
 unsigned chost_queries(const struct chost *h);        /* of others, running now */
 unsigned chost_port(const struct chost *h, bool tcp); /* loaded; 0 when down */
-bool chost_readonly(struct chost *h);
+bool chost_readonly(struct chost *h); /* down, or a replicated table of it takes no rows: no Keeper session */
 /* Has every row that its replicas were told of more than `within_ms` ago? */
 bool chost_current(struct chost *h, uint64_t within_ms);
 /* At the moment of its start it missed rows, and has not got all of those yet. */

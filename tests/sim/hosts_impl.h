@@ -125,6 +125,7 @@ void tables_sync(struct chost *h);
 size_t table_pointer(struct chost *h, struct dtable *t); /* log_pointer as the server says it */
 int64_t table_delay_s(struct chost *h, const struct dtable *t);
 bool chost_lies(const struct chost *h);
+bool chost_session(const struct chost *h);                         /* with Keeper, as the server says */
 int tables_ddl(struct chost *h, const char *sql, struct err *err); /* CREATE, DROP, ATTACH, DETACH */
 void table_drop(struct chost *h, const char *db, const char *name);
 bool znode_has(const struct hosts *hs, const char *path);

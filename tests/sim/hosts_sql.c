@@ -392,7 +392,7 @@ static void log_children(struct call *c)
 
 static int answer_zk_children(struct call *c)
 {
-    if (chost_readonly(c->h) && !chost_lies(c->h))
+    if (!chost_session(c->h))
         return fail(c, 999, "Session expired");
     log_children(c);
     znode_children(c->h->hs, arg(c, "path"), c->out);
@@ -401,7 +401,7 @@ static int answer_zk_children(struct call *c)
 
 static int answer_keeper_alive(struct call *c)
 {
-    return chost_readonly(c->h) && !chost_lies(c->h) ? fail(c, 999, "Session expired") : number(c, 2);
+    return chost_session(c->h) ? number(c, 2) : fail(c, 999, "Session expired");
 }
 
 static int answer_drop_replica(struct call *c)

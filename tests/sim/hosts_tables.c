@@ -231,9 +231,23 @@ bool chost_lies(const struct chost *h)
     return h->state == CHOST_UP && h->disk && h->disk->killed && sim_now(h->hs->s) < h->session_ms;
 }
 
+bool chost_session(const struct chost *h)
+{
+    return h->state == CHOST_UP && (sim_now(h->hs->s) >= h->session_ms || chost_lies(h));
+}
+
+static bool has_replicas(const struct chost *h)
+{
+    const struct dtable *t = h->disk ? h->disk->tables : NULL;
+
+    while (t && !t->log)
+        t = t->next;
+    return t != NULL;
+}
+
 bool chost_readonly(struct chost *h)
 {
-    return h->state != CHOST_UP || (sim_now(h->hs->s) < h->session_ms && !chost_lies(h));
+    return h->state != CHOST_UP || (has_replicas(h) && !chost_session(h));
 }
 
 static uint64_t below(struct hosts *hs, uint64_t max)
@@ -275,7 +289,7 @@ void tables_started(struct chost *h)
 {
     struct hosts *hs = h->hs;
 
-    h->session_ms = sim_now(hs->s) + (h->disk->killed ? hs->knobs.lie_ms : below(hs, 1500));
+    h->session_ms = sim_now(hs->s) + (h->disk->killed ? hs->knobs.lie_ms : below(hs, hs->knobs.session_max_ms));
     h->queue_style = below(hs, 1);
     for (struct dtable *t = h->disk->tables; t; t = t->next) {
         t->broken = false;
@@ -319,7 +333,7 @@ static bool replica_active(struct hosts *hs, const char *path, const char *repli
     for (struct chost *h = hs->list; h; h = h->next)
         for (struct dtable *t = h->state == CHOST_UP && h->disk ? h->disk->tables : NULL; t; t = t->next)
             if (t->path && strcmp(t->path, path) == 0 && strcmp(t->replica, replica) == 0)
-                return !chost_readonly(h);
+                return chost_session(h);
     return false;
 }
 

@@ -580,7 +580,8 @@ void lab_schema(struct lab *l, const char *name)
 {
     static const char *const ddl[] = {
         "CREATE DATABASE IF NOT EXISTS app",
-        "CREATE TABLE app.ev (id UInt64) ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/app/ev', "
+        "CREATE TABLE app.ev (id UInt64) ENGINE = "
+        "ReplicatedMergeTree('/clickhouse/{installation}/tables/{shard}/app/ev', "
         "'{replica}') ORDER BY id",
         "CREATE TABLE app.ev_all (id UInt64) ENGINE = Distributed('main', 'app', 'ev', cityHash64(id))",
     };

@@ -107,6 +107,28 @@ static void rows_reach_the_other_replica(void **state)
     assert_true(chost_current(g->b, 0));
 }
 
+static void what_has_no_replicated_table_is_not_read_only(void **state)
+{
+    struct ground *g = *state;
+    struct chost_boot b = {.image = "clickhouse:24.3", .disk = "default/chi-demo-main-0-1-0", .identity = "2"};
+
+    for (int with = 0; with < 2; with++) {
+        bool seen = false;
+
+        if (with)
+            both_have_the_table(g);
+        chost_term(g->b);
+        sim_run(g->s, 60000, NULL, NULL);
+        chost_boot(g->b, &b);
+        for (int k = 0; k < 3000; k++) {
+            sim_run(g->s, 10, NULL, NULL);
+            seen |= chost_state(g->b) == CHOST_UP && chost_readonly(g->b);
+        }
+        assert_int_equal(chost_state(g->b), CHOST_UP);
+        assert_int_equal(seen, with);
+    }
+}
+
 static void a_killed_replica_lies_for_twenty_seconds(void **state)
 {
     struct ground *g = *state;
@@ -214,6 +236,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(rows_reach_the_other_replica),
+        TEST(what_has_no_replicated_table_is_not_read_only),
         TEST(a_killed_replica_lies_for_twenty_seconds),
         TEST(a_stopping_server_takes_connections_and_answers_nobody),
         TEST(a_replica_whose_entries_are_gone_does_not_start),

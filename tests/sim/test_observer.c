@@ -96,6 +96,20 @@ static void join_early(struct lab *l)
     lab_run(l, 2000);
 }
 
+/* Behind the balancer from its first moment on, before it has a Keeper session. */
+static void join_read_only(struct lab *l)
+{
+    static const char in[] = "{\"metadata\":{\"labels\":{\"clickhouse.altinity.com/ready\":\"yes\"}}}";
+    static const char out[] = "{\"metadata\":{\"labels\":{\"clickhouse.altinity.com/ready\":\"no\"}}}";
+
+    hosts_knobs(l->hosts)->session_max_ms = 3600000;
+    patch(l, PK_POD, "chi-demo-main-0-1-0", out, STORE_SYSTEM);
+    lab_run(l, 2000);
+    chost_term(host(l, "0-1"));
+    patch(l, PK_POD, "chi-demo-main-0-1-0", in, STORE_SYSTEM);
+    lab_run(l, 60000);
+}
+
 static void tell_a_secret(struct lab *l)
 {
     static const char body[] = "{\"status\":{\"error\":\"password " LAB_PASSWORD " is wrong\"}}";
@@ -118,6 +132,7 @@ static const struct breach breaches[] = {
     {"[4] default/chi-demo-main-0-0-0 started 1 times, expected were 0", start_twice},
     {"[5] demo is said to be Completed, but default/chi-demo-main-0-0-0 does not run", say_completed},
     {"[7] default/chi-demo-main-0-1-0 joined before", join_early},
+    {"[7] default/chi-demo-main-0-1-0 joined while it is read-only", join_read_only},
     {"[9] a password is in a status", tell_a_secret},
     {"a statement that no file of sql/statements has", ask_nonsense},
 };

@@ -42,6 +42,9 @@ static const struct {
     {"evict", 3019, 3},          /* a worker that hung while a request that it had given up was still waited for */
     {"disk-full", 12, 0},        /* an operation whose end was not written was taken up after another one */
     {"scale-out", 1054, 7},      /* a list that no peer had loaded in time */
+    {"two", 9, 6},               /* a server without a replicated table was taken for one that is read-only */
+    {"two", 12, 0},
+    {"two", 40, 2},
 };
 
 static unsigned level_of(const struct options *o, uint64_t seed)
