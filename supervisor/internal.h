@@ -381,14 +381,19 @@ void knobs_add_hooks(cJSON *task, const struct inst *in, const struct task *t);
 void nudge_after(struct inst *in, const cJSON *req); /* this MSG_APPLY has changed a ConfigMap */
 
 /* ---- link.c ---- */
-int link_start(struct inst *in, struct task *t, bool membership, struct err *err);
 void link_send_task(struct wproc *wp);
 void link_answer(struct wproc *wp, uint32_t seq, const cJSON *data, const struct err *err); /* err NULL: ok */
 void link_facts(struct inst *in, const char *host_key); /* to every worker that deals with this host; NULL = all */
 void link_stop(struct wproc *wp, const char *why, bool now);
-void link_kill(struct wproc *wp, const char *why);
-void link_watchdog(struct super *s);
-bool link_has_joined(const char *step, enum outcome outcome); /* this end of a row put its host back in */
+
+/* ---- wproc.c: worker processes ---- */
+/* Begins one for this task, or (t NULL) for the installation's lists of hosts; it gets its text at once. */
+int wproc_start(struct inst *in, struct task *t, bool membership, struct err *err);
+void wproc_kill(struct wproc *wp, const char *why); /* its end comes by an event: wp stays until then */
+void wproc_watchdog(struct super *s);               /* on each tick */
+
+/* ---- records.c ---- */
+bool records_joined(const char *step, enum outcome outcome); /* this end of a row put its host back in */
 
 /* ---- http.c: /healthz, /readyz, /status, /metrics, the live page ---- */
 struct http_front;

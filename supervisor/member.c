@@ -263,7 +263,7 @@ static void publish(void *ctx)
     in->member_running = ++in->member_generation;
     if (in->member_wp) {
         link_send_task(in->member_wp);
-    } else if (link_start(in, NULL, true, &err) < 0) {
+    } else if (wproc_start(in, NULL, true, &err) < 0) {
         log_warn(in->key, "membership worker: %s; trying again", err.msg);
         member_worker_gone(in);
     }

@@ -204,7 +204,7 @@ static void start_task(struct task *t)
 {
     struct err err = ERR_INIT;
 
-    if (link_start(t->inst, t, false, &err) == 0) {
+    if (wproc_start(t->inst, t, false, &err) == 0) {
         t->state = TASK_RUN;
         if (t->resume && cJSON_GetArraySize(t->resume) > 0)
             member_resume(t->inst);
@@ -385,7 +385,7 @@ void op_end(struct inst *in, enum outcome outcome, const char *why)
     in->superseding = false;
     metrics_op_over(in, outcome);
     if (in->member_wp)
-        link_kill(in->member_wp, "operation over");
+        wproc_kill(in->member_wp, "operation over");
     if (outcome == OUT_FAILED) {
         in->backoff_ms = in->backoff_ms ? in->backoff_ms * 2 : FAIL_BACKOFF_MS;
         if (in->backoff_ms > FAIL_BACKOFF_MAX_MS)

@@ -23,7 +23,7 @@ static int recover_step(void *ctx, const struct journal_step *row)
     else
         inst_host_need(t->inst, row->object)->disrupted = op_is_shard_task(t);
     snprintf(inst_host_need(t->inst, row->object)->step, sizeof t->inst->hosts->step, "%s", row->name);
-    inst_host_need(t->inst, row->object)->joined = link_has_joined(row->name, row->outcome);
+    inst_host_need(t->inst, row->object)->joined = records_joined(row->name, row->outcome);
     if (row->baseline && *row->baseline) {
         cJSON *b = json_parse(row->baseline, strlen(row->baseline), NULL);
 

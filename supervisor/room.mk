@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libsupervisor.a
 libsupervisor_a_SOURCES = \
+	supervisor/access.c \
 	supervisor/apply.c supervisor/batch.c \
 	supervisor/command.c \
 	supervisor/config.c \
@@ -11,7 +12,7 @@ libsupervisor_a_SOURCES = \
 	supervisor/inst.c \
 	supervisor/internal.h \
 	supervisor/knobs.c \
-	supervisor/link.c \
+	supervisor/link.c supervisor/link.h \
 	supervisor/look.c \
 	supervisor/member.c \
 	supervisor/metrics.c \
@@ -19,12 +20,14 @@ libsupervisor_a_SOURCES = \
 	supervisor/op.c \
 	supervisor/previous.c \
 	supervisor/others.c \
-	supervisor/recover.c \
+	supervisor/records.c supervisor/recover.c \
 	supervisor/settings.c \
 	supervisor/nudge.c \
 	supervisor/status.c \
 	supervisor/super.c supervisor/super.h \
-	supervisor/window.c supervisor/window.h
+	supervisor/tasktext.c \
+	supervisor/window.c supervisor/window.h \
+	supervisor/wproc.c
 
 bin_PROGRAMS += chfleetd
 chfleetd_SOURCES = supervisor/main.c

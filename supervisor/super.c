@@ -296,7 +296,7 @@ static void on_tick(void *ctx)
     s->tick = world_timer(s->w, 1000, on_tick, s);
     if (!s->recovered)
         super_start_watches(s); /* what we may not read is no event */
-    link_watchdog(s);
+    wproc_watchdog(s);
     governor_look(s);
     for (struct inst *in = s->insts; in; in = in->next)
         inst_look_for_lost(in);
