@@ -31,7 +31,7 @@ const char *command_hold(struct inst *in, const char *host)
 
     if (reason)
         return reason;
-    return hold_of(super_get(in->s, in->group, KUBE_STS, in->ns, hostfacts_sts(in, host, sts, sizeof sts)));
+    return hold_of(inst_live(in, KUBE_STS, hostfacts_sts(in, host, sts, sizeof sts)));
 }
 
 static void take_away(struct inst *in, const cJSON *res)

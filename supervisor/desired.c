@@ -287,7 +287,7 @@ static int fleet_to_delete(struct inst *in, struct fleet **out, struct err *err)
 static const char *other_owner(void *ctx, const struct host *h)
 {
     const struct inst *in = ctx;
-    const cJSON *sts = super_get(in->s, in->group, KUBE_STS, in->ns, h->sts);
+    const cJSON *sts = inst_live(in, KUBE_STS, h->sts);
     const char *owner = sts ? json_label(sts, desired_owner_label(in)) : NULL;
 
     if (owner)
@@ -341,7 +341,7 @@ static const char *ctx_version(void *ctx, const struct host *h)
 
 char *desired_version(const struct inst *in, const char *sts)
 {
-    const char *loaded = json_annotation(super_get(in->s, in->group, KUBE_STS, in->ns, sts), "chfleet.io/loaded");
+    const char *loaded = json_annotation(inst_live(in, KUBE_STS, sts), "chfleet.io/loaded");
     auto_json cJSON *j = loaded ? json_parse(loaded, strlen(loaded), NULL) : NULL;
 
     return mem_str(json_str(j, "version", ""));
@@ -383,7 +383,7 @@ static const cJSON *ctx_live(void *ctx, const char *kind, const char *name)
 {
     struct inst *in = ctx;
     int k = kube_kind_by_name(kind);
-    const cJSON *o = k < 0 ? NULL : super_get(in->s, in->group, (enum kube_kind)k, in->ns, name);
+    const cJSON *o = k < 0 ? NULL : inst_live(in, (enum kube_kind)k, name);
     const char *owner = o ? json_label(o, desired_owner_label(in)) : NULL;
 
     return owner && strcmp(owner, in->name) != 0 ? NULL : o;
@@ -394,7 +394,7 @@ static const char *ctx_held(void *ctx, const struct host *h)
 {
     struct inst *in = ctx;
     struct hostrec *rec = inst_host_need(in, h->key);
-    const cJSON *cm = super_get(in->s, in->group, KUBE_CM, in->ns, h->configmap);
+    const cJSON *cm = inst_live(in, KUBE_CM, h->configmap);
     const cJSON *own = json_get(json_get(cm, "data"), "chop-generated-settings_common.xml");
 
     if (!in->holding)

@@ -75,7 +75,7 @@ const cJSON *hostfacts_pod(struct inst *in, const char *sts)
     char pod[310];
 
     snprintf(pod, sizeof pod, "%s-0", sts);
-    return super_get(in->s, in->group, KUBE_POD, in->ns, pod);
+    return inst_live(in, KUBE_POD, pod);
 }
 
 /* ---- parts of FACTS ---- */
@@ -99,7 +99,7 @@ static void add_previous(struct inst *in, cJSON *j, const cJSON *sts)
 
 static void add_sts(struct inst *in, cJSON *out, const char *name, const struct host *h, const struct render_ctx *c)
 {
-    const cJSON *sts = super_get(in->s, in->group, KUBE_STS, in->ns, name);
+    const cJSON *sts = inst_live(in, KUBE_STS, name);
     const cJSON *pod = hostfacts_pod(in, name);
     const char *update = json_str(sts, "status.updateRevision", ""), *rev;
     cJSON *j = json_set_obj(out, "sts");
@@ -231,8 +231,8 @@ static cJSON *wanted_configmap(struct inst *in, const struct host *h, const stru
 
 static void add_config(struct inst *in, cJSON *out, const struct host *h, const struct render_ctx *c)
 {
-    const cJSON *cm = super_get(in->s, in->group, KUBE_CM, in->ns, h->configmap);
-    const cJSON *svc = super_get(in->s, in->group, KUBE_SVC, in->ns, h->service);
+    const cJSON *cm = inst_live(in, KUBE_CM, h->configmap);
+    const cJSON *svc = inst_live(in, KUBE_SVC, h->service);
     struct err err = ERR_INIT;
     auto_json cJSON *want = wanted_configmap(in, h, c, &err);
     auto_json cJSON *patch = want ? compare_object(cm, want, NULL, NULL) : NULL;
@@ -326,7 +326,7 @@ static bool claim_is_to_go(const struct pvc_ctx *p, const cJSON *pvc)
 static bool given_up(const struct pvc_ctx *p, const cJSON *pvc)
 {
     const struct hostrec *rec = inst_host(p->in, p->h->key);
-    const char *before = json_annotation(super_get(p->in->s, p->in->group, KUBE_STS, p->in->ns, p->sts), RENDER_GIVEN_UP);
+    const char *before = json_annotation(inst_live(p->in, KUBE_STS, p->sts), RENDER_GIVEN_UP);
     auto_free char *padded = mem_printf(" %s ", before ? before : ""), *name = mem_printf(" %s ", json_name(pvc));
 
     return rec && rec->action == ACT_REBUILD && consented(p, "volumes", pvc) && !strstr(padded, name);

@@ -120,6 +120,11 @@ void inst_forget(struct inst *in)
     in->secrets = cJSON_CreateObject();
 }
 
+const cJSON *inst_live(const struct inst *in, enum kube_kind kind, const char *name)
+{
+    return super_get(in->s, in->group, kind, in->ns, name);
+}
+
 struct hostrec *inst_host(struct inst *in, const char *key)
 {
     size_t i;

@@ -261,6 +261,8 @@ void config_free(struct super *s);
 bool super_leads(const struct super *s); /* may it act now? To be asked just before an act */
 
 /* ---- inst.c ---- */
+/* An object of this installation as the cache has it; NULL: none, or not of it. Borrowed until the cache changes. */
+const cJSON *inst_live(const struct inst *in, enum kube_kind kind, const char *name);
 struct inst *inst_find(struct super *s, enum owner_group g, const char *ns, const char *name);
 struct inst *inst_get(struct super *s, enum owner_group g, const char *ns,
                       const char *name); /* makes one when needed */

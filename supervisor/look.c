@@ -47,11 +47,8 @@ static bool is_blocked(struct inst *in, const cJSON *res)
 static bool owns_any(struct inst *in, const struct facts *facts)
 {
     for (size_t i = 0; i < facts->n_hosts; i++) {
-        const char *owner;
-        char pod[310];
+        const char *owner = json_label(hostfacts_pod(in, facts->hosts[i].sts_name), desired_owner_label(in));
 
-        snprintf(pod, sizeof pod, "%s-0", facts->hosts[i].sts_name);
-        owner = json_label(super_get(in->s, in->group, KUBE_POD, in->ns, pod), desired_owner_label(in));
         if (facts->hosts[i].sts || str_eq(owner, in->name)) /* another installation may have the name */
             return true;
     }

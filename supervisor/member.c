@@ -121,7 +121,7 @@ static uint64_t published_generation(struct inst *in)
 {
     static const char tag[] = "<chfleet_membership>";
     auto_free char *name = mem_printf("chi-%s-common-configd", in->name);
-    const cJSON *cm = super_get(in->s, in->group, KUBE_CM, in->ns, name);
+    const cJSON *cm = inst_live(in, KUBE_CM, name);
     const cJSON *text = json_get(json_get(cm, "data"), "chfleet-membership.xml");
     const char *at = cJSON_IsString(text) ? strstr(text->valuestring, tag) : NULL;
 

@@ -2,7 +2,8 @@
 noinst_LIBRARIES += libsupervisor.a
 libsupervisor_a_SOURCES = \
 	supervisor/access.c \
-	supervisor/apply.c supervisor/batch.c \
+	supervisor/apply.c supervisor/apply.h supervisor/apply_anew.c supervisor/apply_queue.c supervisor/apply_want.c \
+	supervisor/batch.c \
 	supervisor/command.c \
 	supervisor/config.c \
 	supervisor/desired.c \

@@ -18,7 +18,7 @@ static bool common_has_settings(struct inst *in)
 {
     auto_free char *name = mem_printf("chi-%s-common-configd", in->name);
 
-    return json_get(json_get(super_get(in->s, in->group, KUBE_CM, in->ns, name), "data"),
+    return json_get(json_get(inst_live(in, KUBE_CM, name), "data"),
                     "chop-generated-settings.xml") != NULL;
 }
 
@@ -62,7 +62,7 @@ void settings_held(void *ctx, bool changed, const struct err *err)
 void settings_hold(struct inst *in)
 {
     auto_free char *cm_name = mem_printf("chi-%s-common-configd", in->name);
-    const cJSON *cm = super_get(in->s, in->group, KUBE_CM, in->ns, cm_name);
+    const cJSON *cm = inst_live(in, KUBE_CM, cm_name);
     const cJSON *text = json_get(json_get(cm, "data"), "chop-generated-settings.xml");
     cJSON *list = cJSON_CreateArray();
 
@@ -75,7 +75,7 @@ void settings_hold(struct inst *in)
     for (size_t i = 0; i < in->fleet->n_hosts; i++) {
         cJSON *req;
 
-        if (!super_get(in->s, in->group, KUBE_STS, in->ns, in->fleet->hosts[i]->sts))
+        if (!inst_live(in, KUBE_STS, in->fleet->hosts[i]->sts))
             continue;
         req = cJSON_CreateObject();
         json_set_str(req, "what", "configmap");

@@ -103,7 +103,7 @@ static cJSON *live_host_json(struct inst *in, const char *key)
     json_set_str(j, "configmap", cm);
     if (!hostfacts_sts(in, key, sts, sizeof sts))
         return j;
-    svc = super_get(in->s, in->group, KUBE_SVC, in->ns, sts);
+    svc = inst_live(in, KUBE_SVC, sts);
     json_set_str(j, "sts", sts);
     json_set_str(j, "service", sts);
     json_set_str(j, "macro_replica", sts);
@@ -146,12 +146,10 @@ static bool must_load(struct inst *in, const char *key)
 {
     const struct host *h = fleet_host(in->fleet, key);
     const struct hostrec *rec = inst_host(in, key);
-    char pod[310];
 
     if (!h || !rec || !(rec->listed || member_listed(in, h)))
         return false;
-    snprintf(pod, sizeof pod, "%s-0", h->sts);
-    return compare_pod_ready(super_get(in->s, in->group, KUBE_POD, in->ns, pod));
+    return compare_pod_ready(hostfacts_pod(in, h->sts));
 }
 
 bool tasktext_has_host(const struct task *t, const char *key)
