@@ -13,9 +13,10 @@
 static void print_text(struct fleet_api *a, const cJSON *doc, bool wide, bool one)
 {
     auto_str struct str text = STR_INIT;
+    struct status_form form = {.wide = wide, .now_ms = (uint64_t)time(NULL) * 1000};
     const cJSON *inst = json_get(doc, "installations")->child;
 
-    status_print(doc, wide, 0, (uint64_t)time(NULL) * 1000, &text);
+    status_print(doc, &form, &text);
     fputs(str_text(&text), stdout);
     if (one && inst && str_eq(json_str(inst, "kind", ""), kube_kind_info(KUBE_CHI)->kind))
         connect_print(a, json_str(inst, "namespace", ""), json_str(inst, "name", ""));

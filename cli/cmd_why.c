@@ -46,6 +46,25 @@ static void put_reason(cJSON *list, const char *object, const char *code, const 
     cJSON_AddItemToArray(list, row);
 }
 
+/* The row of the same object and reason; NULL. */
+static const cJSON *same_reason(const cJSON *rows, const char *object, const char *code)
+{
+    const cJSON *row;
+
+    cJSON_ArrayForEach(row, rows)
+        if (str_eq(json_str(row, "object", ""), object) && str_eq(json_str(row, "code", ""), code))
+            return row;
+    return NULL;
+}
+
+static void put_error(struct reasons *r, const cJSON *inst)
+{
+    const char *key = json_str(inst, "key", ""), *code = json_str(inst, "code", json_str(inst, "status", ""));
+
+    put_reason(r->errors, key, code, json_str(inst, "error", ""),
+               json_int(same_reason(r->decisions, key, code), "since", 0));
+}
+
 /* What the resources and pods say themselves; all there is where the journal cannot be read. */
 static int from_status(struct fleet_api *a, const char *prefix, bool waits, struct reasons *r, struct err *err)
 {
@@ -58,7 +77,7 @@ static int from_status(struct fleet_api *a, const char *prefix, bool waits, stru
         const char *key = json_str(inst, "key", "");
 
         if ((records_below(prefix, key) || records_below(key, prefix)) && *json_str(inst, "error", ""))
-            put_reason(r->errors, key, json_str(inst, "code", json_str(inst, "status", "")), json_str(inst, "error", ""), 0);
+            put_error(r, inst);
         cJSON_ArrayForEach(h, json_get(inst, "hosts"))
             if (waits && records_below(prefix, json_str(h, "key", "")) && *json_str(h, "waiting", ""))
                 put_reason(r->decisions, json_str(h, "key", ""), json_str(h, "waiting", ""), json_str(h, "text", ""),
@@ -107,32 +126,38 @@ static int from_events(struct fleet_api *a, const char *prefix, struct reasons *
     return 0;
 }
 
-static void print_rows(const char *title, const cJSON *rows, const char *when)
+/* Rows that `said` has too are left out. */
+static void print_rows(const char *title, const cJSON *rows, const char *when, const cJSON *said)
 {
     const cJSON *row;
+    bool titled = false;
 
-    if (!rows || !rows->child)
-        return;
-    printf("%s%s%s\n", out_bold(), title, out_plain());
     cJSON_ArrayForEach(row, rows) {
+        auto_str struct str text = STR_INIT;
         char clock[32], age[32] = "";
         int64_t at = json_int(row, when, 0), now = (int64_t)time(NULL) * 1000;
 
+        if (same_reason(said, json_str(row, "object", ""), json_str(row, "code", "")))
+            continue;
+        if (!titled)
+            printf("%s%s%s\n", out_bold(), title, out_plain());
+        titled = true;
         records_clock(at, clock, sizeof clock);
         if (at > 0)
             out_age(now > at ? (uint64_t)(now - at) : 0, age, sizeof age);
         printf("  %s  %s%s%s", json_str(row, "object", ""), out_yellow(), json_str(row, "code", ""), out_plain());
         if (at > 0)
             printf("  since %s (%s)", clock, age);
-        printf("\n    %s\n", json_str(row, "text", "no more is known"));
+        out_indented(&text, "    ", json_str(row, "text", "no more is known"));
+        printf("\n%s", str_text(&text));
     }
 }
 
 static void print_text(const struct reasons *r)
 {
-    print_rows("Failed or refused", r->errors, "since");
-    print_rows("Waits", r->decisions, "since");
-    print_rows("Incidents", r->incidents, "at");
+    print_rows("Failed or refused", r->errors, "since", NULL);
+    print_rows("Waits", r->decisions, "since", r->errors);
+    print_rows("Incidents", r->incidents, "at", NULL);
     if (!r->errors->child && !(r->decisions && r->decisions->child) && !(r->incidents && r->incidents->child))
         printf("nothing waits, nothing was refused, nothing happened that should not have\n");
 }

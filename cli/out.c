@@ -55,13 +55,24 @@ const char *out_dim(void)
     return colours() ? "\033[2m" : "";
 }
 
-unsigned out_columns(void)
+void out_screen(unsigned *columns, unsigned *rows)
 {
-    struct winsize size;
+    struct winsize size = {0};
 
-    if (!out_is_terminal() || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
-        return 0;
-    return size.ws_col;
+    if (out_is_terminal())
+        ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    *columns = size.ws_col;
+    *rows = size.ws_row;
+}
+
+void out_indented(struct str *out, const char *indent, const char *text)
+{
+    for (size_t len; *text; text += len + (text[len] == '\n')) {
+        len = strcspn(text, "\n");
+        str_add(out, indent);
+        str_addn(out, text, len);
+        str_addc(out, '\n');
+    }
 }
 
 /* ---- times ---- */

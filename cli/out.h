@@ -19,7 +19,10 @@ const char *out_green(void);
 const char *out_yellow(void);
 const char *out_dim(void);
 bool out_is_terminal(void);
-unsigned out_columns(void); /* width of the terminal; 0 when there is none */
+void out_screen(unsigned *columns, unsigned *rows); /* size of the terminal; 0, 0 when there is none */
+
+/* Each line of `text` on a line of its own, behind `indent`. */
+void out_indented(struct str *out, const char *indent, const char *text);
 
 /* "3s", "12m", "5h", "3d": as kubectl writes ages. */
 void out_age(uint64_t ms, char *buf, size_t size);

@@ -39,8 +39,10 @@ static unsigned count_lines(const char *text)
 static void redraw(struct screen *s, const cJSON *doc, bool wide)
 {
     auto_str struct str text = STR_INIT;
+    struct status_form form = {.wide = wide, .now_ms = wall_ms()};
 
-    status_print(doc, wide, out_columns(), wall_ms(), &text);
+    out_screen(&form.columns, &form.rows);
+    status_print(doc, &form, &text);
     if (s->lines)
         printf("\033[%uA\033[J", s->lines);
     fputs(str_text(&text), stdout);
@@ -76,6 +78,14 @@ static void say_host(struct screen *s, const cJSON *inst, const cJSON *h)
     say_once(s, json_str(h, "key", ""), str_text(&line));
 }
 
+/* "demo: Aborted", and the error below it. No newline at the end. */
+static void add_result(struct str *line, const cJSON *inst, const char *status, const char *else_say)
+{
+    str_addf(line, "%s: %s\n", json_str(inst, "name", ""), *status ? status : else_say);
+    out_indented(line, "  ", json_str(inst, "error", ""));
+    line->s[--line->len] = '\0';
+}
+
 static void say_changes(struct screen *s, const cJSON *doc)
 {
     const cJSON *inst, *h;
@@ -83,13 +93,12 @@ static void say_changes(struct screen *s, const cJSON *doc)
     if (!s->said)
         s->said = cJSON_CreateObject();
     cJSON_ArrayForEach(inst, json_get(doc, "installations")) {
-        auto_free char *line = mem_printf("%s: %s%s%s", json_str(inst, "name", ""),
-                                          *json_str(inst, "status", "") ? json_str(inst, "status", "") : "not seen by an operator yet",
-                                          *json_str(inst, "error", "") ? ": " : "", json_str(inst, "error", ""));
+        auto_str struct str line = STR_INIT;
 
         cJSON_ArrayForEach(h, json_get(inst, "hosts"))
             say_host(s, inst, h);
-        say_once(s, json_str(inst, "key", ""), line);
+        add_result(&line, inst, json_str(inst, "status", ""), "not seen by an operator yet");
+        say_once(s, json_str(inst, "key", ""), str_text(&line));
     }
     fflush(stdout);
 }
@@ -140,6 +149,14 @@ static const cJSON *find_goal(const cJSON *doc, const struct progress_goal *g)
     return NULL;
 }
 
+static void say_failed(const cJSON *inst)
+{
+    auto_str struct str text = STR_INIT;
+
+    add_result(&text, inst, json_str(inst, "status", ""), "failed");
+    fprintf(stderr, "%s\nchfleet why %s says more\n", str_text(&text), json_str(inst, "name", ""));
+}
+
 /* -1: go on waiting; else the exit code. */
 static int judge(const cJSON *doc, const struct progress_goal *goals, size_t n)
 {
@@ -152,7 +169,7 @@ static int judge(const cJSON *doc, const struct progress_goal *goals, size_t n)
         if (!inst)
             fprintf(stderr, "%s was deleted meanwhile\n", goals[i].name);
         else if (state < 0)
-            fprintf(stderr, "%s: %s; chfleet why %s says more\n", goals[i].name, json_str(inst, "error", "it failed"), goals[i].name);
+            say_failed(inst);
         if (state < 0)
             return inst && str_eq(json_str(inst, "code", ""), "REFUSED") ? EXIT_REFUSED : EXIT_FAILED;
         done += state == 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/status.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,7 @@ static cJSON *host_from_operator(const cJSON *h)
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         copy(out, same[i], h, same[i]);
     copy(out, "sinceMs", h, "since_ms");
+    copy(out, "podImage", h, "pod_image");
     json_set_str(out, "tag", tag_of(json_str(h, "image", "")));
     return out;
 }
@@ -110,6 +112,7 @@ static cJSON *host_from_pod(const struct group *g, const char *key, const cJSON 
     json_set_str(out, "waiting", waiting);
     json_set_str(out, "text", message);
     json_set_str(out, "image", image);
+    json_set_str(out, "podImage", image);
     json_set_str(out, "tag", tag_of(image));
     json_set_bool(out, "ready", pod_ready(pod));
     json_set_str(out, "member", str_eq(label_under(pod, g->prefix, "ready"), "yes") ? "in" : "out");
@@ -297,8 +300,11 @@ static void headline(const cJSON *inst, struct str *out)
     if (op > 0)
         str_addf(out, "  operation %lld", (long long)op);
     str_addc(out, '\n');
-    if (*json_str(inst, "error", ""))
-        str_addf(out, "  %s%s%s\n", out_red(), json_str(inst, "error", ""), out_plain());
+    if (*json_str(inst, "error", "")) {
+        str_add(out, out_red());
+        out_indented(out, "  ", json_str(inst, "error", ""));
+        str_add(out, out_plain());
+    }
 }
 
 static void host_note(const cJSON *h, struct str *out)
@@ -314,11 +320,21 @@ static void host_note(const cJSON *h, struct str *out)
             out->s[i] = ' ';
 }
 
+/* What its pod has, and on the way to another one, both. */
+static void image_cell(struct out_table *t, const cJSON *h, bool wide)
+{
+    const char *image = json_str(h, "image", ""), *now = json_str(h, "podImage", "");
+    const char *to = wide ? image : tag_of(image), *from = wide ? now : tag_of(now);
+    auto_free char *both = mem_printf("%s→%s", from, to);
+
+    out_cell(t, *from && *to && !str_eq(now, image) ? both : to);
+}
+
 static void add_row(struct out_table *t, const cJSON *h, bool wide, uint64_t now)
 {
     char since[32] = "";
     int64_t at = json_int(h, "sinceMs", 0);
-    const char *state = json_str(h, "state", ""), *version = json_str(h, "version", ""), *tag = json_str(h, "tag", "");
+    const char *state = json_str(h, "state", ""), *version = json_str(h, "version", "");
     bool ready = json_bool(h, "ready", false);
     auto_str struct str note = STR_INIT;
 
@@ -331,7 +347,7 @@ static void add_row(struct out_table *t, const cJSON *h, bool wide, uint64_t now
     out_cell_colour(t, state, state_colour(state));
     out_cell(t, since);
     out_cell(t, version);
-    out_cell(t, wide ? json_str(h, "image", "") : tag);
+    image_cell(t, h, wide);
     out_cell_colour(t, ready ? "yes" : "no", ready ? out_green() : out_red());
     out_cell(t, json_str(h, "member", ""));
     if (wide)
@@ -339,7 +355,7 @@ static void add_row(struct out_table *t, const cJSON *h, bool wide, uint64_t now
     out_cell(t, str_text(&note));
 }
 
-static void cut_lines(struct str *text, unsigned columns, struct str *out)
+static void cut_lines(const struct str *text, unsigned columns, struct str *out)
 {
     const char *p = str_text(text);
 
@@ -360,7 +376,39 @@ static void cut_lines(struct str *text, unsigned columns, struct str *out)
     }
 }
 
-static void print_installation(const cJSON *inst, bool wide, uint64_t now, struct str *out)
+static bool at_rest(const cJSON *host)
+{
+    const char *state = json_str(host, "state", "");
+
+    return str_eq(state, "idle") || str_eq(state, "done") || str_eq(state, "queued");
+}
+
+/* "  588 more: 280 done, 308 queued" */
+static void count_at_rest(const cJSON *hosts, struct str *out)
+{
+    static const char *const states[] = {"done", "queued", "idle"};
+    size_t n[3] = {0}, all = 0;
+    const char *sep = ": ";
+    const cJSON *h;
+
+    cJSON_ArrayForEach(h, hosts)
+        for (size_t i = 0; i < 3; i++)
+            if (str_eq(json_str(h, "state", ""), states[i])) {
+                n[i]++;
+                all++;
+            }
+    if (!all)
+        return;
+    str_addf(out, "  %zu more", all);
+    for (size_t i = 0; i < 3; i++)
+        if (n[i]) {
+            str_addf(out, "%s%zu %s", sep, n[i], states[i]);
+            sep = ", ";
+        }
+    str_addc(out, '\n');
+}
+
+static void print_installation(const cJSON *inst, const struct status_form *form, bool at_work, struct str *out)
 {
     static const char *const heads[] = {"HOST", "ACTION", "STEP", "STATE", "SINCE", "RUNS", "IMAGE", "READY", "MEMBER", "NOTE", NULL};
     static const char *const wide_heads[] = {"HOST", "ACTION", "STEP", "STATE", "SINCE", "RUNS", "IMAGE", "READY", "MEMBER", "POD", "NOTE",
@@ -369,31 +417,66 @@ static void print_installation(const cJSON *inst, bool wide, uint64_t now, struc
     const cJSON *h;
 
     headline(inst, out);
-    out_table_init(&t, wide ? wide_heads : heads);
+    out_table_init(&t, form->wide ? wide_heads : heads);
     cJSON_ArrayForEach(h, json_get(inst, "hosts"))
-        add_row(&t, h, wide, now);
+        if (!at_work || !at_rest(h))
+            add_row(&t, h, form->wide, form->now_ms);
     if (t.n_cells > t.header)
         out_table_print(&t, "  ", out);
     out_table_fini(&t);
+    if (at_work)
+        count_at_rest(json_get(inst, "hosts"), out);
 }
 
-void status_print(const cJSON *doc, bool wide, unsigned columns, uint64_t now_wall_ms, struct str *out)
+static void print_all(const cJSON *doc, const struct status_form *form, bool at_work, struct str *out)
 {
-    auto_str struct str text = STR_INIT;
     const cJSON *inst, *list = json_get(doc, "installations");
 
     cJSON_ArrayForEach(inst, list) {
         if (inst != list->child)
-            str_addc(&text, '\n');
-        print_installation(inst, wide, now_wall_ms, &text);
+            str_addc(out, '\n');
+        print_installation(inst, form, at_work, out);
     }
     if (!list->child)
-        str_add(&text, "no installation here yet: chfleet apply -f FILE makes one\n");
+        str_add(out, "no installation here yet: chfleet apply -f FILE makes one\n");
     if (!json_bool(doc, "operator.reachable", false) && *json_str(doc, "operator.address", ""))
-        str_addf(&text, "%sthe operator does not answer (%s); shown is what the API server knows%s\n", out_yellow(),
+        str_addf(out, "%sthe operator does not answer (%s); shown is what the API server knows%s\n", out_yellow(),
                  json_str(doc, "operator.why", ""), out_plain());
-    if (columns)
-        cut_lines(&text, columns, out);
-    else
-        str_add(out, str_text(&text));
+}
+
+static size_t count_lines(const struct str *text)
+{
+    size_t n = 0;
+
+    for (const char *p = str_text(text); *p; p++)
+        n += *p == '\n';
+    return n;
+}
+
+/* The first lines, and how many more there were: less than `rows` in all. */
+static void add_rows(const struct str *text, unsigned rows, struct str *out)
+{
+    size_t all = count_lines(text), kept = 0;
+    const char *p = str_text(text);
+
+    while (kept + 2 < rows && kept < all)
+        kept += *p++ == '\n';
+    if (all < rows)
+        p = str_text(text) + text->len;
+    str_addn(out, str_text(text), (size_t)(p - str_text(text)));
+    if (all >= rows)
+        str_addf(out, "%s… %zu more lines\n", out_plain(), all - kept);
+}
+
+void status_print(const cJSON *doc, const struct status_form *form, struct str *out)
+{
+    auto_str struct str text = STR_INIT, fits = STR_INIT;
+
+    print_all(doc, form, false, &text);
+    if (form->rows && count_lines(&text) >= form->rows) {
+        str_reset(&text);
+        print_all(doc, form, true, &text);
+    }
+    add_rows(&text, form->rows ? form->rows : UINT_MAX, &fits);
+    cut_lines(&fits, form->columns ? form->columns : UINT_MAX, out);
 }

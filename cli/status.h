@@ -6,7 +6,7 @@
  *    "installations":[{"namespace","name","kind","key","status","error","code","generation","observedGeneration","operation",
  *      "busy":bool,"progress":{"done","total"},"detailed":bool (hosts come from the operator),
  *      "hosts":[{"key","host":"main/0/1","pod","action","step","state","waiting","text","sinceMs" (wall clock),"version",
- *                "image","tag","ready":bool,"member"}]}]}
+ *                "image","podImage" (what its pod has now),"tag","ready":bool,"member"}]}]}
  */
 #ifndef CLI_STATUS_H
 #define CLI_STATUS_H
@@ -19,7 +19,13 @@ cJSON *status_collect(struct fleet_api *a, const char *const *names, int n_names
 /* Is this installation all done at `generation`? 1 yes, 0 not yet, -1 it failed or was refused. */
 int status_done(const cJSON *installation, int64_t generation);
 
-/* Text for people, of all installations. `wide` adds pods and images; `columns` cuts lines (0 = never). */
-void status_print(const cJSON *doc, bool wide, unsigned columns, uint64_t now_wall_ms, struct str *out);
+struct status_form {
+    bool wide;              /* pods and whole images */
+    unsigned columns, rows; /* of the screen it must fit in; 0 = no limit */
+    uint64_t now_ms;        /* wall clock */
+};
+
+/* Text for people, of all installations. Where the rows do not suffice, hosts at work come first and the others are counted. */
+void status_print(const cJSON *doc, const struct status_form *form, struct str *out);
 
 #endif

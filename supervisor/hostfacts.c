@@ -142,7 +142,7 @@ static const cJSON *server_status(const cJSON *pod, const struct inst *in)
     return json_at(pod, "status.containerStatuses.0");
 }
 
-static const char *server_image(const cJSON *pod, const struct inst *in)
+const char *hostfacts_image(const struct inst *in, const cJSON *pod)
 {
     const char *name = in->group == GROUP_CHI ? "clickhouse" : "clickhouse-keeper";
     const cJSON *s;
@@ -208,8 +208,8 @@ static void add_pod(struct inst *in, cJSON *out, const char *sts, const struct h
     json_set_str(j, "identity", identity);
     json_set_str(j, "container_id", json_str(st, "containerID", ""));
     json_set_str(j, "started_at", json_str(st, "state.running.startedAt", ""));
-    json_set_str(j, "image", server_image(pod, in));
-    json_set_bool(j, "image_matches", h && strcmp(server_image(pod, in), h->image) == 0);
+    json_set_str(j, "image", hostfacts_image(in, pod));
+    json_set_bool(j, "image_matches", h && strcmp(hostfacts_image(in, pod), h->image) == 0);
     add_waiting(j, pod, st);
     json_set_int(j, "restarts", json_int(st, "restartCount", 0));
     json_set_bool(j, "started", json_bool(st, "started", json_at(st, "state.running") != NULL));

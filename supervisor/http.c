@@ -65,26 +65,11 @@ static void on_metrics(struct evhttp_request *req, void *ctx)
     send_text(req, 200, "text/plain; version=0.0.4; charset=utf-8", str_text(&out));
 }
 
-/* The page asks /status itself and redraws; names are put in as text, never as markup. */
 static void on_page(struct evhttp_request *req, void *ctx)
 {
     static const char page[] =
-        "<!doctype html><meta charset=utf-8><title>chfleet</title><style>body{font:14px system-ui;margin:2em}"
-        "table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #ddd}"
-        ".waiting{color:#a60}.working{color:#06c}.done{color:#080}h2 "
-        "small{color:#666;font-weight:400}</style><h1>chfleet</h1>"
-        "<div id=a></div><script>const e=(t,x,c)=>{const "
-        "n=document.createElement(t);n.textContent=x;if(c)n.className=c;return n};"
-        "async function f(){try{const s=await(await fetch('status')).json();const "
-        "a=document.getElementById('a');a.replaceChildren();"
-        "for(const i of s.installations){const h=e('h2',i.key+' ');h.append(e('small',i.status+(i.busy?' "
-        "'+i.progress.done+'/'+i.progress.total:'')"
-        "+(i.error?' - '+i.error:'')));a.append(h);const t=e('table','');const r=e('tr','');for(const c "
-        "of['host','image','runs','action','step','state','why'])"
-        "r.append(e('th',c));t.append(r);for(const o of i.hosts){const r=e('tr','');for(const c "
-        "of[o.key,o.image,o.version,o.action,o.step,o.state,"
-        "o.waiting+' "
-        "'+o.text])r.append(e('td',c||'',o.state));t.append(r)}a.append(t)}}catch(x){}setTimeout(f,1000)}f()</script>";
+#include "supervisor/page.inc"
+        ;
 
     (void)ctx;
     send_text(req, 200, "text/html; charset=utf-8", page);

@@ -345,6 +345,7 @@ bool hostfacts_claim_may_go(struct inst *in, const char *key, const cJSON *pvc);
 bool hostfacts_takes_queries(struct inst *in, const char *key);                 /* pod ready, labelled in, listed */
 bool hostfacts_serves(struct inst *in, const char *key); /* and nothing disruptive is begun on it */
 const cJSON *hostfacts_pod(struct inst *in, const char *sts);
+const char *hostfacts_image(const struct inst *in, const cJSON *pod); /* of the server's container; borrowed */
 const char *hostfacts_sts(struct inst *in, const char *key, char *buf,
                           size_t size); /* object name for a key, live or wanted */
 

@@ -29,6 +29,14 @@ libsupervisor_a_SOURCES = \
 	supervisor/tasktext.c \
 	supervisor/window.c supervisor/window.h \
 	supervisor/wproc.c
+nodist_libsupervisor_a_SOURCES = supervisor/page.inc
+BUILT_SOURCES += supervisor/page.inc
+CLEANFILES += supervisor/page.inc
+EXTRA_DIST += supervisor/page.awk supervisor/page.html
+supervisor/http.o: supervisor/page.inc
+supervisor/page.inc: supervisor/page.awk supervisor/page.html
+	$(AM_V_GEN)$(MKDIR_P) supervisor && LC_ALL=C $(AWK) -f $(srcdir)/supervisor/page.awk $(srcdir)/supervisor/page.html > $@.new && \
+	mv $@.new $@
 
 bin_PROGRAMS += chfleetd
 chfleetd_SOURCES = supervisor/main.c

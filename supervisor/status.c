@@ -311,6 +311,7 @@ static cJSON *host_status(struct inst *in, const struct hostrec *h)
     static const char *const members[] = {"out", "going-in", "in", "going-out"};
     char sts[300] = "";
     const cJSON *pod = NULL;
+    bool idle = !inst_busy(in) || h->action == ACT_NONE;
 
     json_set_str(j, "key", h->key);
     if (hostfacts_sts(in, h->key, sts, sizeof sts)) {
@@ -320,28 +321,53 @@ static cJSON *host_status(struct inst *in, const struct hostrec *h)
         json_set_str(j, "version", version);
         pod = hostfacts_pod(in, sts);
     }
-    json_set_str(j, "action", host_action_name(h->action));
-    json_set_str(j, "step", h->step);
+    json_set_str(j, "action", host_action_name(idle ? ACT_NONE : h->action));
+    json_set_str(j, "step", idle ? "" : h->step);
     json_set_str(j, "state",
-                 !inst_busy(in) || h->action == ACT_NONE ? "idle"
-                 : h->finished                           ? "done"
-                 : h->waiting[0]                         ? "waiting"
-                 : h->step[0]                            ? "working"
-                                                         : "queued");
+                 idle            ? "idle"
+                 : h->finished   ? "done"
+                 : h->waiting[0] ? "waiting"
+                 : h->step[0]    ? "working"
+                                 : "queued");
     json_set_str(j, "waiting", h->waiting);
     json_set_str(j, "text", h->text);
     json_set_int(j, "since_ms", (int64_t)h->since_ms);
     json_set_str(j, "image", host ? host->image : "");
+    json_set_str(j, "pod_image", pod ? hostfacts_image(in, pod) : "");
     json_set_bool(j, "ready", pod && compare_pod_ready(pod));
     json_set_str(j, "member", members[member_state(in, h->key)]);
-    json_set_bool(j, "wanted", host != NULL);
     return j;
+}
+
+/* As the installation lists them; then those that are on their way out. */
+static void add_hosts(struct inst *in, cJSON *hosts)
+{
+    for (size_t i = 0; in->fleet && i < in->fleet->n_hosts; i++) {
+        const struct hostrec *h = inst_host(in, in->fleet->hosts[i]->key);
+
+        if (h)
+            cJSON_AddItemToArray(hosts, host_status(in, h));
+    }
+    for (size_t i = 0; inst_busy(in) && i < in->n_hosts; i++)
+        if (!in->fleet || !fleet_host(in->fleet, in->hosts[i].key))
+            cJSON_AddItemToArray(hosts, host_status(in, &in->hosts[i]));
+}
+
+static void add_progress(const struct inst *in, cJSON *progress)
+{
+    int64_t done = 0, total = 0;
+
+    for (size_t i = 0; i < in->n_hosts; i++) {
+        total += in->hosts[i].action != ACT_NONE;
+        done += in->hosts[i].action != ACT_NONE && in->hosts[i].finished;
+    }
+    json_set_int(progress, "done", done);
+    json_set_int(progress, "total", total);
 }
 
 static cJSON *inst_status(struct inst *in)
 {
-    cJSON *j = cJSON_CreateObject(), *hosts = json_set_arr(j, "hosts"), *progress = json_set_obj(j, "progress");
-    int64_t done = 0, total = 0;
+    cJSON *j = cJSON_CreateObject();
 
     json_set_str(j, "key", in->key);
     json_set_str(j, "kind", in->group == GROUP_CHI ? "chi" : "chk");
@@ -353,19 +379,8 @@ static cJSON *inst_status(struct inst *in)
         json_set_str(j, "error", in->error);
         json_set_str(j, "code", in->error_code);
     }
-    for (size_t i = 0; i < in->n_hosts; i++) {
-        cJSON *h = host_status(in, &in->hosts[i]);
-
-        if (!json_bool(h, "wanted", false) && !inst_busy(in)) {
-            cJSON_Delete(h);
-            continue;
-        }
-        cJSON_AddItemToArray(hosts, h);
-        total += in->hosts[i].action != ACT_NONE;
-        done += in->hosts[i].action != ACT_NONE && in->hosts[i].finished;
-    }
-    json_set_int(progress, "done", done);
-    json_set_int(progress, "total", total);
+    add_hosts(in, json_set_arr(j, "hosts"));
+    add_progress(in, json_set_obj(j, "progress"));
     return j;
 }
 

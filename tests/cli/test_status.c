@@ -57,14 +57,14 @@ static void people_see_hosts_and_reasons(void **state)
     auto_str struct str text = STR_INIT;
 
     (void)state;
-    status_print(doc, false, 0, 1000000 + 65000, &text);
+    status_print(doc, &(struct status_form){.now_ms = 1000000 + 65000}, &text);
     assert_non_null(strstr(text.s, "demo  ClickHouseInstallation  InProgress  1 of 4 hosts  operation 7\n"));
     assert_non_null(strstr(text.s, "  main/0/0  restart  catch-up  waiting  65s    18.16.1  24.8   yes    out     "
                                    "WAIT_CATCHUP: 12 entries behind\n"));
     assert_non_null(strstr(text.s, "  main/0/1  none     -         idle     -      -        -      no     -       -\n"));
     assert_null(strstr(text.s, "chi-demo-main-0-0-0"));
     str_reset(&text);
-    status_print(doc, true, 0, 0, &text);
+    status_print(doc, &(struct status_form){.wide = true}, &text);
     assert_non_null(strstr(text.s, "chi-demo-main-0-0-0"));
     assert_non_null(strstr(text.s, "x/y:24.8"));
 }
@@ -75,9 +75,79 @@ static void narrow_terminals_get_cut_lines(void **state)
     auto_str struct str text = STR_INIT;
 
     (void)state;
-    status_print(doc, false, 40, 0, &text);
+    status_print(doc, &(struct status_form){.columns = 40}, &text);
     for (const char *p = text.s; *p; p += strcspn(p, "\n") + 1)
         assert_true(strcspn(p, "\n") <= 40);
+}
+
+/* `n` hosts, of which every tenth works and every second of the others has been done. */
+static cJSON *large_fleet(int n)
+{
+    cJSON *doc = parse("{\"operator\":{\"reachable\":true},\"installations\":[{\"name\":\"demo\",\"status\":\"InProgress\"}]}");
+    cJSON *hosts = json_set_arr(json_get(doc, "installations")->child, "hosts");
+
+    for (int i = 0; i < n; i++) {
+        cJSON *h = cJSON_CreateObject();
+        auto_free char *name = mem_printf("main/%d/0", i);
+
+        json_set_str(h, "host", name);
+        json_set_str(h, "state", i % 10 == 0 ? "working" : i % 2 ? "done" : "queued");
+        cJSON_AddItemToArray(hosts, h);
+    }
+    return doc;
+}
+
+static size_t lines_of(const struct str *text)
+{
+    size_t n = 0;
+
+    for (const char *p = text->s; *p; p++)
+        n += *p == '\n';
+    return n;
+}
+
+static void a_large_fleet_shows_who_is_at_work(void **state)
+{
+    auto_json cJSON *small = large_fleet(100), *large = large_fleet(1000);
+    auto_str struct str text = STR_INIT;
+
+    (void)state;
+    status_print(small, &(struct status_form){.rows = 24}, &text);
+    assert_true(lines_of(&text) < 24);
+    assert_non_null(strstr(text.s, "main/90/0"));
+    assert_null(strstr(text.s, "main/91/0"));
+    assert_non_null(strstr(text.s, "  90 more: 50 done, 40 queued\n"));
+    str_reset(&text);
+    status_print(large, &(struct status_form){.rows = 24}, &text);
+    assert_int_equal(lines_of(&text), 23);
+    assert_non_null(strstr(text.s, "… 81 more lines\n"));
+    str_reset(&text);
+    status_print(large, &(struct status_form){0}, &text);
+    assert_non_null(strstr(text.s, "main/999/0"));
+}
+
+static void a_host_on_its_way_shows_both_images(void **state)
+{
+    auto_json cJSON *doc = parse("{\"operator\":{\"reachable\":true},\"installations\":[{\"name\":\"demo\",\"hosts\":["
+                                 "{\"host\":\"main/0/0\",\"image\":\"x/y:24.9\",\"podImage\":\"x/y:24.8\"},"
+                                 "{\"host\":\"main/0/1\",\"image\":\"x/y:24.9\",\"podImage\":\"x/y:24.9\"}]}]}");
+    auto_str struct str text = STR_INIT;
+
+    (void)state;
+    status_print(doc, &(struct status_form){0}, &text);
+    assert_non_null(strstr(text.s, " 24.8→24.9 "));
+    assert_non_null(strstr(text.s, " 24.9 "));
+}
+
+static void an_error_of_several_lines_stays_below_its_installation(void **state)
+{
+    auto_json cJSON *doc = parse("{\"operator\":{\"reachable\":true},\"installations\":[{\"name\":\"demo\","
+                                 "\"error\":\"write:\\nspec:\\n  chfleet:\"}]}");
+    auto_str struct str text = STR_INIT;
+
+    (void)state;
+    status_print(doc, &(struct status_form){0}, &text);
+    assert_non_null(strstr(text.s, "\n  write:\n  spec:\n    chfleet:\n"));
 }
 
 static void an_empty_fleet_says_what_to_do(void **state)
@@ -86,7 +156,7 @@ static void an_empty_fleet_says_what_to_do(void **state)
     auto_str struct str text = STR_INIT;
 
     (void)state;
-    status_print(doc, false, 0, 0, &text);
+    status_print(doc, &(struct status_form){0}, &text);
     assert_non_null(strstr(text.s, "chfleet apply -f FILE"));
     assert_non_null(strstr(text.s, "the operator does not answer (refused)"));
 }
@@ -157,6 +227,9 @@ int main(void)
         cmocka_unit_test(done_needs_the_right_generation_and_rest),
         cmocka_unit_test(people_see_hosts_and_reasons),
         cmocka_unit_test(narrow_terminals_get_cut_lines),
+        cmocka_unit_test(a_large_fleet_shows_who_is_at_work),
+        cmocka_unit_test(a_host_on_its_way_shows_both_images),
+        cmocka_unit_test(an_error_of_several_lines_stays_below_its_installation),
         cmocka_unit_test(an_empty_fleet_says_what_to_do),
         cmocka_unit_test(hosts_are_named_in_many_ways),
         cmocka_unit_test(a_prefix_ends_at_a_name),
