@@ -26,6 +26,7 @@ enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT
 #define ORPHAN STEP("orphan", "the StatefulSet is made anew around its pod", DOWN, 0, 180, 3, 0)
 #define STARTED STEP("started", "the pod is Ready and the server answers", RECOVER, 0, 600, 1, WAITS)
 #define LOADED STEP("loaded", "the new process has loaded what it should", RECOVER, 0, 300, 3, WAITS)
+#define ATTACHED STEP("attached", "no table that its disk has was left out when the server started", RECOVER, 0, 300, 3, WAITS)
 #define FORGET STEP("forget", "Keeper entries of tables that the host lost are gone", RECOVER, 0, 300, 3, WAITS)
 #define SCHEMA                                                                                                         \
     STEP("schema", "databases, tables, functions and what SQL made of users and roles are those of its peers", RECOVER, 0, 600, 3,  \
@@ -71,23 +72,23 @@ enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT
     STEP("grow", "volume claims ask for their new size and attributes, and have them", NONE, 0, 1800, 2, WAITS)
 #define ORPHAN_QUIET STEP("orphan", "the StatefulSet is made anew around its pod", NONE, 0, 180, 3, 0)
 
-static const struct step create_steps[] = {OBJECTS, STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN,
+static const struct step create_steps[] = {OBJECTS, STARTED, LOADED, ATTACHED, FORGET, SCHEMA, CAUGHT_UP, JOIN,
                                           AFTER_HOST, AFTER_SHARD};
 static const struct step reload_steps[] = {
     CONFIG, STEP("reload", "the running server has loaded the new files", NONE, 0, 300, 2, WAITS)};
 static const struct step soft_restart_steps[] = {CONFIG, SEEN,   BEFORE_SHARD, BEFORE_HOST, LEAVE,
-                                                 DRAIN,  SHUTDOWN, STARTED,    LOADED,      FORGET,
+                                                 DRAIN,  SHUTDOWN, STARTED,    LOADED,      ATTACHED, FORGET,
                                                  SCHEMA, CAUGHT_UP, JOIN,      AFTER_HOST,  AFTER_SHARD};
 /* The configuration comes when the host is out: a server that dies before must not start with settings of the next
  * version. */
 static const struct step restart_steps[] = {BEFORE_SHARD, BEFORE_HOST, LEAVE,  DRAIN,     CONFIG, REPLACE,    STARTED,
-                                            LOADED,       FORGET,      SCHEMA, CAUGHT_UP, JOIN,   AFTER_HOST, AFTER_SHARD};
+                                            LOADED,       ATTACHED, FORGET,      SCHEMA, CAUGHT_UP, JOIN,   AFTER_HOST, AFTER_SHARD};
 static const struct step recreate_steps[] = {BEFORE_SHARD, BEFORE_HOST, GROW,           LEAVE,      DRAIN,  CONFIG,
-                                             ORPHAN,       REPLACE,     STARTED,        LOADED,     FORGET, SCHEMA,
+                                             ORPHAN,       REPLACE,     STARTED,        LOADED,     ATTACHED, FORGET, SCHEMA,
                                              CAUGHT_UP,    JOIN,        UNUSED_VOLUMES, AFTER_HOST, AFTER_SHARD};
 static const struct step move_steps[] = {BEFORE_SHARD, BEFORE_HOST,    LEAVE,      DRAIN,   FLUSH,
                                          HALT_TO_MOVE, OLD_VOLUMES,    CONFIG,     ORPHAN,  OBJECTS,
-                                         STARTED,      LOADED,         FORGET,     SCHEMA,  CAUGHT_UP,
+                                         STARTED,      LOADED,         ATTACHED, FORGET,     SCHEMA,  CAUGHT_UP,
                                          JOIN,         UNUSED_VOLUMES, AFTER_HOST, AFTER_SHARD};
 /* After a failure, by reconcile.statefulSet.{update,create}.onFailure. */
 static const struct step rollback_steps[] = {RESTORE, STARTED, NOTED, CAUGHT_UP, JOIN};
@@ -97,12 +98,12 @@ static const struct step remove_steps[] = {BEFORE_SHARD, BEFORE_HOST, LEAVE_FOR_
                                            VOLUMES,      DELETE_OBJECTS, AFTER_SHARD};
 static const struct step resize_steps[] = {GROW, ORPHAN_QUIET};
 static const struct step rebuild_steps[] = {LEAVE_DOWN, HALT_DOWN, LOST_VOLUMES, OBJECTS,   STARTED,
-                                            LOADED,     FORGET,    SCHEMA,       CAUGHT_UP, JOIN,
+                                            LOADED,     ATTACHED, FORGET,    SCHEMA,       CAUGHT_UP, JOIN,
                                             AFTER_HOST, AFTER_SHARD};
 static const struct step stop_steps[] = {BEFORE_SHARD, BEFORE_HOST, LEAVE_FOR_GOOD, DRAIN, HALT};
-static const struct step start_steps[] = {OBJECTS, STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN, AFTER_HOST, AFTER_SHARD};
+static const struct step start_steps[] = {OBJECTS, STARTED, LOADED, ATTACHED, FORGET, SCHEMA, CAUGHT_UP, JOIN, AFTER_HOST, AFTER_SHARD};
 /* It may be out because its creation was not finished. */
-static const struct step join_steps[] = {STARTED, LOADED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
+static const struct step join_steps[] = {STARTED, LOADED, ATTACHED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
 
 static const struct step prepare_steps[] = {
     HOOK("before-cluster", "hooks that run once for each cluster before its hosts are touched"),

@@ -36,6 +36,7 @@ SQL_STATEMENTS = \
 	sql/statements/named_collections.sql \
 	sql/statements/objects.sql \
 	sql/statements/old_fetches.sql \
+	sql/statements/on_disk.sql \
 	sql/statements/parts.sql \
 	sql/statements/plain_rows.sql \
 	sql/statements/plain_tables.sql \

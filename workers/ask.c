@@ -329,20 +329,29 @@ enum ask_rc ask_version(struct task *t, struct whost *h, struct answer *out)
     return version_by(t, h, NULL, out);
 }
 
+static enum ask_rc known_version(struct task *t, struct whost *h, const struct ask_opts *o, struct answer *out)
+{
+    memset(out, 0, sizeof *out);
+    out->text = "";
+    if (h->version_of && strcmp(h->version_of, fact_str(t, h, "pod.identity")) == 0)
+        return ASK_GOOD;
+    return version_by(t, h, o, out);
+}
+
+enum ask_rc ask_known_version(struct task *t, struct whost *h, struct answer *out)
+{
+    return known_version(t, h, NULL, out);
+}
+
 enum ask_rc ask_sql_opts(struct task *t, struct whost *h, const char *statement, const struct sql_arg *args,
                          const struct ask_opts *o, struct answer *out)
 {
     auto_str struct str sql = STR_INIT;
+    const struct ask_opts patience = {.timeout_ms = o ? o->timeout_ms : 0};
+    enum ask_rc rc = known_version(t, h, &patience, out);
 
-    memset(out, 0, sizeof *out);
-    out->text = "";
-    if (!h->version_of || strcmp(h->version_of, fact_str(t, h, "pod.identity")) != 0) {
-        const struct ask_opts patience = {.timeout_ms = o ? o->timeout_ms : 0};
-        enum ask_rc rc = version_by(t, h, &patience, out);
-
-        if (rc != ASK_GOOD)
-            return rc;
-    }
+    if (rc != ASK_GOOD)
+        return rc;
     if (sql_statement(&sql, statement, &h->version, args, &out->err) < 0)
         return ASK_BAD;
     return ask_text(t, h, str_text(&sql), o, out);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "workers/schema_read.h"
 #include "workers/step_remove.h"
 
 static char *keeper_path(const struct task *t, const char *path, const char *rest)
@@ -238,7 +239,7 @@ static enum step_rc is_registered(struct task *t, const char *path, const char *
 typedef enum step_rc entry_fn(struct task *t, const char *path, const char *replica, struct err *err);
 
 /* Calls fn for each entry that a sibling's tables say the host should have, that is there, and whose table the host
- * lacks. */
+ * lacks: it is not loaded, and not on its disk either. */
 static enum step_rc each_lost(struct task *t, entry_fn *fn, struct err *err)
 {
     struct whost *sibling = serving_sibling(t);
@@ -264,6 +265,10 @@ static enum step_rc each_lost(struct task *t, entry_fn *fn, struct err *err)
         if (has_path(&own, f[10]) || strcmp(f[11], str_text(&replica)) == 0)
             continue;
         rc = is_registered(t, f[10], str_text(&replica), err);
+        if (rc == STEP_YES) {
+            rc = table_on_disk(t, t->host, f[0], f[1], err);
+            rc = rc == STEP_SKIP ? STEP_YES : rc == STEP_YES ? STEP_SKIP : rc;
+        }
         if (rc == STEP_YES)
             rc = fn(t, f[10], str_text(&replica), err);
         if (rc != STEP_YES && rc != STEP_SKIP)

@@ -10,8 +10,10 @@ libworkers_a_SOURCES = \
 	workers/fence.c \
 	workers/protocol.h \
 	workers/rows.c \
+	workers/schema_read.c workers/schema_read.h \
 	workers/schema_set.c workers/schema_set.h \
 	workers/step_after.c \
+	workers/step_attach.c \
 	workers/step_catchup.c \
 	workers/step_common.c \
 	workers/step_hooks.c \

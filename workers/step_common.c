@@ -13,7 +13,7 @@
 const struct step_fns *step_fns_find(const char *name, const char *kind)
 {
     static const struct step_fns *const all[] = {
-        step_objects_fns, step_member_fns, step_process_fns, step_schema_fns,
+        step_objects_fns, step_member_fns, step_process_fns, step_attach_fns, step_schema_fns,
         step_catchup_fns, step_remove_fns, step_keeper_fns,  step_membership_fns,
         step_after_fns,   step_hooks_fns,
     };

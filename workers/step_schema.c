@@ -10,101 +10,17 @@
 #include "base/mem.h"
 #include "workers/protocol.h"
 #include "workers/access_copy.h"
-#include "workers/schema_set.h"
+#include "workers/schema_read.h"
 #include "workers/step_remove.h"
 #include "workers/task.h"
 
 enum { DDL_MS = 120000 };
-
-struct schema { /* of one side */
-    struct schema_set databases, objects;
-};
-
-static void schema_fini(struct schema *s)
-{
-    schema_set_fini(&s->databases);
-    schema_set_fini(&s->objects);
-}
 
 static bool policy_is(const struct task *t, const char *what, const char *value)
 {
     const char *text = json_str(json_get(t->json, "schema_policy"), what, "All");
 
     return strcmp(text, value) == 0;
-}
-
-/* Engines whose tables are made by statements; others (MySQL, PostgreSQL, …) show tables of elsewhere. */
-static bool database_takes_tables(const char *engine)
-{
-    static const char *const engines[] = {"Ordinary", "Atomic", "Lazy", "Replicated", "Memory", "Shared"};
-
-    for (size_t i = 0; i < sizeof engines / sizeof *engines; i++)
-        if (strcmp(engine, engines[i]) == 0)
-            return true;
-    return false;
-}
-
-static void add_objects(struct schema *s, const struct answer *a, bool near, bool local, bool distributed)
-{
-    struct sql_rows rows = answer_rows(a);
-    auto_str struct str buf = STR_INIT;
-    const char *f[4];
-
-    while (sql_next(&rows, &buf, f, 4) == 4) {
-        const struct schema_object *db = schema_set_find(&s->databases, f[0], "");
-        bool is_distributed = strcmp(f[2], "Distributed") == 0;
-        struct schema_object *o;
-
-        if (!*f[3] || (db && !database_takes_tables(db->engine)) || !(is_distributed ? distributed : local))
-            continue;
-        o = schema_set_add(&s->objects, f[0], f[1], f[2], f[3], near);
-        o->by_engine = db && (strcmp(db->engine, "Replicated") == 0 || strcmp(db->engine, "Shared") == 0);
-    }
-}
-
-static void add_databases(struct schema *s, const struct answer *a, bool near)
-{
-    struct sql_rows rows = answer_rows(a);
-    auto_str struct str buf = STR_INIT;
-    const char *f[3];
-
-    while (sql_next(&rows, &buf, f, 3) == 3)
-        schema_set_add(&s->databases, f[0], "", f[1], f[2], near);
-}
-
-static void add_functions(struct schema *s, const struct answer *a, bool near)
-{
-    struct sql_rows rows = answer_rows(a);
-    auto_str struct str buf = STR_INIT;
-    const char *f[2];
-
-    while (sql_next(&rows, &buf, f, 2) == 2)
-        schema_set_add(&s->objects, "", f[0], "Function", f[1], near);
-}
-
-/* One server's answer into `s`; nothing is put in unless all of it was answered. */
-static enum step_rc read_host(struct task *t, struct whost *h, struct schema *s, bool local, bool distributed,
-                              struct err *err)
-{
-    bool near = same_shard(h, t->host);
-    struct answer db, ob, fn;
-    enum ask_rc one = ask_sql(t, h, "databases", NULL, &db), two, three;
-
-    if (one != ASK_GOOD) /* the version is asked first: the others wait for it */
-        return asked(t, one, &db, err);
-    two = ask_sql(t, h, "objects", NULL, &ob);
-    three = ask_sql(t, h, "functions", NULL, &fn);
-    if (two == ASK_BAD)
-        return asked(t, two, &ob, err);
-    if (three == ASK_BAD)
-        return asked(t, three, &fn, err);
-    if (two == ASK_WAIT || three == ASK_WAIT)
-        return STEP_WAIT;
-    add_databases(s, &db, near);
-    add_objects(s, &ob, near, local, distributed);
-    if (local)
-        add_functions(s, &fn, near);
-    return STEP_YES;
 }
 
 static bool is_source(struct task *t, const struct whost *h)
@@ -138,7 +54,7 @@ static enum step_rc reference(struct task *t, struct schema *ref, struct err *er
         if (!is_source(t, h) || (near && !sibling) || (!local && !distributed))
             continue;
         sources++;
-        rc = read_host(t, h, ref, local, distributed, err);
+        rc = schema_read(t, h, ref, local, distributed, err);
         waits = waits || rc == STEP_WAIT;
         answered += rc == STEP_YES;
         if (rc == STEP_FAIL)
@@ -183,7 +99,7 @@ static bool applies(struct task *t)
 
 static enum step_rc both_sides(struct task *t, struct schema *ref, struct schema *own, struct err *err)
 {
-    enum step_rc rc = reference(t, ref, err), mine = read_host(t, t->host, own, true, true, err);
+    enum step_rc rc = reference(t, ref, err), mine = schema_read(t, t->host, own, true, true, err);
 
     return rc == STEP_YES ? mine : rc;
 }

@@ -171,6 +171,7 @@ enum ask_rc ask_sql_opts(struct task *t, struct whost *h, const char *statement,
 /* Any text: statements that servers themselves gave (schema). */
 enum ask_rc ask_text(struct task *t, struct whost *h, const char *sql, const struct ask_opts *o, struct answer *out);
 enum ask_rc ask_version(struct task *t, struct whost *h, struct answer *out); /* fills h->version, h->started_s */
+enum ask_rc ask_known_version(struct task *t, struct whost *h, struct answer *out); /* only when this process was not asked */
 /* One number. ASK_BAD with err when the answer is none. */
 enum ask_rc ask_number(struct task *t, struct whost *h, const char *statement, const struct sql_arg *args, int64_t *out,
                        struct answer *a);
@@ -232,7 +233,7 @@ bool consent_covers(const struct task *t, const struct whost *h);
 enum step_rc drop_replica_entries(struct task *t, const struct whost *gone, const char *path, const char *replica,
                                   struct err *err);
 
-extern const struct step_fns step_objects_fns[], step_member_fns[], step_process_fns[], step_schema_fns[],
+extern const struct step_fns step_objects_fns[], step_member_fns[], step_process_fns[], step_attach_fns[], step_schema_fns[],
     step_catchup_fns[], step_remove_fns[], step_keeper_fns[], step_membership_fns[], step_after_fns[], step_hooks_fns[];
 
 #endif

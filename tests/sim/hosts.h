@@ -28,6 +28,7 @@ struct hosts_knobs {
     unsigned slow_permille;  /* a statement is answered late (up to 15 s), being carried out at once */
     unsigned hang_permille;  /* never answered */
     unsigned error_permille; /* code 210 or an HTTP 500 without one */
+    unsigned left_out_permille; /* a server older than 21.1 comes up without a table of its disk, until that is attached */
     bool version_by_tag;     /* "24.8" answers 24.8.1.1; else every server is 18.16.1 */
     uint64_t epoch_s;        /* seconds since 1970 at time 0 */
 };
@@ -105,6 +106,7 @@ bool chost_readonly(struct chost *h); /* down, or a replicated table of it takes
 bool chost_current(struct chost *h, uint64_t within_ms);
 /* At the moment of its start it missed rows, and has not got all of those yet. */
 bool chost_behind_start(struct chost *h);
+const char *chost_left_out(const struct chost *h); /* a table that its disk has and it did not load; NULL */
 /* The value of a setting's element as this process read it at its start (restart) or last (reload); "" when absent. */
 const char *chost_setting(const struct chost *h, const char *tag, bool at_start, char *buf, size_t size);
 int64_t chost_macro_int(const struct chost *h, const char *macro);

@@ -25,6 +25,7 @@ struct dtable {
     uint64_t catch_at;  /* fetches nothing before; NEVER while a process does not run */
     size_t at_start;    /* entries that existed when this process began */
     bool broken;        /* its znodes were taken away under it */
+    bool left_out;      /* the process came up without it */
     int64_t rows;       /* plain tables */
     struct dtable *next;
 };
@@ -118,6 +119,9 @@ struct hosts {
 struct disk *disk_get(struct hosts *hs, const char *id);
 void disks_free(struct hosts *hs);
 struct dtable *disk_table(const struct disk *d, const char *db, const char *name);
+struct dtable *table_first(const struct chost *h); /* of those that its process has loaded; then table_next */
+struct dtable *table_next(const struct dtable *t);
+int table_attach(struct chost *h, const char *db, const char *name, struct err *err);
 bool disk_has(const struct dtable *t, size_t entry);
 void tables_started(struct chost *h);        /* a process took the disk */
 bool tables_loadable(const struct chost *h); /* false: a replica's znodes are gone, the server refuses to start */

@@ -243,7 +243,7 @@ static int answer_fence_kill(struct call *c)
 
 static bool any_broken(struct chost *h)
 {
-    for (struct dtable *t = h->disk->tables; t; t = t->next)
+    for (struct dtable *t = table_first(h); t; t = table_next(t))
         if (t->broken)
             return true;
     return false;
@@ -256,7 +256,7 @@ static int answer_behind(struct call *c)
     if (any_broken(c->h))
         return fail(c, 999, "No node");
     tables_sync(c->h);
-    for (struct dtable *t = c->h->disk->tables; t; t = t->next)
+    for (struct dtable *t = table_first(c->h); t; t = table_next(t))
         n += t->log && (chost_readonly(c->h) || table_delay_s(c->h, t) > limit);
     return number(c, n);
 }
@@ -267,7 +267,7 @@ static int answer_replicas(struct call *c)
 
     if (any_broken(c->h))
         return fail(c, 999, "No node");
-    for (struct dtable *t = c->h->disk->tables; t; t = t->next) {
+    for (struct dtable *t = table_first(c->h); t; t = table_next(t)) {
         size_t pointer;
         unsigned total;
 
@@ -289,7 +289,7 @@ static int answer_old_fetches(struct call *c)
     int64_t n = 0;
 
     tables_sync(c->h);
-    for (struct dtable *t = c->h->disk->tables; t; t = t->next)
+    for (struct dtable *t = table_first(c->h); t; t = table_next(t))
         for (size_t i = t->have; t->log && c->h->queue_style && !chost_lies(c->h) && i < t->log->n; i++)
             n += !disk_has(t, i) && c->h->hs->knobs.epoch_s + t->log->at[i] / 1000 <= before;
     return number(c, n);
@@ -306,7 +306,7 @@ static int answer_databases(struct call *c)
 
 static int answer_objects(struct call *c)
 {
-    for (struct dtable *t = c->h->disk->tables; t; t = t->next) {
+    for (struct dtable *t = table_first(c->h); t; t = table_next(t)) {
         tsv(c->out, t->db);
         str_addc(c->out, '\t');
         tsv(c->out, t->name);
@@ -321,7 +321,7 @@ static int answer_objects(struct call *c)
 
 static int each_of_engine(struct call *c, const char *engine)
 {
-    for (struct dtable *t = c->h->disk->tables; t; t = t->next)
+    for (struct dtable *t = table_first(c->h); t; t = table_next(t))
         if (strcmp(t->engine, engine) == 0)
             str_addf(c->out, "%s\t%s\n", t->db, t->name);
     return 0;
@@ -339,7 +339,7 @@ static int answer_plain_tables(struct call *c)
 
 static int answer_plain_rows(struct call *c)
 {
-    for (struct dtable *t = c->h->disk->tables; t; t = t->next)
+    for (struct dtable *t = table_first(c->h); t; t = table_next(t))
         if (!t->log && t->rows && strcmp(t->engine, "MergeTree") == 0)
             str_addf(c->out, "%s\t%s\t%" PRId64 "\n", t->db, t->name, t->rows);
     return 0;
@@ -349,7 +349,7 @@ static int answer_plain_rows(struct call *c)
 static int answer_parts(struct call *c)
 {
     tables_sync(c->h);
-    for (struct dtable *t = c->h->disk->tables; t; t = t->next)
+    for (struct dtable *t = table_first(c->h); t; t = table_next(t))
         for (size_t i = 0, from; t->log && i < t->log->n; i++) {
             if (!disk_has(t, i))
                 continue;
@@ -365,12 +365,28 @@ static int answer_count_rows(struct call *c)
     struct dtable *t = disk_table(c->h->disk, arg(c, "database"), arg(c, "table"));
     int64_t n = 0;
 
-    if (!t)
+    if (!t || t->left_out)
         return fail(c, 60, "Table doesn't exist.");
     tables_sync(c->h);
     for (size_t i = 0; t->log && i < t->log->n; i++)
         n += disk_has(t, i);
     return number(c, n + t->rows);
+}
+
+static int answer_attach_table(struct call *c)
+{
+    return table_attach(c->h, arg(c, "database"), arg(c, "table"), c->err);
+}
+
+static int answer_on_disk(struct call *c)
+{
+    const struct dtable *t = disk_table(c->h->disk, arg(c, "database"), arg(c, "table"));
+
+    if (!t)
+        return fail(c, 390, "There is no metadata file for the table");
+    tsv(c->out, t->create);
+    str_addc(c->out, '\n');
+    return 0;
 }
 
 static int answer_drop_table(struct call *c)
@@ -452,7 +468,7 @@ static const struct {
     int (*fn)(struct call *c);
 } answers[] = {
     {"access", answer_nothing},
-    {"attach_table", answer_nothing},
+    {"attach_table", answer_attach_table},
     {"behind", answer_behind},
     {"count_rows", answer_count_rows},
     {"databases", answer_databases},
@@ -476,6 +492,7 @@ static const struct {
     {"named_collections", answer_nothing},
     {"objects", answer_objects},
     {"old_fetches", answer_old_fetches},
+    {"on_disk", answer_on_disk},
     {"parts", answer_parts},
     {"plain_rows", answer_plain_rows},
     {"plain_tables", answer_plain_tables},

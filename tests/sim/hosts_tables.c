@@ -200,6 +200,31 @@ struct dtable *disk_table(const struct disk *d, const char *db, const char *name
     return NULL;
 }
 
+static struct dtable *loaded(struct dtable *t)
+{
+    while (t && t->left_out)
+        t = t->next;
+    return t;
+}
+
+struct dtable *table_first(const struct chost *h)
+{
+    return loaded(h->disk->tables);
+}
+
+struct dtable *table_next(const struct dtable *t)
+{
+    return loaded(t->next);
+}
+
+const char *chost_left_out(const struct chost *h)
+{
+    for (const struct dtable *t = h->disk ? h->disk->tables : NULL; t; t = t->next)
+        if (t->left_out)
+            return t->name;
+    return NULL;
+}
+
 bool disk_has(const struct dtable *t, size_t entry)
 {
     if (entry < t->have)
@@ -259,7 +284,7 @@ static void table_sync(struct chost *h, struct dtable *t)
 {
     uint64_t now = sim_now(h->hs->s);
 
-    if (!t->log || t->broken || now < t->catch_at || now < h->session_ms)
+    if (!t->log || t->broken || t->left_out || now < t->catch_at || now < h->session_ms)
         return;
     while (t->have < t->log->n && (disk_has(t, t->have) || t->log->at[t->have] + ZK_LAG_MS <= now))
         t->have++;
@@ -285,6 +310,24 @@ static uint64_t catch_up_time(struct chost *h, const struct dtable *t)
     return from + (below(hs, 3) ? below(hs, 1500) : below(hs, hs->knobs.catchup_max_ms));
 }
 
+/* Servers of 18.16 that find no Keeper when they load their tables end, mostly; sometimes they come up without one. Not all
+ * replicas without the same one: then nobody could know that there was a table. */
+static bool comes_up_without(struct chost *h, const struct dtable *t)
+{
+    struct sql_version v = chost_version(h);
+    unsigned permille = h->hs->knobs.left_out_permille;
+
+    if (!permille || sql_version_at_least(&v, 21, 1) || below(h->hs, 999) >= permille)
+        return false;
+    for (struct disk *d = h->hs->disks; d; d = d->next) {
+        const struct dtable *other = disk_table(d, t->db, t->name);
+
+        if (other && other != t && other->left_out)
+            return false;
+    }
+    return true;
+}
+
 void tables_started(struct chost *h)
 {
     struct hosts *hs = h->hs;
@@ -293,6 +336,8 @@ void tables_started(struct chost *h)
     h->queue_style = below(hs, 1);
     for (struct dtable *t = h->disk->tables; t; t = t->next) {
         t->broken = false;
+        t->left_out = false;
+        t->left_out = comes_up_without(h, t);
         if (!t->log)
             continue;
         t->at_start = t->log->n;
@@ -333,7 +378,7 @@ static bool replica_active(struct hosts *hs, const char *path, const char *repli
     for (struct chost *h = hs->list; h; h = h->next)
         for (struct dtable *t = h->state == CHOST_UP && h->disk ? h->disk->tables : NULL; t; t = t->next)
             if (t->path && strcmp(t->path, path) == 0 && strcmp(t->replica, replica) == 0)
-                return chost_session(h);
+                return !t->left_out && chost_session(h);
     return false;
 }
 
@@ -357,7 +402,7 @@ int64_t chost_insert(struct chost *h, const char *db, const char *name)
     struct dtable *t = h->state == CHOST_UP ? disk_table(h->disk, db, name) : NULL;
     struct klog *l = t ? t->log : NULL;
 
-    if (!l || t->broken || chost_readonly(h))
+    if (!l || t->broken || t->left_out || chost_readonly(h))
         return -1;
     if (l->n == l->cap)
         l->at = mem_grow(l->at, l->cap = l->cap ? 2 * l->cap : 64, sizeof *l->at);
@@ -463,7 +508,12 @@ static int create_table(struct chost *h, const char *sql, const char *p, const c
         snprintf(db, sizeof db, "%s", name);
         take_name(p + 1, name, sizeof name);
     }
-    if (disk_table(h->disk, db, name))
+    t = disk_table(h->disk, db, name);
+    if (t && t->left_out) {
+        err_set(err, ERR_SYS, 0, "Data directory for table already containing data parts");
+        return err->sys = 117, -1;
+    }
+    if (t)
         return 0;
     if (e)
         take_name(skip_word(e + 6, "="), engine, sizeof engine);
@@ -479,6 +529,23 @@ static int create_table(struct chost *h, const char *sql, const char *p, const c
     }
     t->next = h->disk->tables;
     h->disk->tables = t;
+    return 0;
+}
+
+int table_attach(struct chost *h, const char *db, const char *name, struct err *err)
+{
+    struct dtable *t = disk_table(h->disk, db, name);
+    auto_free char *mine = t && t->path ? mem_printf("%s/replicas/%s", t->path, t->replica) : NULL;
+
+    if (!t) {
+        err_set(err, ERR_SYS, 0, "There is no metadata file for table %s", name);
+        return err->sys = 390, -1;
+    }
+    if (mine && !znode_has(h->hs, mine)) {
+        err_set(err, ERR_SYS, 0, "No node, path: %s/parts", mine);
+        return err->sys = 999, -1;
+    }
+    t->left_out = false;
     return 0;
 }
 

@@ -138,6 +138,8 @@ static void joined(struct observer *o, struct chost *h, const char *name, unsign
         observer_violation(o, "[7] %s joined while it is read-only", chost_pod(h));
     else if (chost_behind_start(h))
         observer_violation(o, "[7] %s joined before it has the rows that were there when it started", chost_pod(h));
+    else if (chost_left_out(h))
+        observer_violation(o, "[7] %s joined without %s, which is on its disk", chost_pod(h), chost_left_out(h));
 }
 
 static void look_at_host(struct observer *o, struct chost *h)

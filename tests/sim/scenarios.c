@@ -638,6 +638,28 @@ static void change_with_slow_peers(struct run *r)
     change_image(r);
 }
 
+/* A table is often not there when its server comes up; whoever serves by the end has all of them. */
+static void change_and_leave_out(struct run *r)
+{
+    hosts_knobs(r->l->hosts)->left_out_permille = 300;
+    change_image(r);
+}
+
+static void stop_and_leave_out(struct run *r)
+{
+    hosts_knobs(r->l->hosts)->left_out_permille = 300;
+    change_stop(r);
+}
+
+static void judge_all_loaded(struct run *r)
+{
+    const struct chost *h;
+
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
+        if (chost_left_out(h))
+            observer_violation(r->l->obs, "%s serves without %s", chost_pod(h), chost_left_out(h));
+}
+
 static bool slow_completed(struct run *r)
 {
     bool good = completed(r);
@@ -837,6 +859,21 @@ const struct scenario scenarios[] = {
      .change = change_with_slow_peers,
      .done = slow_completed,
      .starts = 1,
+     .no_load = true},
+    {.name = "left-out",
+     .what = "an upgrade, and servers come up without a table that their disk has",
+     .from = TWO_TWO,
+     .change = change_and_leave_out,
+     .judge = judge_all_loaded,
+     .starts = 1},
+    {.name = "stop-left-out",
+     .what = "spec.stop and start, and servers come up without a table that their disk has",
+     .from = TWO_TWO,
+     .change = stop_and_leave_out,
+     .done = stop_then_start,
+     .judge = judge_all_loaded,
+     .starts = 1,
+     .unguarded = true,
      .no_load = true},
     {.name = "stale",
      .what = "an upgrade while watches are a minute old",

@@ -833,6 +833,12 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
             script_after(s, h->gone_ms ? h->gone_ms : 30, restart_process, h);
         h->going = true;
         script_facts(s, h);
+    } else if (strstr(sql, "SHOW CREATE TABLE")) {
+        if (!h->has_table && !h->left_out) {
+            str_add(out, "Code: 390, e.displayText() = DB::Exception: There is no metadata file for table t");
+            return 500;
+        }
+        str_add(out, "CREATE TABLE db.t (n UInt8) ENGINE = X\n");
     } else if (s->replicated && strstr(sql, "FROM system.databases")) {
         str_add(out, h->has_table ? "db\tReplicated\tReplicated('/d/db', '{shard}', '{replica}')\n" : "");
     } else if (s->replicated && strstr(sql, "CREATE DATABASE")) {
@@ -868,7 +874,7 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
     } else if (s->replicated && strstr(sql, "CREATE TABLE")) {
         violation(s, "a table was made that its database makes", h);
     } else if (strstr(sql, "FROM system.databases")) {
-        str_add(out, h->has_table ? "db\tOrdinary\tOrdinary\ndefault\tOrdinary\tOrdinary\n"
+        str_add(out, h->has_table || h->left_out ? "db\tOrdinary\tOrdinary\ndefault\tOrdinary\tOrdinary\n"
                                   : "default\tOrdinary\tOrdinary\n");
     } else if (strstr(sql, "create_table_query FROM system.tables")) {
         str_add(out, h->has_table ? "db\tt\tReplicatedMergeTree\tCREATE TABLE db.t (n UInt8) ENGINE = X\n" : "");
@@ -878,6 +884,10 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
         watch_begun(s, "create database", h);
     } else if (strstr(sql, "CREATE TABLE IF NOT EXISTS db.t")) {
         note(s, "create-table", h);
+        if (h->left_out) {
+            str_add(out, "Code: 117, e.displayText() = DB::Exception: Data directory for table already containing data parts");
+            return 500;
+        }
         if (h->zk_entry) {
             str_addf(out, "Code: 253, e.displayText() = DB::Exception: Replica /t/%u/replicas/r%u-%u already exists.",
                      h->shard, h->shard, h->replica);
@@ -897,6 +907,10 @@ static int run_sql(struct script *s, struct script_host *h, const char *url, con
         str_add(out, h->distributed ? "db\td\n" : "");
     } else if (strstr(sql, "DETACH TABLE") || strstr(sql, "ATTACH TABLE")) {
         note(s, strstr(sql, "DETACH") ? "detach" : "attach", h);
+        if (h->left_out && strstr(sql, "ATTACH TABLE `db`.`t`")) {
+            h->left_out = false;
+            h->has_table = h->zk_active = true;
+        }
     } else if (strstr(sql, "DistributedSend") || strstr(sql, "WHERE 0")) {
         str_add(out, "0\n");
     } else {

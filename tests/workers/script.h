@@ -35,6 +35,7 @@ struct script_host {
     uint64_t started_s;
     unsigned starts; /* processes seen so far: what restarts are counted by */
     /* data */
+    bool left_out; /* its table is on its disk, and not loaded */
     bool has_table, readonly, zk_entry, zk_active, plain_rows, missing_part, distributed;
     unsigned queries; /* of others, running */
     unsigned queries_stay_ms;

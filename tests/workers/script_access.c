@@ -193,7 +193,8 @@ static int run(struct script *s, int host, const char *sql)
 bool script_access_sql(struct script *s, const struct script_host *h, const char *sql, struct str *out, int *status)
 {
     int host = (int)(h - s->hosts);
-    bool about = strstr(sql, "FROM system.settings_profiles") || str_starts(sql, "SHOW ");
+    bool shown = str_starts(sql, "SHOW ") && !str_starts(sql, "SHOW CREATE TABLE ");
+    bool about = strstr(sql, "FROM system.settings_profiles") || shown;
 
     *status = 200;
     if (about && s->access_denied) {
@@ -203,7 +204,7 @@ bool script_access_sql(struct script *s, const struct script_host *h, const char
         list(s, host, false, out);
     } else if (strstr(sql, "FROM system.named_collections")) {
         list(s, host, true, out);
-    } else if (str_starts(sql, "SHOW ")) {
+    } else if (shown) {
         show(s, host, sql, out);
     } else if (strstr(sql, " IF NOT EXISTS ") && !str_starts(sql, "CREATE TABLE") && !str_starts(sql, "CREATE DATABASE")) {
         *status = run(s, host, sql);

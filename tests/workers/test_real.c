@@ -401,6 +401,27 @@ static void a_replica_that_was_killed_joins_only_when_it_replicates(void **state
     same_on_all(data_sql);
 }
 
+/* As it comes up when Keeper refused it for a moment; a host that is empty otherwise looks as one that lost its disk. */
+static void tables_that_a_server_left_out_are_attached(void **state)
+{
+    static const char *const left_out[] = {"DETACH TABLE app.a_top", "DETACH TABLE app.all", "DETACH TABLE app.empty",
+                                           "DETACH TABLE app.ev"};
+    auto_free char *n = NULL;
+
+    STAGE;
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+        sql(NEW, left_out[i]);
+    n = value(NEW, "SELECT count() FROM system.replicas");
+    assert_string_equal(n, "0\n");
+    fresh_facts("out");
+    run("join");
+    same_on_all(schema_sql);
+    same_on_all(data_sql);
+    free(n);
+    n = value(0, "SELECT min(total_replicas), min(active_replicas) FROM system.replicas");
+    assert_string_equal(n, "3\t3\n");
+}
+
 static void a_removed_replica_leaves_nothing_in_keeper(void **state)
 {
     auto_free char *n = NULL;
@@ -430,6 +451,7 @@ int main(void)
         cmocka_unit_test(a_soft_restart_ends_the_process_once),
         cmocka_unit_test(a_replica_that_lost_its_disk_is_filled_again),
         cmocka_unit_test(a_replica_that_was_killed_joins_only_when_it_replicates),
+        cmocka_unit_test(tables_that_a_server_left_out_are_attached),
         cmocka_unit_test(a_removed_replica_leaves_nothing_in_keeper),
     };
 

@@ -331,6 +331,66 @@ static void entries_of_a_lost_disk_go_before_the_tables_come(void **state)
     script_fini(&s);
 }
 
+static void leave_out(struct script_host *h)
+{
+    h->has_table = h->zk_active = false;
+    h->left_out = h->zk_entry = true;
+    h->member = "out";
+}
+
+static void a_table_that_the_server_left_out_is_attached(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "join");
+    leave_out(&s.hosts[0]);
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "attach ns/i/c/0/0"), 1);
+    assert_int_equal(script_count(&s, "zk-delete "), 0);
+    assert_int_equal(script_count(&s, "create-table "), 0);
+    assert_true(s.hosts[0].has_table && s.hosts[0].zk_entry);
+    script_fini(&s);
+}
+
+/* It came up first, and nobody could tell it. */
+static void a_sibling_that_left_a_table_out_gets_it_too(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "join");
+    s.hosts[0].member = "out";
+    leave_out(&s.hosts[1]);
+    s.hosts[1].member = "in";
+    s.hosts[1].peer = true;
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(script_count(&s, "attach ns/i/c/0/1"), 1);
+    assert_true(s.hosts[1].has_table);
+    script_fini(&s);
+}
+
+/* Later versions are not told to attach what somebody may have detached, and their entries stay all the same. */
+static void entries_of_a_table_that_is_on_the_disk_stay(void **state)
+{
+    static const char *const actions[] = {"join", "create"};
+    struct script s;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        scene(&s, 1, 2, actions[i]);
+        s.version = "24.8.4.13";
+        leave_out(&s.hosts[0]);
+        script_finish(&s, 600000);
+        assert_int_equal(script_count(&s, "attach "), 0);
+        assert_int_equal(script_count(&s, "zk-delete "), 0);
+        assert_true(s.hosts[0].zk_entry);
+        script_fini(&s);
+    }
+}
+
 static void hosts_move_to_new_volumes_one_after_the_other(void **state)
 {
     struct script s;
@@ -1043,6 +1103,9 @@ int main(void)
         cmocka_unit_test(create_copies_the_schema_and_joins_last),
         cmocka_unit_test(the_first_hosts_of_an_installation_need_no_peer),
         cmocka_unit_test(entries_of_a_lost_disk_go_before_the_tables_come),
+        cmocka_unit_test(a_table_that_the_server_left_out_is_attached),
+        cmocka_unit_test(a_sibling_that_left_a_table_out_gets_it_too),
+        cmocka_unit_test(entries_of_a_table_that_is_on_the_disk_stay),
         cmocka_unit_test(hosts_move_to_new_volumes_one_after_the_other),
         cmocka_unit_test(a_restart_waits_until_servers_let_the_operator_in),
         cmocka_unit_test(a_server_that_never_lets_the_operator_in_is_left_alone),
