@@ -83,8 +83,10 @@ need() {
 
 watch_start() { # INSTALLATION
     hosts_of "$1" >"$WORK/hosts"
-    "$BUILD/story-observer" --hosts "$WORK/hosts" >"$WORK/observer.json" &
+    rm -f "$WORK/observer.seen"
+    "$BUILD/story-observer" --hosts "$WORK/hosts" --seen "$WORK/observer.seen" >"$WORK/observer.json" &
     OBSERVER=$!
+    wait_until 60 test -e "$WORK/observer.seen" || say "the observer has not seen every host"
 }
 watch_end() {
     kill -TERM "$OBSERVER" 2>/dev/null

@@ -2,10 +2,11 @@
 /*
  * The observer of the story: it asks servers, and nobody else, whether the invariants hold.
  *
- *   story-observer --hosts FILE [--interval-ms N]
+ *   story-observer --hosts FILE [--interval-ms N] [--seen FILE]
  *
  * FILE has one line per host, "SHARD NAME ADDRESS:HTTPPORT", and is read again when it changes (hosts come and go by the
- * owner's word, not by ours). Every interval each host is asked for its uptime. At SIGTERM one JSON line says: for each
+ * owner's word, not by ours). Every interval each host is asked for its uptime; --seen is made when each has answered once:
+ * what happens to a host before that is not seen. At SIGTERM one JSON line says: for each
  * host how often it started, for each shard the longest time without any answering replica and the most replicas that were
  * out at one moment. Exit status 1 when a shard of two or more replicas was ever without one, or had two out at once.
  */
@@ -28,7 +29,9 @@
 
 struct watched {
     char shard[128], name[128], url[160];
-    bool seen;        /* has answered once: from then on its silence counts */
+    bool seen;    /* has answered once: from then on its silence counts */
+    bool answers; /* in this round */
+    bool late;    /* its last answer did not come in time: once, that may be a busy machine, and it counts as before */
     bool up, listed;
     long starts;
     double asked, answered;           /* of this round; monotonic seconds, as are: */
@@ -44,7 +47,7 @@ struct shard_view {
 };
 
 struct observer {
-    const char *file;
+    const char *file, *seen_file;
     struct timespec mtime;
     struct watched *hosts;
     size_t n_hosts;
@@ -71,9 +74,13 @@ static double now_s(void)
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static size_t take(char *data, size_t size, size_t n, void *out)
+/* When it is here it was said before, however long we were kept from looking. */
+static size_t take(char *data, size_t size, size_t n, void *host)
 {
-    str_addn(out, data, size * n);
+    struct watched *h = host;
+
+    h->answered = now_s();
+    str_addn(&h->answer, data, size * n);
     return size * n;
 }
 
@@ -133,9 +140,10 @@ static void ask_all(struct observer *o)
     for (size_t i = 0; i < o->n_hosts; i++) {
         struct watched *h = &o->hosts[i];
 
-        h->up = false;
-        if (!h->listed)
+        if (!h->listed) {
+            h->up = false;
             continue;
+        }
         str_reset(&h->answer);
         h->asked = now_s();
         h->c = curl_easy_init();
@@ -145,7 +153,7 @@ static void ask_all(struct observer *o)
         curl_easy_setopt(h->c, CURLOPT_FORBID_REUSE, 1L);
         curl_easy_setopt(h->c, CURLOPT_DNS_CACHE_TIMEOUT, 0L); /* a pod comes back with another address */
         curl_easy_setopt(h->c, CURLOPT_WRITEFUNCTION, take);
-        curl_easy_setopt(h->c, CURLOPT_WRITEDATA, &h->answer);
+        curl_easy_setopt(h->c, CURLOPT_WRITEDATA, h);
         curl_easy_setopt(h->c, CURLOPT_PRIVATE, (void *)i);
         curl_multi_add_handle(o->multi, h->c);
     }
@@ -156,16 +164,16 @@ static void ask_all(struct observer *o)
     } while (running);
     while ((m = curl_multi_info_read(o->multi, &left))) {
         struct watched *h;
-        double took = 0;
+        bool late = m->data.result == CURLE_OPERATION_TIMEDOUT;
         long status = 0;
         void *i = NULL;
 
         curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &status);
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&i);
-        curl_easy_getinfo(m->easy_handle, CURLINFO_TOTAL_TIME, &took);
         h = &o->hosts[(size_t)i];
-        h->up = m->data.result == CURLE_OK && status == 200;
-        h->answered = h->asked + took;
+        h->answers = m->data.result == CURLE_OK && status == 200;
+        h->up = h->answers || (late && !h->late && h->up);
+        h->late = late;
     }
     for (size_t i = 0; i < o->n_hosts; i++)
         if (o->hosts[i].c) {
@@ -181,7 +189,7 @@ static void count_starts(struct watched *h)
 {
     double uptime, after, before;
 
-    if (!h->up)
+    if (!h->answers)
         return;
     uptime = atof(str_text(&h->answer));
     after = h->asked - uptime - 1 - CLOCK_SLACK_S;
@@ -222,6 +230,21 @@ static void judge(struct observer *o)
     }
 }
 
+static void tell_when_seen(struct observer *o)
+{
+    FILE *f;
+
+    for (size_t i = 0; i < o->n_hosts; i++)
+        if (o->hosts[i].listed && !o->hosts[i].seen)
+            return;
+    if (!o->seen_file || !o->n_hosts)
+        return;
+    f = fopen(o->seen_file, "w");
+    if (f)
+        fclose(f);
+    o->seen_file = NULL;
+}
+
 static int report(struct observer *o)
 {
     auto_json cJSON *j = cJSON_CreateObject();
@@ -248,7 +271,7 @@ static int report(struct observer *o)
 int main(int argc, char **argv)
 {
     struct observer o = {.interval_ms = 100};
-    static const struct option longs[] = {{"hosts", 1, NULL, 'h'}, {"interval-ms", 1, NULL, 'i'}, {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"hosts", 1, NULL, 'h'}, {"interval-ms", 1, NULL, 'i'}, {"seen", 1, NULL, 's'}, {NULL, 0, NULL, 0}};
     int c;
 
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -256,21 +279,27 @@ int main(int argc, char **argv)
             o.file = optarg;
         else if (c == 'i')
             o.interval_ms = (unsigned)atoi(optarg);
+        else if (c == 's')
+            o.seen_file = optarg;
     }
     if (!o.file) {
-        fputs("usage: story-observer --hosts FILE [--interval-ms N]\n", stderr);
+        fputs("usage: story-observer --hosts FILE [--interval-ms N] [--seen FILE]\n", stderr);
         return 2;
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
     o.multi = curl_multi_init();
     signal(SIGTERM, on_term);
     signal(SIGINT, on_term);
-    while (!ended) {
+    for (;;) {
+        bool last = ended; /* asked once more: a host may have started since it was asked */
         read_hosts(&o);
         ask_all(&o);
         for (size_t i = 0; i < o.n_hosts; i++)
             count_starts(&o.hosts[i]);
+        if (last)
+            break;
         judge(&o);
+        tell_when_seen(&o);
         o.rounds++;
         usleep(o.interval_ms * 1000);
     }
