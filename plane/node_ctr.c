@@ -383,6 +383,10 @@ static void note_end(struct node_ctr *c)
     if (c->st.phase != SHIM_WAITING && c->st.phase != SHIM_EXITED)
         return;
     note_words(c);
+    if (!c->st.last_pid) { /* its first start waits for a Keeper */
+        ctr_wait_set(c, "ContainerCreating", "it starts when its Keeper answers, or in a while without");
+        return;
+    }
     ctr_wait_set(c, strcmp(c->st.reason, "StartError") == 0 ? "RunContainerError" : "CrashLoopBackOff",
                  c->words ? c->words : c->st.message);
 }

@@ -225,7 +225,7 @@ static int write_quotas(const struct view *v, struct err *err)
 }
 
 static int make_view(const struct program *p, const struct container_run *r, const char *etc, int which,
-                     struct err *err)
+                     struct shim_spec *spec, struct err *err)
 {
     auto_free char *dir = mem_printf("%s/%s", etc, views[which]);
     auto_free char *mount = mem_printf("/etc/clickhouse-server/%s", views[which]);
@@ -237,6 +237,8 @@ static int make_view(const struct program *p, const struct container_run *r, con
         rc = fill_view(&v, err);
     if (rc == 0 && which == USERS_VIEW)
         rc = write_quotas(&v, err);
+    for (size_t i = 0; i < v.facts.n_keepers; i++)
+        shim_spec_await(spec, v.facts.keepers[i]);
     translate_facts_fini(&v.facts);
     return rc;
 }
@@ -344,7 +346,7 @@ int program_clickhouse_prepare(const struct program *p, struct container_run *r,
     if (write_base(p, r, etc, err) < 0 || write_scripts(r, server, option + strlen("--config-file="), err) < 0)
         return -1;
     for (int i = 0; i < VIEWS; i++)
-        if (make_view(p, r, etc, i, err) < 0)
+        if (make_view(p, r, etc, i, spec, err) < 0)
             return -1;
     shim_spec_arg(spec, binary);
     if (server[1])

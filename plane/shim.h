@@ -46,11 +46,14 @@ struct shim_spec {
     enum shim_restart restart;
     uint64_t log_max;   /* bytes per log file; 0 = 10 MiB */
     unsigned log_files; /* rotated ones kept; 0 = 2 */
+    unsigned *await;    /* ports of 127.0.0.1: a start waits a while until a Keeper serves at one of them */
+    size_t n_await;
 };
 
 void shim_spec_fini(struct shim_spec *s);
 void shim_spec_arg(struct shim_spec *s, const char *text);
 void shim_spec_env(struct shim_spec *s, const char *name, const char *value); /* a later one replaces */
+void shim_spec_await(struct shim_spec *s, unsigned port);
 void shim_spec_encode(const struct shim_spec *s, struct str *out);
 /* Takes what shim_spec_encode() gave. On error *s is empty. */
 int shim_spec_decode(const char *text, struct shim_spec *s, struct err *err);

@@ -32,6 +32,7 @@ void shim_spec_fini(struct shim_spec *s)
     free_list(s->argv, s->n_argv);
     free_list(s->env, s->n_env);
     free(s->cwd);
+    free(s->await);
     memset(s, 0, sizeof *s);
 }
 
@@ -45,6 +46,12 @@ static void push(char ***list, size_t *n, char *takes)
 void shim_spec_arg(struct shim_spec *s, const char *text)
 {
     push(&s->argv, &s->n_argv, mem_str(text));
+}
+
+void shim_spec_await(struct shim_spec *s, unsigned port)
+{
+    s->await = mem_grow(s->await, s->n_await + 1, sizeof *s->await);
+    s->await[s->n_await++] = port;
 }
 
 static void put_env(struct shim_spec *s, char *takes)
@@ -85,6 +92,8 @@ void shim_spec_encode(const struct shim_spec *s, struct str *out)
     put_escaped(out, "cwd ", s->cwd ? s->cwd : "/");
     str_addf(out, "restart %s\n", restart_names[s->restart]);
     str_addf(out, "log_max %" PRIu64 "\nlog_files %u\n", s->log_max, s->log_files);
+    for (size_t i = 0; i < s->n_await; i++)
+        str_addf(out, "await %u\n", s->await[i]);
     for (size_t i = 0; i < s->n_argv; i++)
         put_escaped(out, "arg ", s->argv[i]);
     for (size_t i = 0; i < s->n_env; i++)
@@ -127,6 +136,8 @@ static void take_spec_line(struct shim_spec *s, const char *key, size_t key_len,
         s->log_max = strtoull(value, NULL, 10);
     } else if (key_len == 9 && strncmp(key, "log_files", 9) == 0) {
         s->log_files = (unsigned)strtoul(value, NULL, 10);
+    } else if (key_len == 5 && strncmp(key, "await", 5) == 0) {
+        shim_spec_await(s, (unsigned)strtoul(value, NULL, 10));
     }
 }
 

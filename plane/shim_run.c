@@ -190,6 +190,8 @@ void shim_start_server(struct shim *s)
         return;
     }
     read_spec(s);
+    if (shim_awaits(s))
+        return;
     if (s->st.last_pid || s->st.reason[0])
         s->st.restarts++;
     s->st.started_ms = shim_wall_ms();

@@ -32,6 +32,7 @@ struct shim {
     uint64_t kill_at, start_at, log_at; /* monotonic ms; 0 = not set */
     uint64_t up_since;                  /* monotonic ms */
     unsigned step;                      /* of the back-off */
+    uint64_t await_since;               /* monotonic ms: a start waits for a Keeper since then; 0 = it does not */
     bool term;                          /* SIGTERM came: leave the server alone and go */
     struct shim_client clients[SHIM_CLIENTS];
 };
@@ -52,6 +53,9 @@ void shim_end_execs(struct shim *s); /* commands end with their container */
 void shim_changed(struct shim *s);
 /* For a child before exec: default signals, all of them unblocked. */
 void shim_child_signals(void);
+
+/* shim_await.c: true when the start that is due waits for a Keeper; it comes again by itself. */
+bool shim_awaits(struct shim *s);
 
 /* shim_serve.c */
 void shim_accept(struct shim *s);

@@ -100,7 +100,7 @@ void translate_facts_fini(struct translate_facts *f)
         free(f->users[i]);
     free(f->users);
     free(f->has_quota);
-    *f = (struct translate_facts){NULL, NULL, 0};
+    *f = (struct translate_facts){0};
 }
 
 static void note_user(struct translate_facts *f, const char *name, bool quota)
@@ -136,6 +136,35 @@ static void note_users(struct translate_facts *f, const xmlNode *root)
     }
 }
 
+static char *text_of(const xmlNode *parent, const char *name)
+{
+    for (const xmlNode *n = parent->children; n; n = n->next)
+        if (named(n, name)) {
+            xmlChar *text = xmlNodeGetContent(n);
+            char *copy = mem_str((const char *)text);
+
+            xmlFree(text);
+            return copy;
+        }
+    return mem_str("");
+}
+
+/* <zookeeper><node><host>127.0.0.1</host><port>N</port></node>… */
+static void note_keepers(struct translate_facts *f, const xmlNode *root)
+{
+    for (const xmlNode *z = root->children; z; z = z->next) {
+        if (!named(z, "zookeeper"))
+            continue;
+        for (const xmlNode *n = z->children; n; n = n->next) {
+            auto_free char *host = named(n, "node") ? text_of(n, "host") : NULL, *port = host ? text_of(n, "port") : NULL;
+
+            if (host && strcmp(host, "127.0.0.1") == 0 && f->n_keepers < sizeof f->keepers / sizeof *f->keepers &&
+                strtoul(port, NULL, 10) - 1 < 65535)
+                f->keepers[f->n_keepers++] = (unsigned)strtoul(port, NULL, 10);
+        }
+    }
+}
+
 void translate_missing_quotas(const struct translate_facts *f, struct str *out)
 {
     for (size_t i = 0; i < f->n_users; i++)
@@ -159,6 +188,7 @@ bool translate_clickhouse(const char *text, size_t len, const struct path_maps *
 
     if (root) {
         note_users(facts, root);
+        note_keepers(facts, root);
         changed = drop_unfit(root, keep_listen);
         changed |= map_tree(root->children, maps);
     }

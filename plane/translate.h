@@ -15,6 +15,8 @@ struct translate_facts {
     char **users;    /* users seen in any file */
     bool *has_quota; /* of each */
     size_t n_users;
+    unsigned keepers[16]; /* ports of Keepers on this machine */
+    size_t n_keepers;
 };
 void translate_facts_fini(struct translate_facts *f);
 

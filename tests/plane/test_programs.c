@@ -136,6 +136,19 @@ static void users_without_a_quota_in_any_file_get_the_default_one(void **state)
     translate_facts_fini(&facts);
 }
 
+static void keepers_of_this_machine_are_noted(void **state)
+{
+    struct translate_facts facts = {0};
+
+    (void)state;
+    assert_null(translated("<clickhouse><zookeeper><node><host>127.0.0.1</host><port>7001</port></node>"
+                           "<node index=\"2\"><host>zk.example.org</host><port>2181</port></node>"
+                           "<node><host>127.0.0.1</host><port>x</port></node><root>/a</root></zookeeper></clickhouse>",
+                           &facts));
+    assert_int_equal(facts.n_keepers, 1);
+    assert_int_equal(facts.keepers[0], 7001);
+}
+
 static unsigned plus_one(void *ctx, unsigned port)
 {
     (void)ctx;
@@ -319,6 +332,7 @@ int main(void)
         cmocka_unit_test(paths_are_translated_in_elements_and_attributes_and_escaped),
         cmocka_unit_test(foreign_addresses_and_closed_ports_go),
         cmocka_unit_test(users_without_a_quota_in_any_file_get_the_default_one),
+        cmocka_unit_test(keepers_of_this_machine_are_noted),
         cmocka_unit_test(one_keeper_becomes_a_standalone_zookeeper),
         cmocka_unit_test(three_keepers_become_an_ensemble_and_a_later_file_wins),
         cmocka_unit_test(the_shipped_list_knows_the_usual_images),

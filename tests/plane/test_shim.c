@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -32,7 +33,7 @@ static void rest_ms(unsigned ms)
     nanosleep(&(struct timespec){ms / 1000, (long)(ms % 1000) * 1000000}, NULL);
 }
 
-static void put_spec(const struct box *b, const char *script, enum shim_restart restart)
+static void put_spec_awaiting(const struct box *b, const char *script, enum shim_restart restart, unsigned port)
 {
     struct shim_spec spec = {.restart = restart, .cwd = mem_str(b->dir), .log_max = 4096};
     auto_str struct str text = STR_INIT;
@@ -42,11 +43,18 @@ static void put_spec(const struct box *b, const char *script, enum shim_restart 
     shim_spec_arg(&spec, "/bin/sh");
     shim_spec_arg(&spec, "-c");
     shim_spec_arg(&spec, script);
+    if (port)
+        shim_spec_await(&spec, port);
     shim_spec_env(&spec, "PATH", "/usr/bin:/bin");
     shim_spec_env(&spec, "WORD", "line one\nline \\ two");
     shim_spec_encode(&spec, &text);
     assert_int_equal(shim_write(AT_FDCWD, path, text.s, text.len, 0600, &e), 0);
     shim_spec_fini(&spec);
+}
+
+static void put_spec(const struct box *b, const char *script, enum shim_restart restart)
+{
+    put_spec_awaiting(b, script, restart, 0);
 }
 
 static int run_shim(const struct box *b)
@@ -262,6 +270,45 @@ static void a_crash_is_restarted_and_reported(void **state)
     assert_int_equal(s.exit_signal, SIGKILL);
     assert_string_equal(s.reason, "Error");
     assert_int_equal(s.restarts, 1);
+}
+
+/* A Keeper: first its port is closed, then it takes connections and breaks them off, then it serves. */
+static void keeper_says(int listening, const char *answer)
+{
+    char word[4];
+    struct pollfd p = {.fd = listening, .events = POLLIN};
+    int fd = poll(&p, 1, 5000) > 0 ? accept(listening, NULL, NULL) : -1;
+
+    assert_true(fd >= 0);
+    assert_int_equal(recv(fd, word, sizeof word, MSG_WAITALL), 4);
+    assert_memory_equal(word, "srvr", 4);
+    assert_int_equal(send(fd, answer, strlen(answer), 0), (ssize_t)strlen(answer));
+    close(fd);
+}
+
+static void a_start_waits_until_its_keeper_serves(void **state)
+{
+    struct box *b = *state;
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pid_t last = 0;
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+    put_spec_awaiting(b, "exec sleep 60", SHIM_RESTART_ALWAYS, ntohs(a.sin_port));
+    assert_int_equal(run_shim(b), 0);
+    rest_ms(300);
+    assert_int_equal(servers_in(b, &last), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    keeper_says(fd, "");
+    keeper_says(fd, "This ZooKeeper instance is not currently serving requests\n");
+    assert_int_equal(servers_in(b, &last), 0);
+    keeper_says(fd, "Zookeeper version: 3.8\nMode: standalone\n");
+    for (int i = 0; i < 500 && !servers_in(b, &last); i++)
+        rest_ms(10);
+    assert_int_equal(await(b, SHIM_RUNNING, 0).restarts, 0);
+    close(fd);
 }
 
 static void the_restart_policy_is_kept(void **state)
@@ -579,6 +626,7 @@ int main(void)
         cmocka_unit_test(a_specification_survives_newlines_and_backslashes),
         IN_BOX(a_server_gets_its_environment_and_its_own_session),
         IN_BOX(a_crash_is_restarted_and_reported),
+        IN_BOX(a_start_waits_until_its_keeper_serves),
         IN_BOX(the_restart_policy_is_kept),
         IN_BOX(a_missing_program_is_said_by_name),
         IN_BOX(stop_is_graceful_and_final),
