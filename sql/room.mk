@@ -42,6 +42,7 @@ SQL_STATEMENTS = \
 	sql/statements/plain_tables.sql \
 	sql/statements/reload_config.sql \
 	sql/statements/replicas.sql \
+	sql/statements/replicated_databases.sql \
 	sql/statements/running.sql \
 	sql/statements/show_access.sql \
 	sql/statements/show_database_policy.sql \

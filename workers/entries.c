@@ -13,7 +13,7 @@
 #include "workers/schema_read.h"
 #include "workers/step_remove.h"
 
-static char *keeper_path(const struct task *t, const char *path, const char *rest)
+char *keeper_path(const struct task *t, const char *path, const char *rest)
 {
     const char *root = json_str(t->json, "zookeeper.root", "");
 
@@ -22,13 +22,12 @@ static char *keeper_path(const struct task *t, const char *path, const char *res
     return mem_printf("%s%s%s", str_eq(root, "/") ? "" : root, path, rest);
 }
 
-static bool keeper_known(const struct task *t)
+bool keeper_known(const struct task *t)
 {
     return *json_str(t->json, "zookeeper.servers", "") != '\0';
 }
 
-/* STEP_YES: the node is there; STEP_SKIP: it is not; STEP_NO: not known. */
-static enum step_rc node_exists(struct task *t, const char *path, struct err *err)
+enum step_rc node_exists(struct task *t, const char *path, struct err *err)
 {
     struct answer a;
     enum ask_rc rc = ask_zk(t, ZK_GET, path, &a);
@@ -38,8 +37,7 @@ static enum step_rc node_exists(struct task *t, const char *path, struct err *er
     return asked(t, rc, &a, err);
 }
 
-/* A server of the cluster that can drop entries of others; NULL: do it in Keeper. */
-static struct whost *dropper(struct task *t, const struct whost *gone)
+struct whost *dropper(struct task *t, const struct whost *gone)
 {
     for (size_t i = 0; i < t->n_hosts; i++) {
         struct whost *h = &t->hosts[i];
@@ -50,7 +48,7 @@ static struct whost *dropper(struct task *t, const struct whost *gone)
     return NULL;
 }
 
-static enum step_rc delete_in_keeper(struct task *t, const char *path, const char *replica, struct err *err)
+enum step_rc delete_in_keeper(struct task *t, const char *path, const char *replica, struct err *err)
 {
     auto_free char *rest = mem_printf("/replicas/%s", replica), *node = keeper_path(t, path, rest);
     struct answer a;
@@ -61,7 +59,7 @@ static enum step_rc delete_in_keeper(struct task *t, const char *path, const cha
 }
 
 /* The last replica takes the table's path with it. */
-static enum step_rc delete_if_last(struct task *t, const char *path, struct err *err)
+enum step_rc delete_if_last(struct task *t, const char *path, struct err *err)
 {
     auto_free char *replicas = keeper_path(t, path, "/replicas"), *whole = keeper_path(t, path, "");
     struct answer a;
@@ -108,9 +106,9 @@ enum step_rc drop_replica_entries(struct task *t, const struct whost *gone, cons
 
 /* ---- drop-replica ---- */
 
-static const cJSON *entries(struct task *t)
+static const cJSON *entries(struct task *t, const char *kind)
 {
-    return json_get(row_baseline(t, t->host->key, "flush"), "tables");
+    return json_get(row_baseline(t, t->host->key, "flush"), kind);
 }
 
 /* A volume that is kept comes back with its tables only when their entries are kept, too; where a sibling stays, the
@@ -120,44 +118,62 @@ static bool entries_stay(struct task *t)
     return volumes_stay(t) && !serving_sibling(t);
 }
 
-enum step_rc drop_replica_probe(struct task *t, struct err *err)
+/* How many are left, and whether that is known of all. */
+static enum step_rc count_left(struct task *t, const cJSON *list, bool databases, size_t *left, struct err *err)
 {
-    const cJSON *one;
     enum step_rc all = STEP_YES;
-    size_t left = 0;
+    const cJSON *one;
 
-    if (!knob_bool(t, "drop_on_delete", true) || entries_stay(t))
-        return STEP_SKIP;
-    if (cJSON_GetArraySize(entries(t)) == 0)
-        return STEP_YES;
-    if (!keeper_known(t))
-        return step_failed(err, ERR_INPUT,
-                           "its replicated tables have entries in Keeper, but the resource names no zookeeper nodes");
-    cJSON_ArrayForEach(one, entries(t)) {
+    cJSON_ArrayForEach(one, list) {
         auto_free char *rest = mem_printf("/replicas/%s", json_str(one, "replica", ""));
         auto_free char *node = keeper_path(t, json_str(one, "path", ""), rest);
-        enum step_rc rc = node_exists(t, node, err);
+        enum step_rc rc = databases ? database_replica_there(t, one, err) : node_exists(t, node, err);
 
-        left += rc == STEP_YES;
+        *left += rc == STEP_YES;
         if (rc == STEP_FAIL)
             return rc;
         if (rc == STEP_WAIT || (rc == STEP_NO && all == STEP_YES))
             all = rc;
     }
-    if (all == STEP_YES && left > 0)
-        return not_yet(t, NULL, "entries of %zu tables are still in Keeper", left);
     return all;
+}
+
+enum step_rc drop_replica_probe(struct task *t, struct err *err)
+{
+    const cJSON *tables = entries(t, "tables"), *databases = entries(t, "databases");
+    size_t left_tables = 0, left_databases = 0;
+    enum step_rc rc;
+
+    if (!knob_bool(t, "drop_on_delete", true) || entries_stay(t))
+        return STEP_SKIP;
+    if (cJSON_GetArraySize(tables) == 0 && cJSON_GetArraySize(databases) == 0)
+        return STEP_YES;
+    if (!keeper_known(t))
+        return step_failed(err, ERR_INPUT,
+                           "its replicated tables have entries in Keeper, but the resource names no zookeeper nodes");
+    rc = count_left(t, tables, false, &left_tables, err);
+    if (rc == STEP_YES)
+        rc = count_left(t, databases, true, &left_databases, err);
+    if (rc == STEP_YES && left_tables + left_databases > 0)
+        return not_yet(t, NULL, "entries of %zu tables and %zu databases are still in Keeper", left_tables, left_databases);
+    return rc;
 }
 
 enum step_rc drop_replica_act(struct task *t, struct err *err)
 {
+    enum step_rc rc = STEP_YES;
     const cJSON *one;
 
-    cJSON_ArrayForEach(one, entries(t)) {
-        enum step_rc rc =
-            drop_replica_entries(t, t->host, json_str(one, "path", ""), json_str(one, "replica", ""), err);
-
+    cJSON_ArrayForEach(one, entries(t, "tables")) {
+        rc = drop_replica_entries(t, t->host, json_str(one, "path", ""), json_str(one, "replica", ""), err);
         if (rc != STEP_YES)
+            return rc;
+    }
+    cJSON_ArrayForEach(one, entries(t, "databases")) {
+        enum step_rc there = database_replica_there(t, one, err); /* a server says no to what is gone */
+
+        rc = there == STEP_YES ? drop_database_replica(t, t->host, one, err) : there;
+        if (rc != STEP_YES && rc != STEP_SKIP)
             return rc;
     }
     return STEP_YES;
@@ -296,14 +312,68 @@ static enum step_rc drop_own(struct task *t, const char *path, const char *repli
     return drop_replica_entries(t, t->host, path, replica, err);
 }
 
+static enum step_rc database_entry_stays(struct task *t, const cJSON *one, struct err *err)
+{
+    const char *replica = json_str(one, "replica", ""), *database = json_str(one, "database", "");
+
+    if (!knob_bool(t, "drop_on_lost_volume", true))
+        return step_failed(err, ERR_REFUSED,
+                           "Keeper has an entry %s of database %s, which the host lost, and "
+                           "reconcile.host.drop.replicas.onLostVolume keeps it: the database cannot be made while it is "
+                           "there. Drop it with SYSTEM DROP DATABASE REPLICA on another host, or set onLostVolume to \"yes\"",
+                           replica, database);
+    return not_yet(t, NULL, "Keeper still has an entry %s of database %s, which the host lost", replica, database);
+}
+
+/* The same for its Replicated databases. */
+static enum step_rc each_lost_database(struct task *t, bool drop, struct err *err)
+{
+    auto_json cJSON *own = cJSON_CreateArray(), *theirs = cJSON_CreateArray();
+    struct whost *sibling = serving_sibling(t);
+    const cJSON *one;
+    enum step_rc rc;
+
+    if (!keeper_known(t) || !sibling)
+        return STEP_SKIP;
+    rc = database_replicas(t, t->host, own, err);
+    if (rc == STEP_YES && comes_back_somehow(t) && own->child)
+        return STEP_SKIP;
+    if (rc == STEP_YES)
+        rc = database_replicas(t, sibling, theirs, err);
+    if (rc != STEP_YES)
+        return rc;
+    cJSON_ArrayForEach(one, theirs) {
+        const cJSON *mine;
+        bool has = false;
+
+        cJSON_ArrayForEach(mine, own)
+            has |= json_same(mine, one);
+        if (has)
+            continue;
+        rc = database_replica_there(t, one, err);
+        if (rc == STEP_YES)
+            rc = drop ? drop_database_replica(t, t->host, one, err) : database_entry_stays(t, one, err);
+        if (rc != STEP_YES && rc != STEP_SKIP)
+            return rc;
+    }
+    return STEP_YES;
+}
+
 enum step_rc forget_probe(struct task *t, struct err *err)
 {
-    return each_lost(t, still_there, err);
+    enum step_rc rc = each_lost(t, still_there, err), databases;
+
+    if (rc != STEP_YES)
+        return rc;
+    databases = each_lost_database(t, false, err);
+    return databases == STEP_SKIP ? rc : databases;
 }
 
 enum step_rc forget_act(struct task *t, struct err *err)
 {
     enum step_rc rc = each_lost(t, drop_own, err);
 
+    if (rc == STEP_YES)
+        rc = each_lost_database(t, true, err);
     return rc == STEP_SKIP ? STEP_YES : rc;
 }

@@ -5,6 +5,7 @@ libworkers_a_SOURCES = \
 	workers/ask.c \
 	workers/data_elsewhere.c \
 	workers/course.c \
+	workers/databases.c \
 	workers/driver.c workers/driver.h \
 	workers/entries.c \
 	workers/fence.c \

@@ -71,18 +71,21 @@ struct whost *serving_sibling(struct task *t)
 static enum step_rc flush_baseline(struct task *t, cJSON *out, struct err *err)
 {
     cJSON *tables = json_set_arr(out, "tables"), *distributed = json_set_arr(out, "distributed");
+    cJSON *databases = json_set_arr(out, "databases");
     struct whost *sibling;
-    enum step_rc rc, rd;
+    enum step_rc rc;
 
     if (host_runs(t, t->host)) {
         rc = entries_of(t, t->host, NULL, tables, err);
-        rd = rc == STEP_FAIL ? rc : distributed_of(t, distributed, err);
-        return rc == STEP_YES ? rd : rc;
+        if (rc == STEP_YES)
+            rc = distributed_of(t, distributed, err);
+        return rc == STEP_YES ? database_replicas(t, t->host, databases, err) : rc;
     }
     sibling = serving_sibling(t);
-    if (sibling && *host_str(t->host, "macro_replica"))
-        return entries_of(t, sibling, host_str(t->host, "macro_replica"), tables, err);
-    return STEP_YES;
+    if (!sibling || !*host_str(t->host, "macro_replica"))
+        return STEP_YES;
+    rc = entries_of(t, sibling, host_str(t->host, "macro_replica"), tables, err);
+    return rc == STEP_YES ? database_replicas(t, sibling, databases, err) : rc;
 }
 
 /* ---- flush ---- */

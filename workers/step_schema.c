@@ -212,7 +212,7 @@ static enum ask_rc drop_own_database_replica(struct making *m, const char *datab
     auto_free char *replica = word_after(said, "Replica "), *shard = word_after(said, " of shard ");
     auto_free char *name = mem_printf("%s|%s", shard, replica);
     const struct sql_arg args[] = {{"replica", name}, {"database", database}, {NULL, NULL}};
-    struct whost *peer = serving_sibling(m->t);
+    struct whost *peer = dropper(m->t, m->t->host);
     struct answer a;
     enum ask_rc rc;
 

@@ -32,10 +32,11 @@ struct dtable {
 
 struct disk {
     char *id;
-    struct {
-        char **v;
-        size_t n;
-    } databases;
+    struct ddatabase {
+        char *name, *engine;  /* with arguments */
+        char *path, *replica; /* Replicated ones, expanded; NULL */
+    } * databases;
+    size_t n_databases;
     struct dtable *tables;
     bool gone, killed; /* killed: the last process died without closing its session */
     struct disk *next;
@@ -124,6 +125,8 @@ struct dtable *table_next(const struct dtable *t);
 int table_attach(struct chost *h, const char *db, const char *name, struct err *err);
 bool disk_has(const struct dtable *t, size_t entry);
 void tables_started(struct chost *h);        /* a process took the disk */
+struct ddatabase *disk_database(const struct disk *d, const char *name); /* NULL */
+int database_drop_replica(struct chost *h, const char *name, const char *replica, struct err *err);
 bool tables_loadable(const struct chost *h); /* false: a replica's znodes are gone, the server refuses to start */
 void tables_sync(struct chost *h);
 size_t table_pointer(struct chost *h, struct dtable *t); /* log_pointer as the server says it */

@@ -297,11 +297,35 @@ static int answer_old_fetches(struct call *c)
 
 static int answer_databases(struct call *c)
 {
-    for (size_t i = 0; i < c->h->disk->databases.n; i++) {
-        tsv(c->out, c->h->disk->databases.v[i]);
-        str_add(c->out, "\tOrdinary\tOrdinary\n");
+    for (size_t i = 0; i < c->h->disk->n_databases; i++) {
+        const struct ddatabase *db = &c->h->disk->databases[i];
+
+        tsv(c->out, db->name);
+        str_addf(c->out, "\t%.*s\t", (int)strcspn(db->engine, "("), db->engine);
+        tsv(c->out, db->engine);
+        str_addc(c->out, '\n');
     }
     return 0;
+}
+
+static int answer_replicated_databases(struct call *c)
+{
+    for (size_t i = 0; i < c->h->disk->n_databases; i++) {
+        const struct ddatabase *db = &c->h->disk->databases[i];
+
+        if (!db->path)
+            continue;
+        tsv(c->out, db->name);
+        str_add(c->out, "\t6f1c5b1e-0000-4000-8000-000000000000\t");
+        tsv(c->out, db->engine);
+        str_addc(c->out, '\n');
+    }
+    return 0;
+}
+
+static int answer_drop_database_replica(struct call *c)
+{
+    return database_drop_replica(c->h, arg(c, "database"), arg(c, "replica"), c->err);
 }
 
 static int answer_objects(struct call *c)
@@ -477,7 +501,7 @@ static const struct {
     {"distributed_reach", answer_reach},
     {"distributed_sending", answer_zero},
     {"distributed_tables", answer_distributed_tables},
-    {"drop_database_replica", answer_nothing},
+    {"drop_database_replica", answer_drop_database_replica},
     {"drop_dns_cache", answer_nothing},
     {"drop_replica", answer_drop_replica},
     {"drop_table", answer_drop_table},
@@ -498,6 +522,7 @@ static const struct {
     {"plain_tables", answer_plain_tables},
     {"reload_config", answer_reload},
     {"replicas", answer_replicas},
+    {"replicated_databases", answer_replicated_databases},
     {"running", answer_running},
     {"show_access", answer_nothing},
     {"show_database_policy", answer_nothing},

@@ -131,20 +131,30 @@ static void disk_empty(struct disk *d)
         d->tables = t->next;
         table_free(t);
     }
-    for (size_t i = 0; i < d->databases.n; i++)
-        free(d->databases.v[i]);
-    free(d->databases.v);
-    d->databases.v = NULL;
-    d->databases.n = 0;
+    for (size_t i = 0; i < d->n_databases; i++) {
+        free(d->databases[i].name);
+        free(d->databases[i].engine);
+        free(d->databases[i].path);
+        free(d->databases[i].replica);
+    }
+    free(d->databases);
+    d->databases = NULL;
+    d->n_databases = 0;
 }
 
-static void database_add(struct disk *d, const char *name)
+struct ddatabase *disk_database(const struct disk *d, const char *name)
 {
-    for (size_t i = 0; i < d->databases.n; i++)
-        if (strcmp(d->databases.v[i], name) == 0)
-            return;
-    d->databases.v = mem_grow(d->databases.v, d->databases.n + 1, sizeof *d->databases.v);
-    d->databases.v[d->databases.n++] = mem_str(name);
+    for (size_t i = 0; i < d->n_databases; i++)
+        if (strcmp(d->databases[i].name, name) == 0)
+            return &d->databases[i];
+    return NULL;
+}
+
+static struct ddatabase *database_add(struct disk *d, const char *name, const char *engine)
+{
+    d->databases = mem_grow(d->databases, d->n_databases + 1, sizeof *d->databases);
+    d->databases[d->n_databases] = (struct ddatabase){.name = mem_str(name), .engine = mem_str(engine)};
+    return &d->databases[d->n_databases++];
 }
 
 struct disk *disk_get(struct hosts *hs, const char *id)
@@ -156,7 +166,7 @@ struct disk *disk_get(struct hosts *hs, const char *id)
             return d;
     d = mem_zero(sizeof *d);
     d->id = mem_str(id);
-    database_add(d, "default");
+    database_add(d, "default", "Atomic");
     d->next = hs->disks;
     hs->disks = d;
     return d;
@@ -168,7 +178,7 @@ void hosts_disk_gone(struct hosts *hs, const char *id)
         if (strcmp(d->id, id) == 0) {
             d->gone = true;
             disk_empty(d);
-            database_add(d, "default");
+            database_add(d, "default", "Atomic");
         }
 }
 
@@ -569,6 +579,50 @@ void table_drop(struct chost *h, const char *db, const char *name)
     }
 }
 
+/* Replicated('PATH', 'SHARD', 'REPLICA') */
+static int create_database(struct chost *h, const char *name, const char *engine, struct err *err)
+{
+    auto_free char *path = quoted_arg(engine, 0), *shard = quoted_arg(engine, 1), *replica = quoted_arg(engine, 2);
+    auto_free char *at = NULL, *of = NULL, *as = NULL, *full = NULL, *mine = NULL;
+    struct ddatabase *db;
+
+    if (disk_database(h->disk, name))
+        return 0;
+    if (strncmp(engine, "Replicated(", 11) == 0 && chost_version(h).major < 21) {
+        err_set(err, ERR_SYS, 0, "Unknown database engine: %s", engine);
+        return err->sys = 336, -1;
+    }
+    if (strncmp(engine, "Replicated(", 11) == 0 && path && shard && replica) {
+        at = expand_macros(h, path);
+        of = expand_macros(h, shard);
+        as = expand_macros(h, replica);
+        full = mem_printf("%s|%s", of, as);
+        mine = mem_printf("%s/replicas/%s", at, full);
+        if (znode_has(h->hs, mine)) {
+            err_set(err, ERR_SYS, 0, "Replica %s of shard %s of replicated database at %s already exists.", as, of, at);
+            return err->sys = 253, -1;
+        }
+        znode_add(h->hs, mine);
+    }
+    db = database_add(h->disk, name, engine);
+    db->path = at ? mem_str(at) : NULL;
+    db->replica = full ? mem_str(full) : NULL;
+    return 0;
+}
+
+int database_drop_replica(struct chost *h, const char *name, const char *replica, struct err *err)
+{
+    const struct ddatabase *db = disk_database(h->disk, name);
+    auto_free char *node = db && db->path ? mem_printf("%s/replicas/%s", db->path, replica) : NULL;
+
+    if (!node || !znode_has(h->hs, node)) {
+        err_set(err, ERR_SYS, 0, "Replica %s of database %s does not exist", replica, name);
+        return err->sys = node ? 36 : 81, -1;
+    }
+    znode_delete_tree(h->hs, node);
+    return 0;
+}
+
 int tables_ddl(struct chost *h, const char *sql, struct err *err)
 {
     static const char *const kinds[] = {"TABLE", "VIEW", "MATERIALIZED VIEW"};
@@ -585,9 +639,10 @@ int tables_ddl(struct chost *h, const char *sql, struct err *err)
     }
     if (strncasecmp(p + 1, "DATABASE", 8) != 0)
         return 1;
-    take_name(skip_word(skip_word(p, "DATABASE"), "IF NOT EXISTS"), name, sizeof name);
-    database_add(h->disk, name);
-    return 0;
+    p = take_name(skip_word(skip_word(p, "DATABASE"), "IF NOT EXISTS"), name, sizeof name);
+    p = skip_word(skip_word(p, "ENGINE"), "=");
+    p += strspn(p, " ");
+    return create_database(h, name, *p ? p : "Ordinary", err);
 }
 
 /* ---- truth ---- */
@@ -654,6 +709,12 @@ char *hosts_dead_replica(struct hosts *hs)
         const char *z = hs->znodes.v[i], *r = strstr(z, "/replicas/");
         bool found = false;
 
+        for (struct disk *d = r ? hs->disks : NULL; d; d = d->next)
+            for (size_t k = 0; k < d->n_databases; k++) {
+                const struct ddatabase *db = &d->databases[k];
+
+                found |= db->path && strncmp(z, db->path, strlen(db->path)) == 0 && strcmp(r + 10, db->replica) == 0;
+            }
         for (struct disk *d = r ? hs->disks : NULL; d; d = d->next)
             for (struct dtable *t = d->tables; t; t = t->next)
                 found |= t->path && strncmp(z, t->path, strlen(t->path)) == 0 && strcmp(r + 10, t->replica) == 0;

@@ -334,6 +334,7 @@ struct lab *lab_new(uint64_t seed, bool dns)
     store_create(l->plane.store, PK_NODE, node, STORE_SYSTEM, NULL, NULL);
     l->plane.api = api_new(l->plane.w, l->plane.store);
     l->kubelet = kubelet_new(l->s, &l->plane, l->hosts, dns);
+    hosts_knobs(l->hosts)->version_by_tag = seed % 2; /* servers of 18.16, or of today */
     hosts_knobs(l->hosts)->mount_max_ms = dns ? 90000 : 300;
     l->obs = observer_new(l->s, &l->plane, l->hosts, l->kubelet);
     l->load = load_new(l->s, l->hosts, l->kubelet, l->obs);
@@ -584,6 +585,8 @@ void lab_schema(struct lab *l, const char *name)
         "ReplicatedMergeTree('/clickhouse/{installation}/tables/{shard}/app/ev', "
         "'{replica}') ORDER BY id",
         "CREATE TABLE app.ev_all (id UInt64) ENGINE = Distributed('main', 'app', 'ev', cityHash64(id))",
+        /* the last: only servers of today know it */
+        "CREATE DATABASE IF NOT EXISTS rep ENGINE = Replicated('/clickhouse/databases/{installation}/rep', '{shard}', '{replica}')",
     };
     auto_free char *prefix = mem_printf("default/chi-%s-", name);
     struct err err = ERR_INIT;
@@ -591,8 +594,8 @@ void lab_schema(struct lab *l, const char *name)
     for (size_t i = 0; hosts_at(l->hosts, i); i++) {
         struct chost *h = hosts_at(l->hosts, i);
 
-        for (size_t k = 0; strncmp(chost_pod(h), prefix, strlen(prefix)) == 0 && chost_state(h) == CHOST_UP && k < 3;
-             k++)
+        for (size_t k = 0, n = hosts_knobs(l->hosts)->version_by_tag ? 4 : 3;
+             strncmp(chost_pod(h), prefix, strlen(prefix)) == 0 && chost_state(h) == CHOST_UP && k < n; k++)
             if (chost_execute(h, ddl[k], &err) < 0)
                 broken(chost_pod(h), &err);
         for (int k = 0; k < 5; k++)
