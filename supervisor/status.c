@@ -7,9 +7,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "model/config.h"
 #include "supervisor/internal.h"
 
-enum { STATUS_EVERY_MS = 5000, STATUS_LIST_MAX = 100, STATUS_IDS = 10 };
+enum { STATUS_EVERY_MS = 5000, STATUS_LIST_MAX = 100, STATUS_TEXTS = 10 };
 
 const char *status_word(const struct inst *in)
 {
@@ -31,7 +32,7 @@ const char *status_word(const struct inst *in)
 
 static void count_actions(const struct inst *in, cJSON *st)
 {
-    int64_t added = 0, updated = 0, unchanged = 0, done = 0, to_delete = 0;
+    int64_t added = 0, updated = 0, unchanged = 0, done = 0, to_delete = 0, deleted = 0, failed = 0;
 
     for (size_t i = 0; i < in->n_hosts; i++) {
         const struct hostrec *h = &in->hosts[i];
@@ -41,6 +42,8 @@ static void count_actions(const struct inst *in, cJSON *st)
         unchanged += h->action == ACT_NONE;
         updated += h->action != ACT_CREATE && h->action != ACT_REMOVE && h->action != ACT_NONE;
         done += h->finished && h->action != ACT_NONE;
+        deleted += h->finished && h->action == ACT_REMOVE;
+        failed += !h->finished && h->begun_ms && h->action != ACT_NONE;
     }
     if (inst_busy(in)) {
         json_set_int(st, "hostsAdded", added);
@@ -48,7 +51,10 @@ static void count_actions(const struct inst *in, cJSON *st)
         json_set_int(st, "hostsUnchanged", unchanged);
         json_set_int(st, "hostsCompleted", done);
         json_set_int(st, "hostsDelete", to_delete);
+        json_set_int(st, "hostsDeleted", deleted);
     } else {
+        if (failed && str_eq(in->error_code, "FAILED"))
+            json_set_int(st, "hostsFailed", failed);
         json_set_int(st, "hostsCompleted", (int64_t)(in->fleet ? in->fleet->n_hosts : 0));
     }
 }
@@ -67,16 +73,16 @@ static void add_lists(const struct inst *in, cJSON *st)
     json_add_str(json_set_arr(st, "endpoints"), endpoint);
 }
 
-/* Newest first, at most ten, no id twice. */
-static void push_id(cJSON *st, const cJSON *old, const char *field, const char *id)
+/* Newest first, at most ten, no text twice. */
+static void push_text(cJSON *st, const cJSON *old, const char *field, const char *text)
 {
     cJSON *list = json_set_arr(st, field);
     const cJSON *o;
 
-    if (id)
-        json_add_str(list, id);
+    if (text)
+        json_add_str(list, text);
     cJSON_ArrayForEach(o, json_get(old, field))
-        if (cJSON_IsString(o) && !json_has(list, o->valuestring) && cJSON_GetArraySize(list) < STATUS_IDS)
+        if (cJSON_IsString(o) && !json_has(list, o->valuestring) && cJSON_GetArraySize(list) < STATUS_TEXTS)
             json_add_str(list, o->valuestring);
 }
 
@@ -131,6 +137,42 @@ static const char *current_task_id(const struct inst *in)
     return in->fleet->task_id;
 }
 
+/* What is being done, host by host and not step by step: each text is one more write. "": nothing. Caller frees. */
+static char *action_text(const struct inst *in)
+{
+    const struct hostrec *first = NULL;
+    unsigned more = 0;
+
+    for (size_t i = 0; i < in->n_hosts && inst_busy(in); i++) {
+        const struct hostrec *h = &in->hosts[i];
+
+        if (h->action == ACT_NONE || h->finished || !h->begun_ms)
+            continue;
+        more += first != NULL;
+        first = first ? first : h;
+    }
+    if (!first)
+        return mem_str("");
+    return more ? mem_printf("%s %s and %u more", host_action_name(first->action), first->key, more)
+                : mem_printf("%s %s", host_action_name(first->action), first->key);
+}
+
+/* Fields that the operator's configuration switches on and off, one by one. */
+static void add_switched(const struct inst *in, cJSON *st, const cJSON *old)
+{
+    const cJSON *on = json_at(in->s->config, "status.fields");
+    auto_free char *action = action_text(in);
+
+    if (config_bool(on, "action", false) && *action)
+        json_set_str(st, "action", action);
+    if (config_bool(on, "actions", false) && (*action || json_get(old, "actions")))
+        push_text(st, old, "actions", *action ? action : NULL);
+    if (config_bool(on, "error", true))
+        json_set_str(st, "error", in->error ? in->error : "");
+    if (config_bool(on, "errors", true) && (in->error || json_get(old, "errors")))
+        push_text(st, old, "errors", in->error && *in->error ? in->error : NULL);
+}
+
 /* The spec was wrong from the beginning: there is nothing to count. */
 static cJSON *status_without_fleet(const struct inst *in, const cJSON *old)
 {
@@ -139,7 +181,7 @@ static cJSON *status_without_fleet(const struct inst *in, const cJSON *old)
     json_set_str(st, "chop-version", in->s->opt.build);
     json_set_str(st, "chop-ip", in->s->opt.operator_ip);
     json_set_str(st, "status", status_word(in));
-    json_set_str(st, "error", in->error ? in->error : "");
+    add_switched(in, st, old);
     json_set_int(st, "observedGeneration", seen_generation(in));
     add_conditions(in, st, old);
     return st;
@@ -178,10 +220,12 @@ static cJSON *make_status(const struct inst *in, const cJSON *old)
     add_scale(in->fleet, st);
     json_set_str(st, "status", status_word(in));
     json_set_str(st, "taskID", id);
-    push_id(st, old, "taskIDsStarted", id);
-    push_id(st, old, "taskIDsCompleted", strcmp(status_word(in), "Completed") == 0 ? id : NULL);
-    json_set_str(st, "error", in->error ? in->error : "");
+    push_text(st, old, "taskIDsStarted", id);
+    push_text(st, old, "taskIDsCompleted", strcmp(status_word(in), "Completed") == 0 ? id : NULL);
+    add_switched(in, st, old);
     count_actions(in, st);
+    if (cJSON_GetArraySize(in->fleet->used_templates))
+        json_set(st, "usedTemplates", json_copy(in->fleet->used_templates));
     if (in->restarted_generation)
         json_set_int(json_need_obj(st, "chfleet"), "restartedGeneration", in->restarted_generation);
     if (in->s->opt.config_ns)
@@ -197,8 +241,9 @@ static cJSON *make_status(const struct inst *in, const cJSON *old)
 /* A merge patch that also takes away what is not said any more. */
 static cJSON *status_patch(const cJSON *old, const cJSON *now)
 {
-    static const char *const ours[] = {"hostsAdded",  "hostsUpdated", "hostsUnchanged",
-                                       "hostsDelete", "taskID",       "action"};
+    static const char *const ours[] = {"hostsAdded",   "hostsUpdated", "hostsUnchanged", "hostsDelete",
+                                       "hostsDeleted", "hostsFailed",  "taskID",         "action",
+                                       "actions",      "error",        "errors",         "usedTemplates"};
     cJSON *diff = json_diff_patch(old ? old : NULL, now);
     const cJSON *c;
     cJSON *patch = cJSON_CreateObject();

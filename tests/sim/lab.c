@@ -452,9 +452,10 @@ static enum plane_kind kind_of(const cJSON *obj)
 {
     const char *kind = json_str(obj, "kind", "");
 
-    return strcmp(kind, "ClickHouseInstallation") == 0         ? PK_CHI
-           : strcmp(kind, "ClickHouseKeeperInstallation") == 0 ? PK_CHK
-                                                               : PK_SECRET;
+    return strcmp(kind, "ClickHouseInstallation") == 0           ? PK_CHI
+           : strcmp(kind, "ClickHouseKeeperInstallation") == 0   ? PK_CHK
+           : strcmp(kind, "ClickHouseInstallationTemplate") == 0 ? PK_CHIT
+                                                                 : PK_SECRET;
 }
 
 void lab_apply(struct lab *l, const char *json)

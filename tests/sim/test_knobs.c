@@ -256,6 +256,59 @@ static void a_change_that_fails_stops_goes_on_or_goes_back_as_is_said(void **sta
     assert_int_equal(old_left(RECONCILE("\"statefulSet\":{\"update\":{\"onFailure\":\"rollback\"}}")), 4);
 }
 
+/* What the status says of an image that does not come, and then of the one that was. */
+static cJSON *said_with(const char *switches)
+{
+    auto_free char *config = mem_printf("{\"status\":{\"fields\":{%s}}}", switches);
+    cJSON *said;
+    struct try t;
+
+    begin(&t, 14, false, SHAPE(1, 2, ""), config, NULL);
+    t.shape.image = BAD_IMAGE;
+    apply_all_of(&t);
+    assert_true(wait_all(&t, "Aborted", HOURS(8)));
+    said = json_copy(json_get(lab_chi(t.l, "demo"), "status"));
+    t.shape.image = LAB_IMAGE;
+    apply_all_of(&t);
+    assert_true(wait_all(&t, "Completed", HOURS(8)));
+    assert_null(json_get(json_get(lab_chi(t.l, "demo"), "status"), "action"));
+    end(&t);
+    return said;
+}
+
+static void the_status_has_the_fields_that_the_configuration_switches_on(void **state)
+{
+    auto_json cJSON *all = said_with("\"action\":\"yes\",\"actions\":\"yes\"");
+    auto_json cJSON *none = said_with("\"error\":\"no\",\"errors\":\"no\"");
+
+    (void)state;
+    assert_non_null(strstr(json_str(all, "actions.0", ""), "default/demo/main/0/"));
+    assert_string_not_equal(json_str(all, "error", ""), "");
+    assert_string_equal(json_str(all, "errors.0", ""), json_str(all, "error", ""));
+    for (const char *const *f = (const char *const[]){"action", "actions", "error", "errors", NULL}; *f; f++)
+        assert_null(json_get(none, *f));
+    assert_string_equal(json_str(none, "status", ""), "Aborted");
+    assert_int_equal(json_int(none, "hostsFailed", 0), 1);
+}
+
+static void the_status_names_the_templates_that_were_applied(void **state)
+{
+    struct try t;
+
+    (void)state;
+    begin(&t, 16, false, SHAPE(1, 2, "\"useTemplates\":[{\"name\":\"extra\"}],"), NULL, NULL);
+    assert_null(json_get(json_get(lab_chi(t.l, "demo"), "status"), "usedTemplates"));
+    lab_apply(t.l, "{\"apiVersion\":\"clickhouse.altinity.com/v1\",\"kind\":\"ClickHouseInstallationTemplate\","
+                   "\"metadata\":{\"namespace\":\"default\",\"name\":\"extra\"},\"spec\":{\"configuration\":{"
+                   "\"settings\":{\"max_concurrent_queries\":\"150\"}}}}");
+    lab_run(t.l, MINUTES(1)); /* it counts from the next look at the installation */
+    t.shape.image = NEW_IMAGE;
+    apply_all_of(&t);
+    assert_true(wait_all(&t, "Completed", HOURS(8)));
+    assert_string_equal(json_str(lab_chi(t.l, "demo"), "status.usedTemplates.0.name", ""), "extra");
+    end(&t);
+}
+
 /* A rolled-back host runs what it ran: going back in the spec restarts nobody. */
 static void a_host_that_was_rolled_back_is_restarted_no_more(void **state)
 {
@@ -496,6 +549,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(so_many_installations_change_at_once_as_the_configuration_says),
         cmocka_unit_test(an_installation_that_waits_for_its_window_keeps_no_other),
         cmocka_unit_test(a_change_that_fails_stops_goes_on_or_goes_back_as_is_said),
+        cmocka_unit_test(the_status_has_the_fields_that_the_configuration_switches_on),
+        cmocka_unit_test(the_status_names_the_templates_that_were_applied),
         cmocka_unit_test(a_host_that_was_rolled_back_is_restarted_no_more),
         cmocka_unit_test(a_new_host_that_does_not_start_is_handled_as_is_said),
         cmocka_unit_test(a_peer_that_keeps_its_old_list_keeps_hosts_from_leaving_as_is_said),
