@@ -48,7 +48,8 @@ struct kube_call *kube_list(struct kube *k, enum kube_kind kind, const char *ns,
 struct kube_call *kube_create(struct kube *k, enum kube_kind kind, const char *ns, const cJSON *obj, kube_done_fn *done, void *ctx);
 /* PUT; obj carries metadata.resourceVersion. `sub` is NULL, "status" or "scale". */
 struct kube_call *kube_put(struct kube *k, enum kube_kind kind, const char *ns, const char *name, const char *sub, const cJSON *obj, kube_done_fn *done, void *ctx);
-/* application/merge-patch+json; put metadata.resourceVersion or metadata.uid in the patch as precondition. */
+/* application/merge-patch+json; put metadata.resourceVersion in the patch as precondition (409 ERR_CONFLICT), or metadata.uid:
+ * another UID is 422 ERR_INPUT, since a patch cannot change that field. */
 struct kube_call *kube_patch(struct kube *k, enum kube_kind kind, const char *ns, const char *name, const char *sub, const cJSON *patch, kube_done_fn *done, void *ctx);
 /* propagation NULL (server's default), "Orphan", "Background", "Foreground"; grace_s -1 = the object's own. 404 is ERR_MISSING. */
 struct kube_call *kube_delete(struct kube *k, enum kube_kind kind, const char *ns, const char *name, const char *uid, const char *propagation, int grace_s, kube_done_fn *done, void *ctx);

@@ -106,7 +106,7 @@ static void parse_accept(struct api_call *c)
 static bool accepts_json(const char *accept)
 {
     return !accept || !*accept || strstr(accept, "json") || strstr(accept, "*/*") || strstr(accept, "application/*") ||
-           strstr(accept, "yaml") || strstr(accept, "text/");
+           strstr(accept, "yaml") || strstr(accept, "text/plain");
 }
 
 int call_parse(struct api_call *c, struct api *a, const struct api_request *req, struct api_response *res)
@@ -302,11 +302,24 @@ void answer_fail(struct api_call *c, int code, const char *reason, const char *f
     fill_status(c->res, code, reason, text, c->name ? details(c, plane_kind(c->kind)->plural) : cJSON_CreateObject());
 }
 
+void answer_invalid(struct api_call *c, const cJSON *causes, const char *fmt, ...)
+{
+    cJSON *d = details(c, plane_kind(c->kind)->kind);
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    json_set(d, "causes", json_copy(causes));
+    fill_status(c->res, 422, "Invalid", text, d);
+}
+
 void answer_store(struct api_call *c, const struct err *err)
 {
     const struct store_why *why = store_why(c->a->store);
     const struct plane_kind_info *info = plane_kind(c->kind);
-    cJSON *d = details(c, why->code == 422 ? info->kind : info->plural);
+    cJSON *d = details(c, why->kind ? why->kind : why->code == 422 ? info->kind : info->plural);
 
     if (why->causes)
         json_set(d, "causes", json_copy(why->causes));
@@ -430,6 +443,17 @@ static bool api_review(struct api_call *c)
     return known;
 }
 
+/* A dry run of another kind than "All" must not be taken for a real one. */
+static int check_dry_run(struct api_call *c)
+{
+    const char *how = call_param(c, "dryRun");
+
+    if (!how || !*how || strcmp(how, "All") == 0)
+        return 0;
+    answer_fail(c, 422, "Invalid", "dryRun: Unsupported value: \"%s\": supported values: \"All\"", how);
+    return -1;
+}
+
 static enum api_outcome dispatch(struct api_call *c)
 {
     int first = 2;
@@ -457,7 +481,7 @@ static enum api_outcome dispatch(struct api_call *c)
                     "the server could not find the requested resource: chfleet-plane does not serve %s", c->req->path);
         return API_DONE;
     }
-    if (call_route(c, first) < 0)
+    if (call_route(c, first) < 0 || check_dry_run(c) < 0)
         return API_DONE;
     return api_resource(c);
 }

@@ -35,6 +35,22 @@ int call_selectors(struct api_call *c, struct selector **labels, struct selector
     return -1;
 }
 
+/* Parameters that hold a number, if they are there; -1: res has the 400. */
+static int check_numbers(struct api_call *c)
+{
+    static const char *const names[] = {"limit", "resourceVersion", "timeoutSeconds"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *text = call_param(c, names[i]);
+
+        if (!text || text[strspn(text, "0123456789")] == '\0')
+            continue;
+        answer_fail(c, 400, "BadRequest", "%s: Invalid value: \"%s\": must be a whole number", names[i], text);
+        return -1;
+    }
+    return 0;
+}
+
 struct page {
     int64_t limit; /* 0 = all */
     char *after;   /* key of the last object of the page before, or NULL */
@@ -68,6 +84,14 @@ static int page_parse(struct api_call *c, struct page *p)
     return 0;
 }
 
+/* Of a list by labels or fields nobody says how much is left: clients take the number for one of the whole list. */
+static bool is_selected(const struct api_call *c)
+{
+    const char *labels = call_param(c, "labelSelector"), *fields = call_param(c, "fieldSelector");
+
+    return (labels && *labels) || (fields && *fields);
+}
+
 static void list_head(struct api_call *c, const struct page *p, const char *next_key, int64_t left, struct str *out)
 {
     const struct plane_kind_info *info = plane_kind(c->kind);
@@ -86,7 +110,9 @@ static void list_head(struct api_call *c, const struct page *p, const char *next
         auto_free char *plain = mem_printf("%" PRIu64 " %s", p->rv, next_key);
         auto_free char *token = hash_base64(plain, strlen(plain));
 
-        str_addf(out, ",\"continue\":\"%s\",\"remainingItemCount\":%" PRId64, token, left);
+        str_addf(out, ",\"continue\":\"%s\"", token);
+        if (!is_selected(c))
+            str_addf(out, ",\"remainingItemCount\":%" PRId64, left);
     }
     str_add(out, "}");
     if (c->form == FORM_TABLE) {
@@ -96,10 +122,27 @@ static void list_head(struct api_call *c, const struct page *p, const char *next
     str_add(out, c->form == FORM_TABLE ? ",\"rows\":[" : ",\"items\":[");
 }
 
+/* The list says what its items are: built-in kinds do not say it again, custom resources do. */
+static void bare_item(struct api_call *c, const cJSON *obj, struct str *out)
+{
+    auto_json cJSON *v1 = c->events_v1 ? event_to_v1(obj) : NULL, *bare = cJSON_CreateObject();
+    const cJSON *whole = v1 ? v1 : obj;
+    cJSON *part;
+
+    cJSON_ArrayForEach(part, whole)
+        if (strcmp(part->string, "kind") != 0 && strcmp(part->string, "apiVersion") != 0)
+            cJSON_AddItemReferenceToObject(bare, part->string, part);
+    auto_free char *text = json_print(bare);
+
+    str_add(out, text);
+}
+
 static void list_item(struct api_call *c, const cJSON *obj, struct str *out)
 {
     if (c->form == FORM_TABLE)
         table_row(c, obj, out);
+    else if (c->form == FORM_OBJECT && !(plane_kind(c->kind)->flags & PKF_CUSTOM))
+        bare_item(c, obj, out);
     else
         object_in_form(c, obj, false, out);
 }
@@ -141,7 +184,7 @@ static void do_list(struct api_call *c)
     struct listing l = {STR_INIT, 0, 0, NULL, NULL};
     struct page p;
 
-    if (page_parse(c, &p) < 0)
+    if (check_numbers(c) < 0 || page_parse(c, &p) < 0)
         return;
     if (call_selectors(c, &labels, &fields) == 0) {
         collect(c, &p, labels, fields, &l);
@@ -180,6 +223,11 @@ static int match_body(struct api_call *c, cJSON *obj)
 
     if (!cJSON_IsObject(obj)) {
         answer_fail(c, 400, "BadRequest", "the body of the request is not an object");
+        return -1;
+    }
+    if ((info->flags & PKF_CUSTOM) && (!json_get(obj, "kind") || !version)) {
+        answer_fail(c, 400, "BadRequest", "the body says no %s: a custom resource names its apiVersion and kind",
+                    version ? "kind" : "apiVersion");
         return -1;
     }
     plane_kind_api_version(c->kind, want, sizeof want);
@@ -349,6 +397,34 @@ static int patch_body(struct api_call *c, cJSON **patch)
     return -1;
 }
 
+/* A patch that gives what cannot be read is 422, where the same in a PUT or POST is 400. */
+static void answer_patched(struct api_call *c, int rc, const cJSON *obj, const struct err *err)
+{
+    struct field_errs e = FIELD_ERRS_INIT;
+
+    if (rc == 0 || store_why(c->a->store)->code != 400) {
+        answer_written(c, rc, 200, obj, err);
+        return;
+    }
+    field_err(&e, "Invalid", "patch", "%s", err->msg);
+    answer_invalid(c, e.causes, "%s \"%s\" is invalid: %s", plane_kind(c->kind)->kind, c->name, str_text(&e.text));
+    field_errs_free(&e);
+}
+
+/* The UID is a field like others to a patch: it may say what it is, and cannot change it. */
+static bool keeps_uid(struct api_call *c, const cJSON *obj, const cJSON *old)
+{
+    const char *uid = json_uid(obj);
+    struct field_errs e = FIELD_ERRS_INIT;
+
+    if (!*uid || strcmp(uid, json_uid(old)) == 0)
+        return true;
+    field_err(&e, "Invalid", "metadata.uid", "\"%s\": field is immutable", uid);
+    answer_invalid(c, e.causes, "%s \"%s\" is invalid: %s", plane_kind(c->kind)->kind, c->name, str_text(&e.text));
+    field_errs_free(&e);
+    return false;
+}
+
 static void do_patch(struct api_call *c)
 {
     const cJSON *old, *out = NULL;
@@ -374,12 +450,12 @@ static void do_patch(struct api_call *c)
         cJSON_Delete(obj);
         obj = core;
     }
-    if (match_body(c, obj) < 0) {
+    if (match_body(c, obj) < 0 || !keeps_uid(c, obj, old)) {
         cJSON_Delete(obj);
         return;
     }
     rc = store_update(c->a->store, c->kind, obj, sub_flags(c), &out, &err);
-    answer_written(c, rc, 200, out, &err);
+    answer_patched(c, rc, out, &err);
 }
 
 /* ---- delete ---- */
@@ -520,12 +596,16 @@ static cJSON *scale_of(const struct api_call *c, const cJSON *obj)
 {
     cJSON *scale = cJSON_CreateObject(), *meta = json_set_obj(scale, "metadata"), *status;
     static const char *const keep[] = {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"};
+    int64_t replicas;
 
     json_set_str(scale, "kind", "Scale");
     json_set_str(scale, "apiVersion", "autoscaling/v1");
     for (int i = 0; i < 5; i++)
         json_set(meta, keep[i], json_copy(json_get(json_get(obj, "metadata"), keep[i])));
-    json_set_int(json_set_obj(scale, "spec"), "replicas", json_int(obj, is_custom(c) ? SCHEMA_SCALE_SPEC : "spec.replicas", 0));
+    replicas = json_int(obj, is_custom(c) ? SCHEMA_SCALE_SPEC : "spec.replicas", 0);
+    json_set_obj(scale, "spec");
+    if (replicas != 0) /* 0 is left out, as clusters do it */
+        json_set_int(json_get(scale, "spec"), "replicas", replicas);
     status = json_set_obj(scale, "status");
     json_set_int(status, "replicas", json_int(obj, SCHEMA_SCALE_STATUS, 0));
     if (is_custom(c))
@@ -595,7 +675,7 @@ static enum api_outcome collection_verb(struct api_call *c)
     if (call_is(c, "GET") && call_flag(c, "watch")) {
         struct selector *labels, *fields;
 
-        if (call_selectors(c, &labels, &fields) < 0)
+        if (check_numbers(c) < 0 || call_selectors(c, &labels, &fields) < 0)
             return API_DONE;
         selector_free(labels);
         selector_free(fields);

@@ -58,6 +58,9 @@ void answer_json(struct api_call *c, int status, const cJSON *obj);
 void answer_object(struct api_call *c, int status, const cJSON *obj); /* in the form that was asked for */
 void answer_fail(struct api_call *c, int code, const char *reason, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* 422 with its causes (copied). */
+void answer_invalid(struct api_call *c, const cJSON *causes, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void answer_store(struct api_call *c, const struct err *err); /* from store_why() */
 void answer_method(struct api_call *c);                       /* 405 */
 void warn(struct api_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
@@ -186,13 +187,30 @@ static bool is_integer(const cJSON *j)
     return cJSON_IsRaw(j) || (cJSON_IsNumber(j) && j->valuedouble == floor(j->valuedouble));
 }
 
+/* RFC 3339: 2026-01-02T03:04:05[.678](Z|+01:00) */
+static bool is_time(const char *text)
+{
+    struct tm tm;
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+
+    if (end && *end == '.')
+        end += 1 + strspn(end + 1, "0123456789");
+    if (!end || strcmp(end, "Z") == 0)
+        return end != NULL;
+    return (*end == '+' || *end == '-') && strlen(end) == 6 && end[3] == ':' &&
+           strspn(end + 1, "0123456789:") == 5;
+}
+
 /* false: leave the field out */
 static bool normalize_scalar(struct walk *w, cJSON *j, char code)
 {
     switch (code) {
+    case 't':
+        if (cJSON_IsString(j) && j->valuestring[0] && !is_time(j->valuestring))
+            wrong(w, "a time as in 2026-01-02T03:04:05Z");
+        /* fallthrough */
     case 's':
     case 'S':
-    case 't':
         if (!cJSON_IsString(j))
             wrong(w, "text (put it in quotes)");
         else

@@ -83,6 +83,7 @@ struct store_why {
     int code;            /* HTTP status */
     const char *reason;  /* "NotFound", "AlreadyExists", "Conflict", "Invalid", "BadRequest", "Forbidden", … */
     const cJSON *causes; /* array of {reason, message, field}, or NULL; borrowed until the next write */
+    const char *kind;    /* plural of the kind that it is about where that is another one, or NULL */
 };
 const struct store_why *store_why(const struct store *s); /* about the last call that failed */
 

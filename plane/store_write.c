@@ -43,7 +43,7 @@ int store_fail(struct store *s, int code, const char *reason, struct err *err, c
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     field_errs_free(&s->errs);
-    s->why = (struct store_why){code, reason, NULL};
+    s->why = (struct store_why){.code = code, .reason = reason};
     return err_set(err, kind_of_code(code), code, "%s", text);
 }
 
@@ -80,7 +80,7 @@ static int fail_invalid(struct store *s, enum plane_kind kind, const cJSON *obj,
     field_errs_free(&s->errs);
     s->errs = *e;
     *e = (struct field_errs)FIELD_ERRS_INIT;
-    s->why = (struct store_why){422, "Invalid", s->errs.causes};
+    s->why = (struct store_why){.code = 422, .reason = "Invalid", .causes = s->errs.causes};
     return err_set(err, ERR_INPUT, 422, "%s%s%s \"%s\" is invalid: %s%s%s", info->kind, *info->group ? "." : "",
                    info->group, json_name(obj), s->errs.n > 1 ? "[" : "", str_text(&s->errs.text),
                    s->errs.n > 1 ? "]" : "");
@@ -217,8 +217,11 @@ static int check_namespace(struct store *s, enum plane_kind kind, const cJSON *o
     if (!*ns)
         return store_fail(s, 422, "Invalid", err, "%s \"%s\": an empty namespace may not be set during creation",
                           plane_kind(kind)->kind, json_name(obj));
-    if (!have)
-        return fail_missing(s, PK_NS, ns, err);
+    if (!have) {
+        fail_missing(s, PK_NS, ns, err);
+        s->why.kind = plane_kind(PK_NS)->plural;
+        return -1;
+    }
     if (is_deleting(have))
         return store_fail(s, 403, "Forbidden", err,
                           "%s \"%s\" is forbidden: unable to create new content in namespace %s because it is "
@@ -272,6 +275,24 @@ static const cJSON *answer_dry(struct store *s, enum plane_kind kind, cJSON *tak
     return takes;
 }
 
+/* A claim that names no class gets the default one when it is made, as clusters do it. */
+static void add_default_class(struct store *s, cJSON *claim)
+{
+    cJSON *spec = json_get(claim, "spec");
+    struct kind_store *classes = &s->kinds[PK_STORAGECLASS];
+
+    if (!spec || json_get(spec, "storageClassName"))
+        return;
+    for (size_t i = 0; i < classes->n; i++) {
+        const char *is = json_annotation(classes->v[i]->json, "storageclass.kubernetes.io/is-default-class");
+
+        if (!str_eq(is, "true"))
+            continue;
+        json_set_str(spec, "storageClassName", json_name(classes->v[i]->json));
+        return;
+    }
+}
+
 /* The account that pods of a namespace run as when they name none. */
 static void add_default_account(struct store *s, const char *ns)
 {
@@ -294,6 +315,8 @@ static int prepare_create(struct store *s, enum plane_kind kind, cJSON *obj, uns
         return -1;
     begin_status(kind, obj, flags);
     rules_defaults(kind, obj);
+    if (kind == PK_PVC)
+        add_default_class(s, obj);
     drop_empty_meta(obj);
     begin_status(kind, obj, flags); /* again: qosClass depends on defaults */
     if (validate(s, kind, obj, NULL, flags, err) < 0 || check_size(s, obj, err) < 0)
@@ -440,6 +463,21 @@ static void with_old_status(cJSON *obj, const cJSON *old)
         json_set(obj, "status", json_copy(json_get(old, "status")));
 }
 
+/* A claim grows only where its class says that it may; a class that is a mere name is one of the plane's. */
+static int check_expansion(struct store *s, const cJSON *obj, const cJSON *old, struct err *err)
+{
+    const char *klass = json_str(old, "spec.storageClassName", "");
+    const cJSON *have = store_get(s, PK_STORAGECLASS, NULL, klass);
+
+    if (!have || json_bool(have, "allowVolumeExpansion", false) ||
+        json_same(json_at(obj, "spec.resources.requests.storage"), json_at(old, "spec.resources.requests.storage")))
+        return 0;
+    return store_fail(s, 403, "Forbidden", err,
+                      "persistentvolumeclaims \"%s\" is forbidden: only dynamically provisioned pvc can be resized and "
+                      "the storageclass that provisions the pvc must support resize: %s does not",
+                      json_name(obj), klass);
+}
+
 /* Everything up to the change itself; *obj may be replaced. */
 static int prepare_update(struct store *s, enum plane_kind kind, cJSON **obj, const cJSON *old, unsigned flags,
                           struct err *err)
@@ -460,6 +498,8 @@ static int prepare_update(struct store *s, enum plane_kind kind, cJSON **obj, co
     rules_defaults(kind, *obj);
     if (check_finalizers(s, kind, *obj, old, err) < 0 || validate(s, kind, *obj, old, flags, err) < 0 ||
         check_size(s, *obj, err) < 0)
+        return -1;
+    if (kind == PK_PVC && !(flags & STORE_STATUS) && check_expansion(s, *obj, old, err) < 0)
         return -1;
     if ((plane_kind(kind)->flags & PKF_GENERATION) && !same_but_meta_and_status(*obj, old))
         bump_generation(*obj);

@@ -28,7 +28,7 @@ static const char *reason_text(const char *reason)
     static const char *const known[][2] = {
         {"Invalid", "Invalid value"},     {"Required", "Required value"},        {"Forbidden", "Forbidden"},
         {"Duplicate", "Duplicate value"}, {"NotSupported", "Unsupported value"}, {"TooLong", "Too long"},
-        {"TypeInvalid", "Invalid value"},
+        {"TypeInvalid", "Invalid value"}, {"NotFound", "Not found"},
     };
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -268,21 +268,43 @@ static void validate_hook(const cJSON *hook, const char *path, struct field_errs
         field_err(e, handlers ? "Forbidden" : "Required", path, "exactly one of exec, httpGet, tcpSocket, sleep");
 }
 
-static bool names_volume(const cJSON *spec, const char *name)
+struct container_at {
+    const cJSON *spec;
+    const cJSON *claims; /* volumeClaimTemplates, which are volumes too; NULL when there are none */
+    char path[200];
+};
+
+static bool names_volume(const struct container_at *at, const char *name)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, json_get(spec, "volumes"))
+    cJSON_ArrayForEach(v, json_get(at->spec, "volumes"))
         if (str_eq(json_str(v, "name", NULL), name))
+            return true;
+    cJSON_ArrayForEach(v, at->claims)
+        if (str_eq(json_name(v), name))
             return true;
     return false;
 }
 
-struct container_at {
-    const cJSON *spec;
-    bool claims; /* volumes may also come from volumeClaimTemplates: the names are not known here */
-    char path[200];
-};
+static void validate_mounts(const struct container_at *at, const cJSON *mounts, struct field_errs *e)
+{
+    const cJSON *m, *other;
+    char field[320];
+    int i = 0;
+
+    cJSON_ArrayForEach(m, mounts) {
+        const char *path = json_str(m, "mountPath", "");
+
+        snprintf(field, sizeof field, "%s.volumeMounts[%d].name", at->path, i);
+        if (!names_volume(at, json_str(m, "name", "")))
+            field_err(e, "NotFound", field, "\"%s\"", json_str(m, "name", ""));
+        snprintf(field, sizeof field, "%s.volumeMounts[%d].mountPath", at->path, i++);
+        for (other = mounts->child; other != m; other = other->next)
+            if (strcmp(path, json_str(other, "mountPath", "")) == 0)
+                field_err(e, "Invalid", field, "\"%s\": must be unique", path);
+    }
+}
 
 static void validate_container(const struct container_at *at, const cJSON *c, struct field_errs *e)
 {
@@ -311,11 +333,7 @@ static void validate_container(const struct container_at *at, const cJSON *c, st
     }
     snprintf(field, sizeof field, "%s.imagePullPolicy", at->path);
     one_of(e, field, json_str(c, "imagePullPolicy", ""), "Always|IfNotPresent|Never");
-    cJSON_ArrayForEach(j, json_get(c, "volumeMounts")) {
-        snprintf(field, sizeof field, "%s.volumeMounts[%s].name", at->path, json_str(j, "mountPath", ""));
-        if (!at->claims && !names_volume(at->spec, json_str(j, "name", "")))
-            field_err(e, "Invalid", field, "\"%s\": the pod has no such volume", json_str(j, "name", ""));
-    }
+    validate_mounts(at, json_get(c, "volumeMounts"), e);
 }
 
 static void validate_containers(struct container_at *at, const char *path, const char *list, struct field_errs *e)
@@ -350,7 +368,7 @@ static void validate_volumes(const cJSON *spec, const char *path, struct field_e
     }
 }
 
-static void validate_pod_spec_at(const cJSON *spec, const char *path, bool claims, struct field_errs *e)
+static void validate_pod_spec_at(const cJSON *spec, const char *path, const cJSON *claims, struct field_errs *e)
 {
     struct container_at at = {.spec = spec, .claims = claims};
     char field[200];
@@ -373,7 +391,7 @@ static void validate_pod_spec_at(const cJSON *spec, const char *path, bool claim
 
 void rules_validate_pod_spec(const cJSON *spec, const char *path, struct field_errs *e)
 {
-    validate_pod_spec_at(spec, path, false, e);
+    validate_pod_spec_at(spec, path, NULL, e);
 }
 
 /* ---- kinds ---- */
@@ -402,7 +420,7 @@ static void validate_pod(const cJSON *obj, const cJSON *old, bool system, struct
 {
     const cJSON *spec = json_get(obj, "spec");
 
-    validate_pod_spec_at(spec, "spec", false, e);
+    validate_pod_spec_at(spec, "spec", NULL, e);
     if (old) {
         auto_json cJSON *a = frozen_pod_spec(spec, system), *b = frozen_pod_spec(json_get(old, "spec"), system);
 
@@ -431,7 +449,9 @@ static cJSON *frozen_statefulset_spec(const cJSON *spec)
 
 static void validate_claim_spec(const cJSON *spec, const char *path, struct field_errs *e)
 {
+    const char *size = json_str(spec, "resources.requests.storage", "");
     const cJSON *mode;
+    long double milli;
     char field[160];
 
     snprintf(field, sizeof field, "%s.accessModes", path);
@@ -441,8 +461,10 @@ static void validate_claim_spec(const cJSON *spec, const char *path, struct fiel
         one_of(e, field, cJSON_IsString(mode) ? mode->valuestring : "",
                "ReadWriteOnce|ReadOnlyMany|ReadWriteMany|ReadWriteOncePod");
     snprintf(field, sizeof field, "%s.resources[storage]", path);
-    if (!*json_str(spec, "resources.requests.storage", ""))
+    if (!*size)
         field_err(e, "Required", field, "%s", "");
+    else if (quantity_milli(size, &milli) && milli <= 0)
+        field_err(e, "Invalid", field, "\"%s\": must be greater than zero", size);
 }
 
 static void validate_statefulset(const cJSON *obj, const cJSON *old, struct field_errs *e)
@@ -461,7 +483,7 @@ static void validate_statefulset(const cJSON *obj, const cJSON *old, struct fiel
             break;
         }
     validate_labels(labels, "spec.template.metadata.labels", e);
-    validate_pod_spec_at(json_at(spec, "template.spec"), "spec.template.spec", true, e);
+    validate_pod_spec_at(json_at(spec, "template.spec"), "spec.template.spec", json_get(spec, "volumeClaimTemplates"), e);
     if (!str_eq(json_str(spec, "template.spec.restartPolicy", ""), "Always"))
         field_err(e, "NotSupported", "spec.template.spec.restartPolicy", "supported values: Always");
     if (json_int(spec, "replicas", 0) < 0)
@@ -501,9 +523,13 @@ static void validate_service_ports(const cJSON *spec, struct field_errs *e)
         snprintf(field, sizeof field, "spec.ports[%d].port", i++);
         if (port < 1 || port > 65535)
             field_err(e, "Invalid", field, "%lld: must be between 1 and 65535", (long long)port);
-        for (other = ports->child; other != p; other = other->next)
+        for (other = ports->child; other != p; other = other->next) {
             if (n > 1 && str_eq(json_str(p, "name", ""), json_str(other, "name", NULL)))
                 field_err(e, "Duplicate", field, "the name \"%s\"", json_str(p, "name", ""));
+            if (port == json_int(other, "port", 0) &&
+                str_eq(json_str(p, "protocol", "TCP"), json_str(other, "protocol", "TCP")))
+                field_err(e, "Duplicate", field, "%lld of one protocol twice", (long long)port);
+        }
     }
 }
 
@@ -541,8 +567,10 @@ static void validate_claim(const cJSON *obj, const cJSON *old, bool system, stru
         return;
     auto_json cJSON *a = json_copy(spec), *b = json_copy(json_get(old, "spec"));
 
-    cJSON_DeleteItemFromObjectCaseSensitive(json_at(a, "resources.requests"), "storage");
-    cJSON_DeleteItemFromObjectCaseSensitive(json_at(b, "resources.requests"), "storage");
+    if (str_eq(json_str(old, "status.phase", NULL), "Bound")) {
+        cJSON_DeleteItemFromObjectCaseSensitive(json_at(a, "resources.requests"), "storage");
+        cJSON_DeleteItemFromObjectCaseSensitive(json_at(b, "resources.requests"), "storage");
+    }
     if (system || !*json_str(old, "spec.volumeName", "")) {
         cJSON_DeleteItemFromObjectCaseSensitive(a, "volumeName");
         cJSON_DeleteItemFromObjectCaseSensitive(b, "volumeName");
@@ -564,27 +592,34 @@ static void validate_claim(const cJSON *obj, const cJSON *old, bool system, stru
         field_err(e, "Forbidden", "spec.resources.requests.storage", "field can not be less than previous value");
 }
 
-static void validate_keys(const cJSON *map, const char *field, struct field_errs *e, size_t *total)
+static void validate_keys(const cJSON *map, const char *list, struct field_errs *e, size_t *total)
 {
     const cJSON *item;
+    char field[320];
 
     cJSON_ArrayForEach(item, map) {
         size_t n = strlen(item->string),
                ok = strspn(item->string, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
-        if (n == 0 || n > 253 || ok != n || strcmp(item->string, ".") == 0 || strcmp(item->string, "..") == 0)
+        if (n == 0 || n > 253 || ok != n || strcmp(item->string, ".") == 0 || strcmp(item->string, "..") == 0) {
+            snprintf(field, sizeof field, "%s[%.253s]", list, item->string);
             field_err(e, "Invalid", field, "\"%s\": a key has at most 253 letters, digits, '-', '_' and '.'",
                       item->string);
+        }
         *total += n + (cJSON_IsString(item) ? strlen(item->valuestring) : 0);
     }
 }
 
 static void validate_data(const cJSON *obj, const cJSON *old, bool base64, struct field_errs *e)
 {
+    const cJSON *item;
     size_t total = 0, limit = base64 ? ((size_t)1 << 20) / 3 * 4 : (size_t)1 << 20;
 
     validate_keys(json_get(obj, "data"), "data", e, &total);
     validate_keys(json_get(obj, "binaryData"), "binaryData", e, &total);
+    cJSON_ArrayForEach(item, json_get(obj, "binaryData"))
+        if (json_get(json_get(obj, "data"), item->string))
+            field_err(e, "Invalid", "binaryData", "the key \"%s\" is in data, too", item->string);
     if (total > limit)
         field_err(e, "TooLong", "data", "may not be more than 1048576 bytes");
     if (!old)
@@ -613,6 +648,16 @@ static void validate_slice(const cJSON *obj, const cJSON *old, struct field_errs
         field_err(e, "Invalid", "addressType", "field is immutable");
     if (cJSON_GetArraySize(json_get(obj, "endpoints")) > 1000)
         field_err(e, "TooLong", "endpoints", "must have at most 1000 items");
+}
+
+static void validate_lease(const cJSON *obj, struct field_errs *e)
+{
+    if (json_int(obj, "spec.leaseDurationSeconds", 1) <= 0)
+        field_err(e, "Invalid", "spec.leaseDurationSeconds", "%lld: must be greater than 0",
+                  (long long)json_int(obj, "spec.leaseDurationSeconds", 0));
+    if (json_int(obj, "spec.leaseTransitions", 0) < 0)
+        field_err(e, "Invalid", "spec.leaseTransitions", "%lld: must be greater than or equal to 0",
+                  (long long)json_int(obj, "spec.leaseTransitions", 0));
 }
 
 static void validate_event(const cJSON *obj, struct field_errs *e)
@@ -658,6 +703,9 @@ void rules_validate(enum plane_kind kind, const cJSON *obj, const cJSON *old, bo
         break;
     case PK_EPSLICE:
         validate_slice(obj, old, e);
+        break;
+    case PK_LEASE:
+        validate_lease(obj, e);
         break;
     case PK_EVENT:
         validate_event(obj, e);

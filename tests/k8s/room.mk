@@ -19,6 +19,7 @@ EXTRA_DIST += \
 	tests/k8s/02-change.sh \
 	tests/k8s/03-leader.sh \
 	tests/k8s/04-ends.sh \
+	tests/k8s/10-conformance.sh \
 	tests/k8s/20-examples.sh \
 	tests/k8s/40-takeover.sh \
 	tests/k8s/41-operators.sh \

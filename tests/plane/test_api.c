@@ -285,7 +285,7 @@ static void preconditions_in_a_patch_hold(void **state)
         409);
     assert_string_equal(text(b, "reason"), "Conflict");
     assert_int_equal(
-        patch(b, CMS "/x", "merge-patch+json", "{\"metadata\":{\"uid\":\"other\"},\"data\":{\"k\":\"w\"}}"), 409);
+        patch(b, CMS "/x", "merge-patch+json", "{\"metadata\":{\"uid\":\"other\"},\"data\":{\"k\":\"w\"}}"), 422);
     assert_int_equal(patch(b, CMS "/x", "apply-patch+yaml", "data: {}"), 415);
     assert_int_equal(ask(b, "DELETE", CMS "/x", "{\"preconditions\":{\"uid\":\"other\"}}"), 409);
     assert_int_equal(ask(b, "GET", CMS "/x", NULL), 200);
@@ -360,18 +360,21 @@ static void discovery_and_paths_agree(void **state)
     assert_non_null(json_get(json_at(b->json, "components.schemas"), "io.k8s.api.apps.v1.StatefulSet"));
 }
 
+#define CHI_HEAD "{\"apiVersion\":\"clickhouse.altinity.com/v1\",\"kind\":\"ClickHouseInstallation\","
+
 static void custom_resources_are_judged_by_the_schema(void **state)
 {
     struct bed *b = *state;
 
-    assert_int_equal(ask(b, "POST", CHI, "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"stop\":true}}"), 422);
+    assert_int_equal(ask(b, "POST", CHI, "{\"metadata\":{\"name\":\"x\"},\"spec\":{}}"), 400);
+    assert_int_equal(ask(b, "POST", CHI, CHI_HEAD "\"metadata\":{\"name\":\"x\"},\"spec\":{\"stop\":true}}"), 422);
     assert_string_equal(text(b, "details.causes.0.field"), "spec.stop");
     assert_int_equal(
-        ask(b, "POST", CHI "?fieldValidation=Strict", "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"stopp\":\"yes\"}}"),
+        ask(b, "POST", CHI "?fieldValidation=Strict", CHI_HEAD "\"metadata\":{\"name\":\"x\"},\"spec\":{\"stopp\":\"yes\"}}"),
         400);
     assert_int_equal(
         ask(b, "POST", CHI,
-            "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"stop\":\"yes\"},\"status\":{\"status\":\"Forged\"}}"),
+            CHI_HEAD "\"metadata\":{\"name\":\"x\"},\"spec\":{\"stop\":\"yes\"},\"status\":{\"status\":\"Forged\"}}"),
         201);
     assert_null(json_get(b->json, "status"));
     assert_int_equal(patch(b, CHI "/x/status", "merge-patch+json",
@@ -380,7 +383,7 @@ static void custom_resources_are_judged_by_the_schema(void **state)
     assert_string_equal(text(b, "status.status"), "Completed");
     assert_string_equal(text(b, "spec.stop"), "yes");
     assert_int_equal(patch(b, CHI "/x", "strategic-merge-patch+json", "{}"), 415);
-    assert_int_equal(ask(b, "PUT", CHI "/x", "{\"metadata\":{\"name\":\"x\"},\"spec\":{}}"), 422);
+    assert_int_equal(ask(b, "PUT", CHI "/x", CHI_HEAD "\"metadata\":{\"name\":\"x\"},\"spec\":{}}"), 422);
 }
 
 static void scale_is_a_view_of_replicas(void **state)
@@ -401,7 +404,7 @@ static void scale_of_an_installation_is_a_field_of_ours(void **state)
 {
     struct bed *b = *state;
 
-    assert_int_equal(ask(b, "POST", CHI, "{\"metadata\":{\"name\":\"x\"},\"spec\":{}}"), 201);
+    assert_int_equal(ask(b, "POST", CHI, CHI_HEAD "\"metadata\":{\"name\":\"x\"},\"spec\":{}}"), 201);
     assert_int_equal(ask(b, "GET", CHI "/x/scale", NULL), 500);
     assert_int_equal(patch(b, CHI "/x", "merge-patch+json", "{\"spec\":{\"chfleet\":{\"replicasCount\":1}}}"), 200);
     assert_int_equal(patch(b, CHI "/x/status", "merge-patch+json", "{\"status\":{\"replicas\":1,\"selector\":\"a=b\"}}"), 200);

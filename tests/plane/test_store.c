@@ -183,10 +183,15 @@ static void a_claim_cannot_shrink(void **state)
     struct bed *b = *state;
     auto_json cJSON *less = parse("{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"900Mi\"}}}}");
     auto_json cJSON *more = parse("{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"2Gi\"}}}}");
+    auto_json cJSON *bound = parse("{\"status\":{\"phase\":\"Bound\"}}");
 
     make(b, PK_PVC,
          parse("{\"metadata\":{\"name\":\"x\",\"namespace\":\"default\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],"
                "\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}"));
+    assert_int_equal(store_patch(b->s, PK_PVC, "default", "x", less, 0, NULL, &b->err), -1);
+    /* nor grow before it has a volume */
+    assert_int_equal(store_patch(b->s, PK_PVC, "default", "x", more, 0, NULL, &b->err), -1);
+    assert_int_equal(store_patch(b->s, PK_PVC, "default", "x", bound, STORE_STATUS, NULL, &b->err), 0);
     assert_int_equal(store_patch(b->s, PK_PVC, "default", "x", less, 0, NULL, &b->err), -1);
     assert_int_equal(store_patch(b->s, PK_PVC, "default", "x", more, 0, NULL, &b->err), 0);
 }

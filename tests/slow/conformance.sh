@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The plane has the facts of tests/conform/facts, which tests/k8s/10-conformance.sh holds against a real API server, and serves
+# the project's own client. Gets BUILD, SRC and WORK; TAP on standard output.
+set -uo pipefail
+: "${BUILD:?} ${SRC:?} ${WORK:?}"
+# shellcheck source=tests/lib/tap.sh
+. "$SRC/tests/lib/tap.sh"
+D=$WORK/plane
+plane=''
+
+start() {
+    rm -f "$D/kubeconfig"
+    "$BUILD/chfleet-plane" --data "$D" >>"$WORK/plane.log" 2>&1 &
+    plane=$!
+}
+answers() { [ -s "$D/kubeconfig" ] && curl -fsSk --max-time 2 "$(sed -n 's/^ *server: *//p' "$D/kubeconfig" | tr -d '"')/readyz"; }
+stop() {
+    [ -z "$plane" ] || kill "$plane"
+    wait "$plane"
+    plane=''
+}
+check_failed() { tail -n 5 "$WORK/plane.log"; }
+# The balancer outlives the plane: its shim ends it.
+end_balancer() {
+    local shim
+    shim=$(sed -n 's/.* shim=\([0-9]*\).*/\1/p' "$D/lb/state") && [ -n "$shim" ] && kill "$shim" && wait_until 20 fails kill -0 "$shim"
+}
+fails() { ! "$@"; }
+trap 'stop 2>/dev/null' EXIT
+# facts NAME KUBECONFIG FILE…: each fact is a line of the result
+facts() {
+    local f_name=$1 f_config=$2
+    shift 2
+    "$BUILD/conformance" "$f_config" "$@" >"$WORK/facts" 2>&1
+    check "$f_name: the facts were looked at" grep -qE '^1\.\.[1-9]' "$WORK/facts"
+    while IFS= read -r f_line; do
+        case "$f_line" in
+        'ok '* | 'not ok '*)
+            CASE=$((CASE + 1))
+            [[ $f_line = ok* ]] || FAILED=$((FAILED + 1))
+            echo "${f_line%%ok *}ok $CASE - $f_name: ${f_line#*- }"
+            ;;
+        '#'*) echo "$f_line" | cut -c1-400 ;;
+        esac
+    done <"$WORK/facts"
+}
+
+start
+check "the plane answers" wait_until 30 answers
+facts plane "$D/kubeconfig" "$SRC"/tests/conform/facts/[1-8]*.facts
+check "the plane serves chfleet's own client" env CHFLEET_TEST_KUBECONFIG="$D/kubeconfig" "$BUILD/test-kube-apiserver"
+stop
+start
+check "the plane is back after its end" wait_until 30 answers
+facts plane "$D/kubeconfig" "$SRC"/tests/conform/facts/9*.facts
+stop
+[ ! -f "$D/lb/state" ] || check "the plane's balancer ends" end_balancer
+echo "1..$CASE"
+[ "$FAILED" -eq 0 ]
