@@ -63,6 +63,15 @@ static bool set_leading(struct kube_lease *l, bool leading)
     return false;
 }
 
+static void tick_in(struct kube_lease *l, uint64_t ms);
+
+/* One answer that is lost and two that are errors must not cost the lead: the next try comes soon, and no try takes more than a
+ * quarter of the time that there is. */
+static void tick_soon(struct kube_lease *l)
+{
+    tick_in(l, kube_jitter(l->k, (uint64_t)l->duration_s * 1000 / RENEWALS / 4));
+}
+
 static void on_tick(void *ctx)
 {
     struct kube_lease *l = ctx;
@@ -173,7 +182,7 @@ static void lease_call(struct kube_lease *l, const char *method, const cJSON *ob
                              .what = what,
                              .body = text,
                              .flags = CALL_URGENT | CALL_SINGLE | (obj ? CALL_WRITE : 0u),
-                             .total_ms = (uint32_t)(good_ms(l) / 2),
+                             .total_ms = (uint32_t)(good_ms(l) / 4),
                              .done = done,
                              .ctx = ctx};
     struct kube_call *call = kube_call_start(l->k, &spec);
@@ -195,7 +204,7 @@ static void on_written(void *ctx, int status, const cJSON *obj, const struct err
             l->record = NULL;
             tick_in(l, 0);
         } else {
-            tick_in(l, kube_jitter(l->k, (uint64_t)l->duration_s * 1000 / RENEWALS / 2));
+            tick_soon(l);
         }
         return;
     }
@@ -234,7 +243,10 @@ static void on_seen(void *ctx, int status, const cJSON *obj, const struct err *e
         if (l->problem.kind == ERR_NONE && err->kind != ERR_AGAIN)
             log_warn(l->name, "lease: %s", err->msg);
         l->problem = *err;
-        tick_later(l);
+        if (l->leading)
+            tick_soon(l);
+        else
+            tick_later(l);
         return;
     }
     l->problem = (struct err)ERR_INIT;

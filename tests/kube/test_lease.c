@@ -20,6 +20,7 @@ struct server {
     cJSON *lease;
     unsigned rv;
     const char *cut_off; /* who holds this identity gets none */
+    const char *trouble; /* what becomes of the next requests for the lease: h hangs, e is an error; NULL: nothing */
     cJSON *events;       /* name → object */
     unsigned event_writes;
 };
@@ -93,7 +94,10 @@ static void serve(struct script *s, struct world_http *h)
 
     if (srv->cut_off && h->body && strstr(h->body, srv->cut_off))
         return;
-    if (strstr(h->path, "/leases"))
+    if (strstr(h->path, "/leases") && srv->trouble && *srv->trouble) {
+        if (*srv->trouble++ == 'e')
+            answer_lease(srv, h, 500);
+    } else if (strstr(h->path, "/leases"))
         serve_lease(srv, h);
     else
         serve_event(srv, h);
@@ -223,6 +227,25 @@ static void released(void *ctx)
     ++*(int *)ctx;
 }
 
+static void an_answer_that_is_lost_and_two_errors_cost_no_lead(void **state)
+{
+    struct server *srv = server_new();
+    struct who a;
+
+    (void)state;
+    join(&a, srv, "a");
+    for (int i = 0; i < 20; i++) {
+        script_run(srv->s, 10000);
+        srv->trouble = "hee";
+        script_run(srv->s, 10000);
+        assert_string_equal(srv->trouble, "");
+    }
+    assert_true(a.leading);
+    assert_int_equal(a.changes, 1);
+    part(&a);
+    server_free(srv);
+}
+
 static void giving_back_lets_the_next_begin_at_once(void **state)
 {
     struct server *srv = server_new();
@@ -341,6 +364,7 @@ int main(void)
         cmocka_unit_test(one_leads_and_the_other_waits),
         cmocka_unit_test(a_dead_leader_is_succeeded_within_fifteen_seconds),
         cmocka_unit_test(a_leader_without_a_server_stops_before_another_may_begin),
+        cmocka_unit_test(an_answer_that_is_lost_and_two_errors_cost_no_lead),
         cmocka_unit_test(giving_back_lets_the_next_begin_at_once),
         cmocka_unit_test(a_lost_answer_and_a_stolen_lease_are_seen),
         cmocka_unit_test(repeated_events_raise_a_count_at_a_measured_pace),
