@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/index.h"
 #include "base/mem.h"
 
 void json_freep(cJSON **j)
@@ -360,4 +361,42 @@ const char *json_annotation(const cJSON *obj, const char *key)
     const cJSON *v = json_get(json_at(obj, "metadata.annotations"), key);
 
     return cJSON_IsString(v) ? v->valuestring : NULL;
+}
+
+/* ---- names that many objects share ---- */
+
+enum { NAMES_MAX = 4096, NAME_MAX_LEN = 64 };
+
+/* The one piece of state of this file: it only grows, to NAMES_MAX. */
+static struct {
+    struct index by_name;
+    char *all[NAMES_MAX];
+    size_t n;
+} names;
+
+static const char *shared_name(const char *name)
+{
+    size_t at;
+
+    if (index_find(&names.by_name, name, &at))
+        return names.all[at];
+    if (names.n == NAMES_MAX || strlen(name) > NAME_MAX_LEN)
+        return NULL;
+    names.all[names.n] = mem_str(name);
+    index_add(&names.by_name, names.all[names.n], names.n);
+    return names.all[names.n++];
+}
+
+void json_share_names(cJSON *j)
+{
+    for (cJSON *c = j ? j->child : NULL; c; c = c->next) {
+        const char *name = c->string && !(c->type & cJSON_StringIsConst) ? shared_name(c->string) : NULL;
+
+        if (name) {
+            cJSON_free(c->string);
+            c->string = (char *)name;
+            c->type |= cJSON_StringIsConst;
+        }
+        json_share_names(c);
+    }
 }

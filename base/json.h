@@ -37,6 +37,9 @@ cJSON *json_set_bool(cJSON *j, const char *key, bool value);
 cJSON *json_set_obj(cJSON *j, const char *key);                 /* new empty object */
 cJSON *json_set_arr(cJSON *j, const char *key);                 /* new empty array */
 cJSON *json_need_obj(cJSON *j, const char *key);                /* existing object, else a new one */
+/* For objects that are kept by the thousand: names of fields are shared with all others from here on. They are never freed, so
+ * only so many different ones are taken. Not for more than one thread. */
+void json_share_names(cJSON *j);
 cJSON *json_copy(const cJSON *j);                               /* deep; NULL gives NULL */
 cJSON *json_add_str(cJSON *array, const char *value);
 

@@ -97,6 +97,9 @@ size_t kube_cache_size(const struct kube_cache *c);
 const cJSON *kube_cache_get(const struct kube_cache *c, const char *ns, const char *name); /* borrowed; NULL */
 /* Order of ns, name. A callback that returns non-zero ends the walk. The cache must not change during it. */
 int kube_cache_each(const struct kube_cache *c, int (*fn)(void *ctx, const cJSON *obj), void *ctx);
+/* Only those of one namespace whose names end so: cheap also among thousands. */
+int kube_cache_each_ending(const struct kube_cache *c, const char *ns, const char *suffix,
+                           int (*fn)(void *ctx, const cJSON *obj), void *ctx);
 /* The answer to our own write, so that the cache is never older than what we know. Newer versions win. on_change is
  * called before this returns. The answer to a DELETE is not put here: the watch tells the end. */
 void kube_cache_put(struct kube_cache *c, const cJSON *obj);

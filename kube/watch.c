@@ -169,6 +169,7 @@ static void prepare(struct kube_cache *c, cJSON *obj)
     cJSON_DeleteItemFromObjectCaseSensitive(json_get(obj, "metadata"), "managedFields");
     if (c->compact)
         c->compact(obj);
+    json_share_names(obj);
 }
 
 /* Takes obj. `since`: what is absent here and not newer than this is known to be gone. */
@@ -622,6 +623,18 @@ int kube_cache_each(const struct kube_cache *c, int (*fn)(void *ctx, const cJSON
         rc = kube_cache_each(c->parts[i], fn, ctx);
     for (size_t i = 0; i < c->n && rc == 0; i++)
         rc = fn(ctx, c->entries[i].obj);
+    return rc;
+}
+
+int kube_cache_each_ending(const struct kube_cache *c, const char *ns, const char *suffix,
+                           int (*fn)(void *ctx, const cJSON *obj), void *ctx)
+{
+    const struct kube_cache *in = c->parts ? part_of(c, ns) : c;
+    int rc = 0;
+
+    for (size_t i = 0; in && i < in->n && rc == 0; i++)
+        if (strcmp(in->entries[i].ns, ns) == 0 && str_ends(in->entries[i].name, suffix))
+            rc = fn(ctx, in->entries[i].obj);
     return rc;
 }
 

@@ -112,12 +112,47 @@ static void globs_bools_and_digests(void **state)
     assert_memory_equal(back, "abcd", 4);
 }
 
+static void copies_outlive_an_object_with_shared_names(void **state)
+{
+    cJSON *a = cJSON_Parse("{\"spec\":{\"shared\":[{\"image\":\"x\"}]}}"), *b = cJSON_Parse("{\"spec\":{\"image\":\"y\"}}");
+    auto_json cJSON *copy = NULL;
+
+    (void)state;
+    json_share_names(a);
+    json_share_names(b);
+    json_share_names(b);
+    assert_ptr_equal(json_at(a, "spec.shared.0.image")->string, json_at(b, "spec.image")->string);
+    copy = json_copy(a);
+    json_set_str(json_at(a, "spec.shared.0"), "image", "z");
+    cJSON_Delete(a);
+    cJSON_Delete(b);
+    assert_string_equal(json_str(copy, "spec.shared.0.image", ""), "x");
+    json_set_str(json_at(copy, "spec.shared.0"), "image", "w");
+    cJSON_DeleteItemFromObjectCaseSensitive(copy, "spec");
+    assert_null(json_get(copy, "spec"));
+}
+
+static void endless_names_are_not_all_kept(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6000; i++) {
+        auto_json cJSON *j = cJSON_CreateObject();
+        auto_free char *name = mem_printf("name-%d", i);
+
+        json_set_int(j, name, i);
+        json_share_names(j);
+        assert_int_equal(json_int(j, name, -1), i);
+        assert_true(i < 5000 || !(j->child->type & cJSON_StringIsConst));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(long_integers_keep_their_digits), cmocka_unit_test(garbage_is_refused),
         cmocka_unit_test(merge_patch_and_its_diff_agree),  cmocka_unit_test(paths_and_equality),
         cmocka_unit_test(frames_come_back_whole),          cmocka_unit_test(globs_bools_and_digests),
+        cmocka_unit_test(copies_outlive_an_object_with_shared_names), cmocka_unit_test(endless_names_are_not_all_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

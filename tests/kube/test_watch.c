@@ -357,6 +357,20 @@ static void a_walk_is_in_order_of_namespace_and_name(void **state)
     close_view(v);
 }
 
+static void a_walk_by_the_end_of_names_stays_in_its_namespace(void **state)
+{
+    struct view *v = open_view(LIST("10", OBJ("data-b-0", "1", "5") "," OBJ("data-bb-0", "2", "6") "," OBJ("log-b-0", "3", "6")));
+    const char text[] = "{\"metadata\":{\"namespace\":\"m\",\"name\":\"data-b-0\",\"resourceVersion\":\"30\"}}";
+    auto_json cJSON *other = json_parse(text, strlen(text), NULL);
+    auto_str struct str found = STR_INIT;
+
+    (void)state;
+    kube_cache_put(v->c, other);
+    kube_cache_each_ending(v->c, "n", "-b-0", count, &found);
+    assert_string_equal(str_text(&found), "n/data-b-0 n/log-b-0 ");
+    close_view(v);
+}
+
 /* Two namespaces, each with one pod of the same name; what is asked for outside of them is forbidden. */
 static void serve_two(struct script *s, struct world_http *h)
 {
@@ -444,6 +458,7 @@ int main(void)
         cmocka_unit_test(a_first_list_that_fails_comes_later),
         cmocka_unit_test(it_may_be_stopped_from_inside_a_change),
         cmocka_unit_test(a_walk_is_in_order_of_namespace_and_name),
+        cmocka_unit_test(a_walk_by_the_end_of_names_stays_in_its_namespace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
