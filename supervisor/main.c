@@ -285,6 +285,23 @@ static int start(struct daemon_state *d, struct err *err)
     return 0;
 }
 
+/* A worker holds much for a moment (the schema of a dozen peers) and waits for minutes: there are many of it. */
+enum { TRIM_MS = 1000 };
+
+static void trim(void *ctx)
+{
+    struct world *w = ctx;
+
+    malloc_trim(0);
+    world_timer(w, TRIM_MS, trim, w);
+}
+
+static int worker_begin(struct world *w, struct world_chan *chan, const struct world_worker_args *args)
+{
+    world_timer(w, TRIM_MS, trim, w);
+    return worker_main(w, chan, args);
+}
+
 int main(int argc, char **argv)
 {
     struct daemon_state d = {.claim = -1};
@@ -303,7 +320,7 @@ int main(int argc, char **argv)
     mallopt(M_TRIM_THRESHOLD, 128 << 10);
     mallopt(M_TOP_PAD, 32 << 10);
     world_real_set_zk(&keeper_zk_ops);
-    if (world_real_spawner(worker_main, &spawner, &err) < 0 || world_real_new(spawner, &d.w, &err) < 0 ||
+    if (world_real_spawner(worker_begin, &spawner, &err) < 0 || world_real_new(spawner, &d.w, &err) < 0 ||
         start(&d, &err) < 0) {
         log_error(NULL, "%s", err.msg);
         code = err_exit_code(&err);

@@ -188,6 +188,23 @@ static void add_leaving(cJSON *out, struct inst *in)
     }
 }
 
+/* Who only asks every peer what it has loaded needs to know where that is: of a thousand hosts each word counts. */
+static void keep_address(cJSON *peer)
+{
+    static const char *const unused[] = {"replica", "sts", "service", "configmap", "macro_replica", "member_index", "shard_replicas", "volumes"};
+    cJSON *ports = json_get(peer, "ports"), *p = ports ? ports->child : NULL;
+
+    for (size_t i = 0; i < sizeof unused / sizeof *unused; i++)
+        cJSON_DeleteItemFromObjectCaseSensitive(peer, unused[i]);
+    while (p) {
+        cJSON *next = p->next;
+
+        if (strcmp(p->string, "http") != 0 && strcmp(p->string, "https") != 0)
+            cJSON_Delete(cJSON_DetachItemViaPointer(ports, p));
+        p = next;
+    }
+}
+
 /* All of its own shards, and of others as many as somebody is asked of: who can lend a schema, or drop what a replica
  * left. A worker is to stay small in a fleet of any size. Keepers and the membership see all. */
 static void add_peers(cJSON *out, const struct wproc *wp)
@@ -215,8 +232,11 @@ static void add_peers(cJSON *out, const struct wproc *wp)
             json_set_bool(peer, "member", must_load(in, h->key));
         cJSON_AddItemToArray(out, peer);
     }
-    if (wp->membership)
-        add_leaving(out, in);
+    if (!wp->membership)
+        return;
+    add_leaving(out, in);
+    for (cJSON *peer = out->child; peer; peer = peer->next)
+        keep_address(peer);
 }
 
 /* ---- the whole ---- */

@@ -23,9 +23,9 @@ static enum step_rc every_shard_is_listed(struct task *t, struct err *err)
     const cJSON *listed = json_at(t->json, "membership.listed");
 
     for (size_t i = 0; i < t->n_hosts; i++) {
-        bool found = false;
+        bool found = json_has(listed, t->hosts[i].key);
 
-        if (!json_bool(t->hosts[i].json, "member", false))
+        if (found || !json_bool(t->hosts[i].json, "member", false))
             continue;
         for (size_t k = 0; k < t->n_hosts && !found; k++)
             found = same_shard(&t->hosts[i], &t->hosts[k]) && json_has(listed, t->hosts[k].key);
