@@ -97,14 +97,22 @@ static void add_previous(struct inst *in, cJSON *j, const cJSON *sts)
         json_set_bool(j, "restored", compare_statefulset(sts, before, NULL, NULL) < COMPARE_TEMPLATE);
 }
 
-static void add_sts(struct inst *in, cJSON *out, const char *name, const struct host *h, const struct render_ctx *c)
+static cJSON *want_statefulset(struct inst *in, const struct host *h)
+{
+    struct render_ctx c;
+    struct err err = ERR_INIT;
+
+    desired_ctx(in, &c);
+    return h ? render_host_statefulset(in->fleet, h, &c, &err) : NULL;
+}
+
+static void add_sts(struct inst *in, cJSON *out, const char *name, const struct host *h, const cJSON *want)
 {
     const cJSON *sts = inst_live(in, KUBE_STS, name);
     const cJSON *pod = hostfacts_pod(in, name);
     const char *update = json_str(sts, "status.updateRevision", ""), *rev;
     cJSON *j = json_set_obj(out, "sts");
     const char *loaded = json_annotation(sts, "chfleet.io/loaded");
-    struct err err = ERR_INIT;
 
     json_set_bool(j, "exists", sts != NULL);
     if (!sts)
@@ -118,8 +126,6 @@ static void add_sts(struct inst *in, cJSON *out, const char *name, const struct 
     if (json_at(sts, "metadata.deletionTimestamp"))
         json_set_bool(j, "terminating", true);
     if (h) {
-        auto_json cJSON *want = render_host_statefulset(in->fleet, h, c, &err);
-
         json_set_str(j, "depth", want ? depth_name(compare_statefulset(sts, want, NULL, NULL)) : "unknown");
         add_previous(in, j, sts);
     }
@@ -252,36 +258,6 @@ static void add_config(struct inst *in, cJSON *out, const struct host *h, const 
     json_set_bool(j, "current", svc && want_svc && !svc_patch);
 }
 
-struct ep_ctx {
-    struct inst *in;
-    const char *pod, *host_service;
-    bool found, any;
-};
-
-static int match_endpoint(void *ctx, const cJSON *slice)
-{
-    struct ep_ctx *e = ctx;
-    const char *svc = json_label(slice, "kubernetes.io/service-name");
-    const cJSON *ep;
-
-    if (strcmp(json_ns(slice), e->in->ns) != 0 || !svc || strcmp(svc, e->host_service) == 0)
-        return 0;
-    cJSON_ArrayForEach(ep, json_get(slice, "endpoints"))
-        if (strcmp(json_str(ep, "targetRef.name", ""), e->pod) == 0 && json_bool(ep, "conditions.ready", true))
-            e->found = true;
-    return e->found;
-}
-
-static bool in_endpoints(struct inst *in, const char *sts)
-{
-    char pod[310];
-    struct ep_ctx e = {.in = in, .pod = pod, .host_service = sts};
-
-    snprintf(pod, sizeof pod, "%s-0", sts);
-    kube_cache_each(super_cache(in->s, in->group, KUBE_EPSLICE), match_endpoint, &e);
-    return e.found;
-}
-
 /* ---- claims ---- */
 
 struct pvc_ctx {
@@ -289,7 +265,7 @@ struct pvc_ctx {
     cJSON *out;
     const struct fleet *f;
     const struct host *h; /* NULL: not in the spec any more */
-    const char *sts, *suffix;
+    const char *sts;
     bool all_kept; /* by spec.reconcile.cleanup.unknownObjects.pvc, whatever its own policy is */
     bool data_moves;
 };
@@ -367,8 +343,7 @@ static int add_pvc(void *ctx, const cJSON *pvc)
     const char *owner = json_label(pvc, desired_owner_label(p->in)), *waits = claim_waits_for_node(pvc);
     cJSON *j;
 
-    if (strcmp(json_ns(pvc), p->in->ns) != 0 || !str_ends(json_name(pvc), p->suffix) ||
-        (owner && strcmp(owner, p->in->name) != 0))
+    if (owner && strcmp(owner, p->in->name) != 0)
         return 0;
     j = cJSON_CreateObject();
     json_set_str(j, "name", json_name(pvc));
@@ -392,19 +367,17 @@ static int add_pvc(void *ctx, const cJSON *pvc)
     return 0;
 }
 
-/* sts: borrowed, as long as *p is used. */
-static void pvc_ctx_init(struct pvc_ctx *p, struct inst *in, const struct fleet *f, const struct host *h, const char *sts)
+/* sts: borrowed, as long as *p is used. want: the StatefulSet as it should be, NULL when there is none. */
+static void pvc_ctx_init(struct pvc_ctx *p, struct inst *in, const struct fleet *f, const struct host *h, const char *sts,
+                         const cJSON *want)
 {
     struct render_ctx c;
-    struct err err = ERR_INIT;
 
     *p = (struct pvc_ctx){.in = in, .f = f, .h = h, .sts = sts};
     p->all_kept = !h && f && !f->deleting && !f->knobs.unknown.pvc;
     if (!h)
         return;
     desired_ctx(in, &c);
-    auto_json cJSON *want = render_host_statefulset(f, h, &c, &err);
-
     p->data_moves = want && claim_data_moves(f, h, &c, want);
 }
 
@@ -424,7 +397,9 @@ bool hostfacts_claim_may_go(struct inst *in, const char *key, const cJSON *pvc)
 
     if (!in->fleet || !hostfacts_sts(in, key, sts, sizeof sts))
         return false;
-    pvc_ctx_init(&p, in, in->fleet, h, sts);
+    auto_json cJSON *want = want_statefulset(in, h);
+
+    pvc_ctx_init(&p, in, in->fleet, h, sts, want);
     if (is_kept(&p, pvc))
         return false;
     return !h || str_eq(json_str(pvc, "status.phase", NULL), "Lost") || claim_is_to_go(&p, pvc) || given_up(&p, pvc) ||
@@ -452,22 +427,30 @@ cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key)
         json_set_str(out, "member", member_word(member_state(in, key)));
         return out;
     }
+    auto_json cJSON *want = want_statefulset(in, h);
+
     desired_ctx(in, &c);
-    add_sts(in, out, sts, h, &c);
+    add_sts(in, out, sts, h, want);
     add_pod(in, out, sts, h);
     if (h)
         add_config(in, out, h, &c);
-    json_set_bool(out, "in_endpoints", in_endpoints(in, sts));
+    json_set_bool(out, "in_endpoints", endpoints_have(in->s->balanced, in->ns, sts));
     json_set_str(out, "member", member_word(member_state(in, key)));
     if (!f)
         return out;
-    pvc_ctx_init(&p, in, f, f->deleting ? NULL : h, sts);
+    pvc_ctx_init(&p, in, f, f->deleting ? NULL : h, sts, want);
     json_set_bool(out, "data_moves", p.data_moves);
     p.out = json_set_arr(out, "pvcs");
-    p.suffix = suffix;
     snprintf(suffix, sizeof suffix, "-%s-0", sts);
-    kube_cache_each(super_cache(in->s, in->group, KUBE_PVC), add_pvc, &p);
+    kube_cache_each_ending(super_cache(in->s, in->group, KUBE_PVC), in->ns, suffix, add_pvc, &p);
     return out;
+}
+
+bool hostfacts_in_endpoints(struct inst *in, const char *key)
+{
+    char sts[300];
+
+    return hostfacts_sts(in, key, sts, sizeof sts) && endpoints_have(in->s->balanced, in->ns, sts);
 }
 
 bool hostfacts_takes_queries(struct inst *in, const char *key)

@@ -257,7 +257,8 @@ void inst_owned_changed(struct inst *in, enum kube_kind kind, const cJSON *obj)
     auto_free char *host = host_of(in, obj);
 
     if (in->state == INST_RUNNING) {
-        link_facts(in, kind == KUBE_EPSLICE ? NULL : host);
+        if (kind != KUBE_EPSLICE) /* pods that come into a slice or leave it are told of one by one */
+            tell_host(in, host);
         governor_look(in->s);
         member_look(in);
         return;

@@ -43,6 +43,8 @@ struct hostrec {
     bool joined;    /* its task has put it back in; other hosts of that task may still be at work */
     bool ordered;   /* its restart is ordered by spec.restart: its StatefulSet gets the plan's token */
     bool objects;   /* its Service or metadata are written with the shared objects */
+    bool facts_due; /* something changed since its worker was told… */
+    uint64_t facts_sent; /* …these facts (their digest) */
     uint64_t begun_ms; /* monotonic: its first step of this operation, for metrics; 0 = not begun */
     char step[48], waiting[40], text[320];
     uint64_t out_since_ms; /* monotonic: ready, out, and nobody's business since then; 0 = not so */
@@ -95,6 +97,7 @@ struct wproc {
     uint64_t step_deadline_ms; /* monotonic; 0 = no open step */
     uint64_t step_limit_ms;    /* of the open step, with slack */
     bool stopping;
+    uint64_t facts_due; /* its turn to be told what changed of its hosts; 0 = nothing */
     struct wproc *next;
     struct permit *permits; /* requests that wait */
 };
@@ -219,6 +222,9 @@ struct super {
     uint64_t watched_ms; /* monotonic: when hanging workers were looked for last */
     cJSON *ports;        /* "ns/service" → {"tcp":N,…}: given out and perhaps not in a Service yet */
     struct world_timer *tick;
+    struct world_timer *facts_timer; /* until facts that are due go out */
+    uint64_t facts_turn;
+    struct endpoints *balanced; /* which pods balancing Services send to */
     struct world_timer *stop_timer;
     void (*stop_done)(void *ctx);
     void *stop_ctx;
@@ -343,6 +349,7 @@ cJSON *hostfacts_make(struct inst *in, const struct fleet *f, const char *key); 
 /* May this claim of the host be deleted now? Not while its policy keeps it; of a wanted host only for a reason. */
 bool hostfacts_claim_may_go(struct inst *in, const char *key, const cJSON *pvc);
 bool hostfacts_takes_queries(struct inst *in, const char *key);                 /* pod ready, labelled in, listed */
+bool hostfacts_in_endpoints(struct inst *in, const char *key);                  /* a balancing Service sends to it */
 bool hostfacts_serves(struct inst *in, const char *key); /* and nothing disruptive is begun on it */
 const cJSON *hostfacts_pod(struct inst *in, const char *sts);
 const char *hostfacts_image(const struct inst *in, const cJSON *pod); /* of the server's container; borrowed */
@@ -386,7 +393,7 @@ void nudge_after(struct inst *in, const cJSON *req); /* this MSG_APPLY has chang
 /* ---- link.c ---- */
 void link_send_task(struct wproc *wp);
 void link_answer(struct wproc *wp, uint32_t seq, const cJSON *data, const struct err *err); /* err NULL: ok */
-void link_facts(struct inst *in, const char *host_key); /* to every worker that deals with this host; NULL = all */
+void link_send(struct wproc *wp, uint16_t type, uint32_t seq, const char *text);
 void link_stop(struct wproc *wp, const char *why, bool now);
 
 /* ---- wproc.c: worker processes ---- */
@@ -397,6 +404,22 @@ void wproc_watchdog(struct super *s);               /* on each tick */
 
 /* ---- records.c ---- */
 bool records_joined(const char *step, enum outcome outcome); /* this end of a row put its host back in */
+
+/* ---- tell.c: what changed of a host, told to the worker that deals with it ---- */
+/* Shortly: what changes in one moment is one message. host_key NULL: all hosts. */
+void tell_host(struct inst *in, const char *host_key);
+void tell_pod(struct inst *in, const char *pod); /* the same by the name of the host's pod */
+void tell_now(struct wproc *wp);                 /* what is due to it, before an answer that follows from it */
+void tell_begin(struct wproc *wp);                 /* it begins */
+
+/* ---- endpoints.c ---- */
+struct endpoints *endpoints_new(void);
+void endpoints_free(struct endpoints *e);
+/* A slice changed (NULL: was not there, or is gone). told is called for each pod that is in now, or out. */
+void endpoints_changed(struct endpoints *e, const cJSON *before, const cJSON *now,
+                       void (*told)(void *ctx, const char *ns, const char *pod), void *ctx);
+/* Does a Service other than the pod's own (of the StatefulSet's name) send to it? */
+bool endpoints_have(const struct endpoints *e, const char *ns, const char *sts);
 
 /* ---- http.c: /healthz, /readyz, /status, /metrics, the live page ---- */
 struct http_front;

@@ -20,13 +20,18 @@ struct pending {
 
 /* ---- out ---- */
 
+void link_send(struct wproc *wp, uint16_t type, uint32_t seq, const char *text)
+{
+    if (wp->chan)
+        wp->inst->s->w->ops->chan_send(wp->inst->s->w, wp->chan, type, wp->task ? wp->task->id : 0, seq, text,
+                                       strlen(text));
+}
+
 static void send_json(struct wproc *wp, uint16_t type, uint32_t seq, const cJSON *body)
 {
     auto_free char *text = json_print(body);
 
-    if (wp->chan)
-        wp->inst->s->w->ops->chan_send(wp->inst->s->w, wp->chan, type, wp->task ? wp->task->id : 0, seq, text,
-                                       strlen(text));
+    link_send(wp, type, seq, text);
 }
 
 void link_answer(struct wproc *wp, uint32_t seq, const cJSON *data, const struct err *err)
@@ -43,35 +48,11 @@ void link_answer(struct wproc *wp, uint32_t seq, const cJSON *data, const struct
     send_json(wp, MSG_ANSWER, seq, j);
 }
 
-static bool cares(const struct wproc *wp, const char *key)
-{
-    return !wp->membership && wp->task && (!key || tasktext_has_host(wp->task, key));
-}
-
-static void send_facts(struct wproc *wp, const char *key)
-{
-    auto_json cJSON *j = cJSON_CreateObject();
-    cJSON *hosts = json_set_obj(j, "hosts");
-    struct task *t = wp->task;
-
-    for (size_t i = 0; t && i < t->n_hosts; i++)
-        if (!key || strcmp(t->hosts[i], key) == 0)
-            json_set(hosts, t->hosts[i], hostfacts_make(wp->inst, wp->inst->fleet, t->hosts[i]));
-    send_json(wp, MSG_FACTS, 0, j);
-}
-
-void link_facts(struct inst *in, const char *host_key)
-{
-    for (struct wproc *wp = in->s->wprocs; wp; wp = wp->next)
-        if (wp->inst == in && wp->chan && cares(wp, host_key))
-            send_facts(wp, host_key);
-}
-
 void link_send_task(struct wproc *wp)
 {
     auto_json cJSON *j = tasktext_make(wp);
 
-    send_facts(wp, NULL);
+    tell_begin(wp);
     send_json(wp, MSG_TASK, 0, j);
     wp->last_frame_ms = world_mono(wp->inst->s->w);
     if (wp->membership)
@@ -125,7 +106,7 @@ static void applied(void *ctx, bool changed, const struct err *err)
 
     json_set_bool(data, "changed", changed);
     if (wp)
-        send_facts(wp, NULL);
+        tell_now(wp);
     link_answer_pending(p, data, err);
 }
 

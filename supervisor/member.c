@@ -203,7 +203,7 @@ void member_ask(struct wproc *wp, uint32_t seq, const cJSON *req)
         set_ready(in, h->key, false);
     if (in->fleet->deleting) { /* nobody is left who would need a list */
         h->listed = p->want_in;
-        link_facts(in, h->key); /* no list will be published that would tell the worker */
+        tell_host(in, h->key); /* no list will be published that would tell the worker */
         member_look(in);
         return;
     }
@@ -340,7 +340,7 @@ void member_done(struct inst *in, bool ok, const cJSON *said)
             set_ready(in, in->hosts[i].key, true);
     if (in->member_late && !in->member_timer)
         in->member_timer = world_timer(in->s->w, LATE_MS, publish, in);
-    link_facts(in, NULL);
+    tell_host(in, NULL);
     member_look(in);
     if (!list_is_current(in) && !in->member_timer)
         in->member_timer = world_timer(in->s->w, COALESCE_MS, publish, in);
@@ -364,10 +364,8 @@ static bool labelled_as(struct inst *in, const char *host, bool yes)
 
 static bool balanced_as(struct inst *in, const char *host, bool yes)
 {
-    auto_json cJSON *facts = hostfacts_make(in, in->fleet, host);
-
     /* Without a Service that balances there is no slice to wait for; a pod that is not Ready is in none either. */
-    return yes || !json_bool(facts, "in_endpoints", false);
+    return yes || !hostfacts_in_endpoints(in, host);
 }
 
 static bool satisfied(struct inst *in, const struct permit *p)

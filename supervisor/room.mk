@@ -7,6 +7,7 @@ libsupervisor_a_SOURCES = \
 	supervisor/command.c \
 	supervisor/config.c \
 	supervisor/desired.c \
+	supervisor/endpoints.c \
 	supervisor/governor.c \
 	supervisor/hostfacts.c \
 	supervisor/http.c \
@@ -25,6 +26,7 @@ libsupervisor_a_SOURCES = \
 	supervisor/settings.c \
 	supervisor/nudge.c \
 	supervisor/status.c \
+	supervisor/tell.c \
 	supervisor/super.c supervisor/super.h \
 	supervisor/tasktext.c \
 	supervisor/window.c supervisor/window.h \

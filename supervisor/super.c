@@ -68,13 +68,64 @@ void super_incident(struct super *s, struct inst *in, const char *host, const ch
 
 /* ---- watches ---- */
 
+/* Keeps of an object only the fields named (ends with NULL). */
+static void keep_only(cJSON *obj, const char *const *fields)
+{
+    cJSON *c = obj ? obj->child : NULL;
+
+    while (c) {
+        cJSON *next = c->next;
+        bool kept = false;
+
+        for (size_t i = 0; fields[i]; i++)
+            kept |= strcmp(c->string, fields[i]) == 0;
+        if (!kept)
+            cJSON_Delete(cJSON_DetachItemViaPointer(obj, c));
+        c = next;
+    }
+}
+
+static void keep_only_each(cJSON *list, const char *const *fields)
+{
+    cJSON *c;
+
+    cJSON_ArrayForEach(c, list)
+        keep_only(c, fields);
+}
+
+/* A fleet of 600 hosts has as many pods, of which we want to know what runs, how it is, and why it does not. */
 static void compact_pod(cJSON *obj)
 {
-    cJSON *spec = json_get(obj, "spec");
+    static const char *const spec[] = {"containers", NULL}, *const container[] = {"name", "image", NULL},
+                             *const status[] = {"phase", "podIP", "conditions", "containerStatuses", NULL},
+                             *const condition[] = {"type", "status", "reason", "message", NULL},
+                             *const state[] = {"name", "state", "lastState", "ready", "restartCount", "started", "containerID", NULL};
 
-    cJSON_DeleteItemFromObjectCaseSensitive(spec, "tolerations");
-    cJSON_DeleteItemFromObjectCaseSensitive(spec, "affinity");
-    cJSON_DeleteItemFromObjectCaseSensitive(spec, "volumes");
+    cJSON_DeleteItemFromObjectCaseSensitive(json_get(obj, "metadata"), "ownerReferences");
+    keep_only(json_get(obj, "spec"), spec);
+    keep_only_each(json_at(obj, "spec.containers"), container);
+    keep_only(json_get(obj, "status"), status);
+    keep_only_each(json_at(obj, "status.conditions"), condition);
+    keep_only_each(json_at(obj, "status.containerStatuses"), state);
+}
+
+static void compact_slice(cJSON *obj)
+{
+    static const char *const slice[] = {"apiVersion", "kind", "metadata", "endpoints", NULL},
+                             *const meta[] = {"name", "namespace", "uid", "resourceVersion", "labels", NULL},
+                             *const endpoint[] = {"targetRef", "conditions", NULL}, *const target[] = {"name", NULL};
+    cJSON *c;
+
+    keep_only(obj, slice);
+    keep_only(json_get(obj, "metadata"), meta);
+    keep_only_each(json_get(obj, "endpoints"), endpoint);
+    cJSON_ArrayForEach(c, json_get(obj, "endpoints"))
+        keep_only(json_get(c, "targetRef"), target);
+}
+
+static kube_compact_fn *compact_of(enum kube_kind kind)
+{
+    return kind == KUBE_POD ? compact_pod : kind == KUBE_EPSLICE ? compact_slice : NULL;
 }
 
 static bool is_suspended(const cJSON *res)
@@ -113,17 +164,27 @@ static void resource_changed(void *ctx, enum kube_change what, const cJSON *old,
     governor_look(s); /* a hold may be over */
 }
 
+static void told_endpoints(void *ctx, const char *ns, const char *pod)
+{
+    struct watch_ctx *wc = ctx;
+
+    for (struct inst *in = wc->s->insts; in; in = in->next)
+        if (in->group == wc->group && in->state == INST_RUNNING && strcmp(in->ns, ns) == 0)
+            tell_pod(in, pod);
+}
+
 static void owned_changed(void *ctx, enum kube_change what, const cJSON *old, const cJSON *obj)
 {
     struct watch_ctx *wc = ctx;
     const char *name;
     struct inst *in;
 
-    (void)old;
     if (what == KUBE_SYNCED) {
         super_start_watches(wc->s);
         return;
     }
+    if (wc->kind == KUBE_EPSLICE)
+        endpoints_changed(wc->s->balanced, old, what == KUBE_GONE ? NULL : obj, told_endpoints, wc);
     wc->s->n_pods_added += wc->kind == KUBE_POD && what == KUBE_ADDED;
     wc->s->n_pods_deleted += wc->kind == KUBE_POD && what == KUBE_GONE;
     name = json_label(obj, group_owner[wc->group]);
@@ -280,8 +341,7 @@ void super_start_watches(struct super *s)
                 if (owned_kinds[i] == KUBE_LEASE)
                     continue;
                 snprintf(selector, sizeof selector, "%s/app=chop", group_label[g]);
-                s->owned[i][g] = watch(s, owned_kinds[i], g, selector, owned_kinds[i] == KUBE_POD ? compact_pod : NULL,
-                                       owned_changed);
+                s->owned[i][g] = watch(s, owned_kinds[i], g, selector, compact_of(owned_kinds[i]), owned_changed);
             }
     }
     if (!s->recovered && s->leading && all_synced(s))
@@ -406,8 +466,10 @@ int super_new(struct world *w, struct kube *k, struct journal *j, const struct s
     *s = (struct super){.w = w, .kube = k, .j = j, .opt = *opt, .ports = cJSON_CreateObject()};
     s->accepted = cJSON_CreateObject();
     s->refused = cJSON_CreateObject();
+    s->balanced = endpoints_new();
     if (config_set_file(s, opt->config_text, err) < 0) {
         config_free(s);
+        endpoints_free(s->balanced);
         cJSON_Delete(s->ports);
         free(s);
         return -1;
@@ -453,6 +515,7 @@ void super_free(struct super *s)
         return;
     kube_guard_writes(s->kube, NULL, NULL);
     world_timer_stop(s->w, &s->tick);
+    world_timer_stop(s->w, &s->facts_timer);
     world_timer_stop(s->w, &s->stop_timer);
     for (struct wproc *wp = s->wprocs; wp; wp = wp->next)
         if (wp->proc)
@@ -467,6 +530,7 @@ void super_free(struct super *s)
     }
     others_free(s);
     config_free(s);
+    endpoints_free(s->balanced);
     cJSON_Delete(s->ports);
     cJSON_Delete(s->first_templates);
     free((void *)s->opt.config_ns);
