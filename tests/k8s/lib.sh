@@ -152,6 +152,15 @@ YAML
 K8S_BUNDLE=() # options of deploy/bundle.sh
 
 # ---- the operator ----
+# again COMMAND…: as a kubelet does with a container that ended. OPERATOR_KEPT=1 has operators started so: one that has lost
+# its lease ends, and begins anew.
+again() {
+    while true; do
+        "$@"
+        echo "ended with $?, is started again"
+        sleep 1
+    done
+}
 # operator_start NAME [OPTION…]: with the bundle's account and configuration, as the Deployment starts it; pid in PID_NAME
 operator_start() {
     local name=$1
@@ -160,7 +169,7 @@ operator_start() {
     [ -f "$K/account" ] || kubeconfig "$K/account" "$(kubectl -n chfleet create token chfleet --duration=24h)" "${OPERATOR_SERVER-}"
     kubectl -n chfleet get configmap chfleet-config -o 'jsonpath={.data.config\.yaml}' >"$K/config.yaml" 2>/dev/null ||
         kubectl -n chfleet get configmap -o 'jsonpath={.items[?(@.data.config\.yaml)].data.config\.yaml}' >"$K/config.yaml"
-    bg "$name" env OPERATOR_POD_NAME="$name" OPERATOR_POD_NAMESPACE=chfleet OPERATOR_POD_IP="${OPERATOR_IP:-10.72.0.1}" KUBECONFIG=/dev/null \
+    bg "$name" ${OPERATOR_KEPT:+again} env OPERATOR_POD_NAME="$name" OPERATOR_POD_NAMESPACE=chfleet OPERATOR_POD_IP="${OPERATOR_IP:-10.72.0.1}" KUBECONFIG=/dev/null \
         ${OPERATOR_ENV-} chfleetd --kubeconfig "${OPERATOR_KUBECONFIG:-$K/account}" --data "$WORK/$name" --config "$K/config.yaml" "$@"
 }
 operator_stop() { # NAME [SIGNAL]

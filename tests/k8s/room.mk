@@ -19,11 +19,14 @@ EXTRA_DIST += \
 	tests/k8s/02-change.sh \
 	tests/k8s/03-leader.sh \
 	tests/k8s/04-ends.sh \
+	tests/k8s/05-proxy.sh \
+	tests/k8s/06-scale.sh \
 	tests/k8s/10-conformance.sh \
 	tests/k8s/20-examples.sh \
 	tests/k8s/40-takeover.sh \
 	tests/k8s/41-operators.sh \
 	tests/k8s/_hold.sh \
+	tests/k8s/badproxy.py \
 	tests/k8s/image/config.xml \
 	tests/k8s/image/users.xml \
 	tests/k8s/kwok.yaml \
