@@ -429,8 +429,10 @@ enum step_rc asked(struct task *t, enum ask_rc rc, const struct answer *a, struc
         return STEP_WAIT;
     if (rc == ASK_GOOD)
         return STEP_YES;
-    if (a->err.kind == ERR_AGAIN || a->err.kind == ERR_CONFLICT)
+    if (a->err.kind == ERR_AGAIN || a->err.kind == ERR_CONFLICT) {
+        t->polled = true; /* no event tells when it would do: it is asked again after a pause */
         return not_yet(t, NULL, "%s", a->err.msg);
+    }
     *err = a->err;
     return STEP_FAIL;
 }

@@ -469,6 +469,11 @@ static void apply(struct script *s, uint32_t seq, const cJSON *body)
     struct script_host *h = host_of(s, json_str(body, "host", ""));
     char line[40];
 
+    if (s->api_fails) {
+        s->api_fails--;
+        refuse(s, seq, "again", "HTTP 503");
+        return;
+    }
     snprintf(line, sizeof line, "apply-%s", what);
     note(s, line, h);
     if (strcmp(what, "annotate") != 0)

@@ -79,6 +79,7 @@ struct script {
     int64_t want_gib;            /* their size; 0 = nothing is said */
     void (*on_claim)(struct script *s, struct script_host *h); /* 1 s after claims were written */
     bool deleting, journal_full;
+    unsigned api_fails; /* so many applies from now on come to nothing: the API server gives no good answer */
     int permit; /* 0 grant, 1 keep waiting, 2 refuse */
     void (*on_permit)(struct script *s, struct script_host *h, const char *step);
     int64_t generation;

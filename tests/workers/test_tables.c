@@ -46,6 +46,28 @@ static void restart_replaces_each_pod_once_in_order(void **state)
     script_fini(&s);
 }
 
+static uint64_t create_takes_ms(unsigned api_fails)
+{
+    struct script s;
+    uint64_t took;
+
+    scene(&s, 1, 2, "create");
+    s.api_fails = api_fails;
+    took = s.now_ms;
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    assert_int_equal(s.api_fails, 0);
+    took = s.now_ms - took;
+    script_fini(&s);
+    return took;
+}
+
+static void what_the_api_server_does_not_do_is_asked_again_soon(void **state)
+{
+    (void)state;
+    assert_in_range(create_takes_ms(5), 0, create_takes_ms(0) + 5000); /* no event tells when to */
+}
+
 static void soft_restart_sends_one_shutdown(void **state)
 {
     struct script s;
@@ -1089,6 +1111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restart_replaces_each_pod_once_in_order),
         cmocka_unit_test(soft_restart_sends_one_shutdown),
+        cmocka_unit_test(what_the_api_server_does_not_do_is_asked_again_soon),
         cmocka_unit_test(a_process_that_somebody_restarted_is_not_ended_again),
         cmocka_unit_test(a_crash_before_the_replace_costs_no_second_restart),
         cmocka_unit_test(queries_that_never_cease_over_kept_connections_are_not_waited_for),
