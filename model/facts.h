@@ -36,6 +36,7 @@ struct host_facts {
     bool listed;            /* in the live remote_servers */
     int64_t replicas;       /* StatefulSet's */
     char *identity;         /* "podUID containerID startedAt" of the server container; "" when not running */
+    bool came_back;         /* a server that may leave out tables when it starts was started by nobody of us: look at it */
     char *image;            /* of the running container's spec; "" */
     char *waiting;          /* container waiting reason (ImagePullBackOff, CrashLoopBackOff, …) or "" */
     bool troubleshooting;

@@ -428,7 +428,9 @@ static void plan_changes(struct planner *m, const struct host_facts *live, struc
             decide(
                 h, ACT_JOIN,
                 mem_printf("it is out, and its server does not answer%s%s", *live->waiting ? ": " : "", live->waiting));
-    } else if (live->n_reload && *live->identity && !quiet)
+    } else if (live->came_back && live->ready && !quiet)
+        decide(h, ACT_JOIN, mem_str("its server was started again by itself: are all tables there?"));
+    else if (live->n_reload && *live->identity && !quiet)
         decide(h, ACT_RELOAD, reason_of(live->reload_changes, live->n_reload));
     h->ordered = (h->action == ACT_RESTART || h->action == ACT_SOFT_RESTART || h->action == ACT_RECREATE) &&
                  has_restart_due(m, live);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/quantity.h"
+#include "model/version.h"
 #include "render/claims.h"
 #include "render/facts_internal.h"
 
@@ -97,6 +98,17 @@ static char *why_stuck(const struct gather *g, const cJSON *pod, const struct ho
     return mem_str("");
 }
 
+/* Servers older than 21.1 may come up without a table (workers/step_attach.c). Whoever starts one of ours looks at it then; one
+ * that crashed, or whose node did, is looked at when its process is not the one that was written down. */
+static bool came_back(const struct gather *g, const cJSON *sts, const char *identity)
+{
+    const char *text = sts && g->f->kind == FLEET_CLICKHOUSE ? json_annotation(sts, RENDER_LOADED) : NULL;
+    auto_json cJSON *loaded = text ? json_parse(text, strlen(text), NULL) : NULL;
+    const char *version = json_str(loaded, "version", "");
+
+    return *identity && *version && !version_at_least(version, "21.1") && !str_eq(json_str(loaded, "identity", NULL), identity);
+}
+
 void facts_live_host(const struct gather *g, const cJSON *sts, const cJSON *pod, struct host_facts *out)
 {
     const char *given_up = sts ? json_annotation(sts, RENDER_GIVEN_UP) : NULL;
@@ -109,6 +121,7 @@ void facts_live_host(const struct gather *g, const cJSON *sts, const cJSON *pod,
     out->labelled_in = str_eq(label, "yes");
     out->replicas = sts ? json_int(sts, "spec.replicas", 1) : 0;
     out->identity = compare_identity(pod);
+    out->came_back = came_back(g, sts, out->identity);
     out->image = mem_str(json_str(server_of(json_at(pod, "spec.containers")), "image", ""));
     out->waiting = mem_str(json_str(server_of(json_at(pod, "status.containerStatuses")), "state.waiting.reason", ""));
     out->stuck = why_stuck(g, pod, out);

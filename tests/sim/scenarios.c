@@ -651,6 +651,13 @@ static void stop_and_leave_out(struct run *r)
     change_stop(r);
 }
 
+/* Nothing is asked for: everything dies and comes back by itself. */
+static void crash_and_leave_out(struct run *r)
+{
+    hosts_knobs(r->l->hosts)->left_out_permille = 300;
+    kill_all(r);
+}
+
 static void judge_all_loaded(struct run *r)
 {
     const struct chost *h;
@@ -873,6 +880,15 @@ const struct scenario scenarios[] = {
      .done = stop_then_start,
      .judge = judge_all_loaded,
      .starts = 1,
+     .unguarded = true,
+     .no_load = true},
+    {.name = "crash-left-out",
+     .what = "everything dies at once, and servers come up without a table that their disk has",
+     .from = TWO_TWO,
+     .change = crash_and_leave_out,
+     .done = in_the_end_completed,
+     .judge = judge_all_loaded,
+     .starts = -1,
      .unguarded = true,
      .no_load = true},
     {.name = "stale",
