@@ -570,11 +570,20 @@ static void set_wave(struct planner *m, struct plan_task *t, unsigned wave)
         m->p->hosts[t->hosts[i]].wave = wave;
 }
 
+/* What follows the creation, when it is known which server runs, is part of it: there is nothing to spoil yet. */
+static bool of_creation(const struct planner *m, unsigned wave)
+{
+    for (size_t i = 0; i < m->p->n_tasks; i++)
+        if (m->p->tasks[i].wave == wave && task_disrupts(m, &m->p->tasks[i]))
+            return false;
+    return m->f->generation <= 1;
+}
+
 static void add_soak(struct planner *m, unsigned wave, const cJSON *rule)
 {
     int64_t s = knobs_duration(json_str(rule, "soak", ""));
 
-    if (s <= 0)
+    if (s <= 0 || of_creation(m, wave))
         return;
     m->p->soaks = mem_grow(m->p->soaks, m->p->n_soaks + 1, sizeof *m->p->soaks);
     m->p->soaks[m->p->n_soaks++] = (struct plan_soak){wave, s};
