@@ -156,6 +156,53 @@ static int read_config(struct daemon_state *d, char **out, struct err *err)
     return 0;
 }
 
+/*
+ * What was in force last stays in the data folder: a file that is wrong when this process is started again must not be what
+ * leaves the fleet without its operator.
+ */
+static char *kept_path(const struct daemon_state *d)
+{
+    return mem_printf("%s/config-in-force.json", d->o.data);
+}
+
+static void keep_config(struct daemon_state *d, const char *text)
+{
+    auto_free char *path = kept_path(d);
+    struct err err = ERR_INIT;
+
+    if (text && d->w->ops->write_file(d->w, path, text, strlen(text), 0600, &err) < 0)
+        log_warn(NULL, "the configuration in force is not kept for the next start: %s", err.msg);
+}
+
+/* NULL: there is none, or it is torn. Caller frees. */
+static char *kept_config(struct daemon_state *d)
+{
+    auto_free char *path = kept_path(d), *text = NULL;
+    auto_json cJSON *tree = NULL;
+    struct err err = ERR_INIT;
+    size_t len = 0;
+
+    if (d->w->ops->read_file(d->w, path, &text, &len, &err) < 0)
+        return NULL;
+    tree = json_parse(text, len, NULL);
+    return tree ? json_print(tree) : NULL;
+}
+
+/* The file's, else the kept one: then *refused says why (caller frees). */
+static int first_config(struct daemon_state *d, char **out, char **refused, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (read_config(d, out, &why) == 0)
+        return 0;
+    if (why.kind == ERR_INPUT && (*out = kept_config(d))) {
+        *refused = mem_str(why.msg);
+        return 0;
+    }
+    *err = why;
+    return -1;
+}
+
 static void stopped(void *ctx)
 {
     struct daemon_state *d = ctx;
@@ -170,8 +217,8 @@ static void reload(struct daemon_state *d)
 
     if (read_config(d, &text, &err) < 0)
         super_reload_failed(d->super, err.msg);
-    else if (text)
-        super_reload(d->super, text, &err); /* it says itself what is wrong */
+    else if (text && super_reload(d->super, text, &err) == 0) /* it says itself what is wrong */
+        keep_config(d, text);
 }
 
 /* A mounted ConfigMap changes without a word; looking at a few files costs nothing. */
@@ -254,7 +301,7 @@ static int claim_fleet(struct daemon_state *d, const char *server, struct err *e
 static int start(struct daemon_state *d, struct err *err)
 {
     struct kube_config *kc = NULL;
-    auto_free char *config = NULL, *locks = mem_printf("%s/locks", d->o.data);
+    auto_free char *config = NULL, *refused = NULL, *locks = mem_printf("%s/locks", d->o.data);
     char id[160];
     struct super_options so = {.data_dir = d->o.data,
                                .namespaces = d->o.namespaces.v,
@@ -267,7 +314,7 @@ static int start(struct daemon_state *d, struct err *err)
                                .log_level = d->o.log_level ? log_level_parse(d->o.log_level) : LOG_INFO,
                                .port_base = d->o.port_base};
 
-    if (make_dir(d->o.data, err) < 0 || make_dir(locks, err) < 0 || read_config(d, &config, err) < 0 ||
+    if (make_dir(d->o.data, err) < 0 || make_dir(locks, err) < 0 || first_config(d, &config, &refused, err) < 0 ||
         journal_open(&d->journal, d->o.data, d->w, world_real_base(d->w), 0, err) < 0 ||
         kube_config_load(d->w, d->o.kubeconfig, &kc, err) < 0 ||
         (!so.lease_ns && claim_fleet(d, kube_config_server(kc), err) < 0))
@@ -277,6 +324,10 @@ static int start(struct daemon_state *d, struct err *err)
     so.config_text = config;
     if (super_new(d->w, d->kube, d->journal, &so, &d->super, err) < 0 || start_fronts(d, err) < 0)
         return -1;
+    if (refused)
+        super_reload_failed(d->super, refused);
+    else
+        keep_config(d, config);
     if (d->o.config)
         d->look = world_timer(d->w, LOOK_MS, look, d);
     world_real_signal(d->w, SIGTERM, on_signal, d);

@@ -100,6 +100,26 @@ sed 's/server: .*/server: https:\/\/127.0.0.1:1/' "$KUBE" >elsewhere
 check "a used status address" says 1 "cannot listen on" "--status-address" -- \
     "$BUILD/chfleetd" --kubeconfig elsewhere --data status --status-address "$(cat "$DATA/operator/status.address")"
 check "a status address that is none" says 2 "HOST:PORT" -- "$BUILD/chfleetd" --kubeconfig elsewhere --data status --status-address nonsense
+# A file that becomes wrong before the next start: what was in force last goes on.
+mkdir kept
+echo 'reconcile: {runtime: {reconcileShardsThreadsNumber: 7}}' >kept.yaml
+kept_until() { # CONDITION…: an operator of its own runs until it is so
+    local kept_rc
+    "$BUILD/chfleetd" --kubeconfig elsewhere --data kept --config kept.yaml --status-address 127.0.0.1:0 >kept.log 2>&1 &
+    KEPT=$!
+    wait_until 20 "$@"
+    kept_rc=$?
+    kill "$KEPT" && wait "$KEPT"
+    cat kept.log
+    return "$kept_rc"
+}
+check "a right configuration is kept" kept_until grep -q '"reconcileShardsThreadsNumber":.*7' kept/config-in-force.json
+check "…readable by nobody else" test "$(stat -c %a kept/config-in-force.json)" = 600
+echo 'reconcile: {runtime: {reconcileShardsThreadsNumber: many}}' >kept.yaml
+check "started again with a wrong one, it says where, and that the old one stays" kept_until grep -q 'kept.yaml:1:.*what was in force stays' kept.log
+status_has() { curl -fsS "http://$(cat kept/status.address)/status" | jq -e --arg w "$1" '.configuration.refused | tostring | contains($w)'; }
+check "…and does not end" kept_until status_has kept.yaml:1
+check "…and the kept one is as before" grep -q '"reconcileShardsThreadsNumber":.*7' kept/config-in-force.json
 check "a second plane on the same data" says 3 "another chfleet-plane" -- "$BUILD/chfleet-plane" --data "$PLANE"
 check "a used port of the plane" says 3 "taken by another program" "--listen" -- \
     "$BUILD/chfleet-plane" --data p-port --listen "127.0.0.1:$(cat "$PLANE/plane.port")"
