@@ -11,6 +11,7 @@ libbase_a_SOURCES = \
 	base/mem.c base/mem.h \
 	base/program.c base/program.h \
 	base/prom.c base/prom.h \
+	base/serve.c base/serve.h \
 	base/str.c base/str.h \
 	base/world.h base/world_real.h base/world_impl.h base/world_real.c \
 	base/world_chan.c base/world_http.c base/world_proc.c base/world_run.c base/world_spawner.c base/world_tcp.c

@@ -6,14 +6,13 @@
 #include "exporter/front.h"
 
 #include <event2/buffer.h>
-#include <event2/event.h>
 #include <event2/http.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
-#include "base/addr.h"
 #include "base/mem.h"
+#include "base/serve.h"
 #include "exporter/own.h"
 #include "exporter/page.h"
 
@@ -49,18 +48,6 @@ struct front {
 static void header(struct evhttp_request *req, const char *name, const char *value)
 {
     evhttp_add_header(evhttp_request_get_output_headers(req), name, value);
-}
-
-static void send_text(struct evhttp_request *req, int code, const char *type, const char *text)
-{
-    struct evbuffer *buf = evbuffer_new();
-
-    if (evhttp_request_get_command(req) != EVHTTP_REQ_HEAD)
-        evbuffer_add(buf, text, strlen(text));
-    header(req, "Content-Type", type);
-    header(req, "Cache-Control", "no-store");
-    evhttp_send_reply(req, code, NULL, buf);
-    evbuffer_free(buf);
 }
 
 /* ---- one page ---- */
@@ -215,7 +202,7 @@ static void on_metrics(struct evhttp_request *req, void *ctx)
     struct reader *r;
 
     if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD) {
-        send_text(req, 200, "text/plain; version=0.0.4; charset=utf-8", "");
+        serve_text(req, 200, "text/plain; version=0.0.4; charset=utf-8", "");
         return;
     }
     r = mem_zero(sizeof *r);
@@ -240,13 +227,13 @@ static void on_chi(struct evhttp_request *req, void *ctx)
     auto_json cJSON *list = targets_list(f->t);
     auto_free char *json = json_print(list), *line = mem_printf("%s\n", json);
 
-    send_text(req, 200, "application/json", line);
+    serve_text(req, 200, "application/json", line);
 }
 
 static void on_health(struct evhttp_request *req, void *ctx)
 {
     (void)ctx;
-    send_text(req, 200, "text/plain", "ok\n");
+    serve_text(req, 200, "text/plain", "ok\n");
 }
 
 static void on_ready(struct evhttp_request *req, void *ctx)
@@ -256,13 +243,13 @@ static void on_ready(struct evhttp_request *req, void *ctx)
     bool ok = targets_ready(f->t, &why);
     auto_free char *line = mem_printf("%s\n", why);
 
-    send_text(req, ok ? 200 : 503, "text/plain", line);
+    serve_text(req, ok ? 200 : 503, "text/plain", line);
 }
 
 static void on_root(struct evhttp_request *req, void *ctx)
 {
     (void)ctx;
-    send_text(req, 200, "text/html",
+    serve_text(req, 200, "text/html",
               "<!doctype html><title>chfleet-exporter</title><p><a href=/metrics>/metrics</a> <a href=/chi>/chi</a> "
               "<a href=/ready>/ready</a>\n");
 }
@@ -270,34 +257,21 @@ static void on_root(struct evhttp_request *req, void *ctx)
 int front_open(struct event_base *base, struct world *w, struct targets *t, const struct front_options *opt, struct front **out,
                struct err *err)
 {
-    struct front *f;
-    struct evhttp_bound_socket *sock;
-    char host[128];
-    unsigned short port;
+    static const struct serve_page pages[] = {
+        {"/metrics", on_metrics}, {"/chi", on_chi},     {"/healthz", on_health}, {"/ready", on_ready},
+        {"/readyz", on_ready},    {"/", on_root},       {NULL, NULL},
+    };
+    struct front *f = mem_zero(sizeof *f);
+    const struct serve_options serve = {.address = opt->address,
+                                        .file = opt->address_file,
+                                        .option = "--metrics-address",
+                                        .timeout_s = REPLY_S,
+                                        .pages = pages,
+                                        .ctx = f};
 
-    if (addr_split(opt->address, "--metrics-address", host, sizeof host, &port, err) < 0)
-        return -1;
-    f = mem_zero(sizeof *f);
     *f = (struct front){.w = w, .t = t, .leading = opt->leading, .ctx = opt->ctx};
-    f->http = evhttp_new(base);
-    evhttp_set_allowed_methods(f->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
-    evhttp_set_max_headers_size(f->http, 16384);
-    evhttp_set_max_body_size(f->http, 16384);
-    evhttp_set_timeout(f->http, REPLY_S);
-    evhttp_set_cb(f->http, "/metrics", on_metrics, f);
-    evhttp_set_cb(f->http, "/chi", on_chi, f);
-    evhttp_set_cb(f->http, "/healthz", on_health, f);
-    evhttp_set_cb(f->http, "/ready", on_ready, f);
-    evhttp_set_cb(f->http, "/readyz", on_ready, f);
-    evhttp_set_cb(f->http, "/", on_root, f);
-    sock = evhttp_bind_socket_with_handle(f->http, host, port);
-    if (!sock) {
-        front_close(f);
-        return err_set(err, ERR_SYS, 0,
-                       "cannot listen on %s: is the port used by another program? Choose one with --metrics-address", opt->address);
-    }
-    if (opt->address_file && addr_write(evhttp_bound_socket_get_fd(sock), host, opt->address_file, err) < 0) {
-        front_close(f);
+    if (serve_open(base, &serve, &f->http, err) < 0) {
+        free(f);
         return -1;
     }
     *out = f;

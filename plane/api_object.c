@@ -286,30 +286,38 @@ static bool is_fixed(struct api_call *c)
     return true;
 }
 
+/* The object that the body has, as the store keeps it (caller owns); NULL: res is the answer. */
+static cJSON *object_in_body(struct api_call *c)
+{
+    cJSON *obj, *core;
+
+    if (is_fixed(c) || call_body(c, &obj) < 0)
+        return NULL;
+    if (match_body(c, obj) < 0) {
+        cJSON_Delete(obj);
+        return NULL;
+    }
+    if (!c->events_v1)
+        return obj;
+    core = event_from_v1(obj);
+    cJSON_Delete(obj);
+    return core;
+}
+
 static void do_create(struct api_call *c)
 {
     struct err err = ERR_INIT;
     const cJSON *out = NULL;
-    cJSON *obj;
+    cJSON *obj = object_in_body(c);
     int rc;
 
-    if (is_fixed(c) || call_body(c, &obj) < 0)
+    if (!obj)
         return;
-    if (match_body(c, obj) < 0) {
-        cJSON_Delete(obj);
-        return;
-    }
     if (plane_kind_namespaced(c->kind) && !c->ns) {
         answer_fail(c, 405, "MethodNotAllowed", "create %s in a namespace: POST to …/namespaces/NAME/%s",
                     plane_kind(c->kind)->plural, plane_kind(c->kind)->plural);
         cJSON_Delete(obj);
         return;
-    }
-    if (c->events_v1) {
-        cJSON *core = event_from_v1(obj);
-
-        cJSON_Delete(obj);
-        obj = core;
     }
     rc = store_create(c->a->store, c->kind, obj, call_write_flags(c), &out, &err);
     answer_written(c, rc, 201, out, &err);
@@ -324,21 +332,11 @@ static void do_update(struct api_call *c)
 {
     struct err err = ERR_INIT;
     const cJSON *out = NULL;
-    cJSON *obj;
+    cJSON *obj = object_in_body(c);
     int rc;
 
-    if (is_fixed(c) || call_body(c, &obj) < 0)
+    if (!obj)
         return;
-    if (match_body(c, obj) < 0) {
-        cJSON_Delete(obj);
-        return;
-    }
-    if (c->events_v1) {
-        cJSON *core = event_from_v1(obj);
-
-        cJSON_Delete(obj);
-        obj = core;
-    }
     if ((plane_kind(c->kind)->flags & PKF_CUSTOM) && !*json_rv(obj)) {
         answer_fail(
             c, 422, "Invalid",

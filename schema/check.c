@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "schema/check_internal.h"
 #include "schema/fields_internal.h"
+#include "schema/words.h"
 #include "schema/rules.h"
 #include "schema/yaml_internal.h"
 
@@ -78,21 +79,6 @@ static bool need_text(struct check *c, cJSON *item, const struct shape *shape)
     return false;
 }
 
-static void list_values(const char *values, struct str *out)
-{
-    unsigned n = 0;
-
-    for (const char *v = values;; v++) {
-        size_t len = strcspn(v, "|");
-
-        if (len)
-            str_addf(out, "%s%.*s", n++ ? ", " : "", (int)len, v);
-        v += len;
-        if (!*v)
-            return;
-    }
-}
-
 static void not_allowed(struct check *c, const cJSON *item, const struct shape *shape)
 {
     auto_str struct str all = STR_INIT;
@@ -108,7 +94,7 @@ static void not_allowed(struct check *c, const cJSON *item, const struct shape *
     else
         str_add(&all, "; ");
     str_add(&all, "Possible: ");
-    list_values(shape->values, &all);
+    schema_list_values(shape->values, &all);
     schema_problem(c, SCHEMA_VALUE, item, false, NULL, "\"%.60s\" is not possible%s", item->valuestring,
                    str_text(&all));
 }

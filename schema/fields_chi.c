@@ -322,33 +322,13 @@ static const struct field host_template_fields[] = {
 OBJECT(host_template);
 LIST(host_templates, host_template);
 
-static const struct shape pod_distribution_type = {
-    .kind = SHAPE_TEXT,
-    .values = "|Unspecified|ClickHouseAntiAffinity|ShardAntiAffinity|ReplicaAntiAffinity|AnotherNamespaceAntiAffinity|"
-              "AnotherClickHouseInstallationAntiAffinity|AnotherClusterAntiAffinity|MaxNumberPerNode|NamespaceAffinity|"
-              "ClickHouseInstallationAffinity|ClusterAffinity|ShardAffinity|ReplicaAffinity|PreviousTailAffinity|"
-              "CircularReplication",
-};
-static const struct field pod_distribution_fields[] = {
-    FE("type", pod_distribution_type, "The rule. CircularReplication stands for seven rules at once.",
-       "Unspecified: no rule", "ShardAntiAffinity"),
-    FE("scope", schema_pod_distribution_scope, "Within what the rule holds.",
-       "Cluster for ClickHouse-, Shard- and ReplicaAntiAffinity and CircularReplication, else empty", "Cluster"),
-    FE("number", schema_up_to_65535, "How many pods fit on a node, for MaxNumberPerNode.", "0", "1"),
-    FE("topologyKey", schema_text, "Node label whose values tell places apart.", "kubernetes.io/hostname",
-       "kubernetes.io/hostname"),
-    FIELD_END,
-};
-OBJECT(pod_distribution);
-LIST(pod_distributions, pod_distribution);
-
 static const struct field pod_template_fields[] = {
     FE("name", schema_text, "Name by which it is referred to.", NULL, "pod"),
     FE("generateName", schema_text, "Name of the StatefulSets, with the macros of a host.",
        "chi-{chi}-{cluster}-{host}", "\"chi-{chi}-{cluster}-{host}\""),
     F("zone", schema_zone, "Nodes on which the pods may run.", "any"),
     FX("distribution", schema_old_distribution, FIELD_NO_EFFECT, "Replaced by podDistribution.", NULL, "\"\""),
-    F("podDistribution", pod_distributions, "Rules that bring pods together or keep them apart.", "none"),
+    F("podDistribution", schema_pod_distributions, "Rules that bring pods together or keep them apart.", "none"),
     FE("metadata", schema_meta, "Labels and annotations of the pods.", "none", "{labels: {team: data}}"),
     FE("spec", schema_pod_spec,
        "The pod as Kubernetes knows it. The server is the container named clickhouse, else the first one.",

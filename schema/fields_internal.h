@@ -47,7 +47,7 @@ extern const struct shape schema_meta, schema_pod_spec, schema_pvc_spec, schema_
 extern const struct shape schema_cleanup_kinds, schema_cleanup, schema_reconcile_policy, schema_reconcile_runtime;
 extern const struct shape schema_reconcile_host, schema_reconcile_sts, schema_storage_management, schema_distributed_ddl, schema_zone;
 extern const struct shape schema_volume_claim_templates, schema_service_templates, schema_port_distributions;
-extern const struct shape schema_pod_distribution_scope, schema_old_distribution;
+extern const struct shape schema_pod_distributions, schema_old_distribution;
 extern const struct shape schema_cluster_name, schema_domain_pattern, schema_chk_configuration;
 extern const struct shape schema_chfleet, schema_wave, schema_zookeeper, schema_status;
 

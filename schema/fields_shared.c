@@ -245,8 +245,27 @@ static const struct field port_distribution_fields[] = {
 OBJECT(port_distribution);
 const struct shape schema_port_distributions = {.kind = SHAPE_LIST, .items = &port_distribution};
 
-const struct shape schema_pod_distribution_scope = {
+static const struct shape pod_distribution_scope = {
     .kind = SHAPE_TEXT, .values = "|Unspecified|Shard|Replica|Cluster|ClickHouseInstallation|Namespace"};
+static const struct shape pod_distribution_type = {
+    .kind = SHAPE_TEXT,
+    .values = "|Unspecified|ClickHouseAntiAffinity|ShardAntiAffinity|ReplicaAntiAffinity|AnotherNamespaceAntiAffinity|"
+              "AnotherClickHouseInstallationAntiAffinity|AnotherClusterAntiAffinity|MaxNumberPerNode|NamespaceAffinity|"
+              "ClickHouseInstallationAffinity|ClusterAffinity|ShardAffinity|ReplicaAffinity|PreviousTailAffinity|"
+              "CircularReplication",
+};
+static const struct field pod_distribution_fields[] = {
+    FE("type", pod_distribution_type, "The rule. CircularReplication stands for seven rules at once.",
+       "Unspecified: no rule", "ShardAntiAffinity"),
+    FE("scope", pod_distribution_scope, "Within what the rule holds.",
+       "Cluster for ClickHouse-, Shard- and ReplicaAntiAffinity and CircularReplication, else empty", "Cluster"),
+    FE("number", schema_up_to_65535, "How many pods fit on a node, for MaxNumberPerNode.", "0", "1"),
+    FE("topologyKey", schema_text, "Node label whose values tell places apart.", "kubernetes.io/hostname",
+       "kubernetes.io/hostname"),
+    FIELD_END,
+};
+OBJECT(pod_distribution);
+const struct shape schema_pod_distributions = {.kind = SHAPE_LIST, .items = &pod_distribution};
 const struct shape schema_old_distribution = {.kind = SHAPE_TEXT, .values = "|Unspecified|OnePerHost"};
 
 static const struct field volume_claim_template_fields[] = {

@@ -94,14 +94,11 @@ void schema_type_text(const struct shape *s, struct str *out)
     }
 }
 
-void schema_values_text(const struct shape *shape, struct str *out)
+void schema_list_values(const char *values, struct str *out)
 {
-    const struct shape *s = schema_inner(shape);
     unsigned n = 0;
 
-    if (s->kind != SHAPE_TEXT || !s->values || s == &schema_string_bool)
-        return;
-    for (const char *v = s->values;; v++) {
+    for (const char *v = values;; v++) {
         size_t len = strcspn(v, "|");
 
         if (len)
@@ -110,6 +107,14 @@ void schema_values_text(const struct shape *shape, struct str *out)
         if (!*v)
             return;
     }
+}
+
+void schema_values_text(const struct shape *shape, struct str *out)
+{
+    const struct shape *s = schema_inner(shape);
+
+    if (s->kind == SHAPE_TEXT && s->values && s != &schema_string_bool)
+        schema_list_values(s->values, out);
 }
 
 const char *schema_flag_text(unsigned flags)

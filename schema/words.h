@@ -14,6 +14,8 @@
 void schema_type_text(const struct shape *shape, struct str *out);
 /* `yes` or `no`, or the values between ", "; nothing when any text is possible. */
 void schema_values_text(const struct shape *shape, struct str *out);
+/* The bar-separated values between ", ", the empty one left out. */
+void schema_list_values(const char *values, struct str *out);
 /* "chfleet's own", "without effect", … of the flags; "" when there is nothing to say. */
 const char *schema_flag_text(unsigned flags);
 /* What a free-form part really is, as a title and sentences. */

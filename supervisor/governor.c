@@ -151,7 +151,7 @@ void governor_next_turn(struct super *s)
 
 /* ---- waiting requests ---- */
 
-static void drop_permit(struct wproc *wp, struct permit *p)
+void governor_drop_permit(struct wproc *wp, struct permit *p)
 {
     for (struct permit **at = &wp->permits; *at; at = &(*at)->next)
         if (*at == p) {
@@ -171,7 +171,7 @@ void governor_drop(struct wproc *wp)
     for (; p; p = next) {
         next = p->next;
         if (!p->reading)
-            drop_permit(wp, p);
+            governor_drop_permit(wp, p);
         else
             p->wp = NULL; /* its read frees it */
     }
@@ -372,7 +372,7 @@ static void grant(struct permit *p)
         inst_host_need(in, p->host)->disrupted = true;
     in->s->n_permits++;
     link_answer(wp, p->seq, NULL, NULL);
-    drop_permit(wp, p);
+    governor_drop_permit(wp, p);
 }
 
 struct absent {

@@ -361,6 +361,7 @@ void governor_ask(struct wproc *wp, uint32_t seq, const cJSON *req);
 void governor_look(struct super *s);                      /* something changed: waiting permits are looked at again */
 void governor_no_wait(struct inst *in, const char *host); /* it waits for nothing any more: nor in the journal */
 void governor_drop(struct wproc *wp);                     /* the worker is gone */
+void governor_drop_permit(struct wproc *wp, struct permit *p); /* this request is answered or gone; frees it */
 void governor_drop_waits(struct wproc *wp);               /* it asks for something else now */
 /* Does the failure of this host's task leave the others alone (onFailure: ignore)? */
 bool governor_tolerates(struct inst *in, const char *host);

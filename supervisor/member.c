@@ -388,15 +388,7 @@ static void answer(struct inst *in, struct permit *p)
     if (p->want_in && h)
         h->disrupted = false;
     link_answer(wp, p->seq, NULL, NULL);
-    for (struct permit **at = &wp->permits; *at; at = &(*at)->next)
-        if (*at == p) {
-            *at = p->next;
-            break;
-        }
-    free(p->host);
-    free(p->step);
-    free(p->klass);
-    free(p);
+    governor_drop_permit(wp, p);
     status_kick(in);
 }
 
