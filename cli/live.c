@@ -454,11 +454,9 @@ int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan
     auto_fleet struct fleet *f = NULL;
     struct facts_source source = {each_object, l};
     struct facts *facts = NULL;
-    const char *pin = json_annotation(resource, "chfleet.io/render");
     struct render_ctx ctx = {.operator_ip = json_str(resource, "status.chop-ip", "127.0.0.1"),
                              .now = now,
                              .random = ctx_random,
-                             .render_version = pin ? (unsigned)atoi(pin) : RENDER_VERSION,
                              .version = ctx_version,
                              .secret = ctx_secret,
                              .live = ctx_live,
@@ -472,7 +470,7 @@ int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan
     l->now.label = kind == KUBE_CHI ? "clickhouse.altinity.com/chi" : "clickhouse-keeper.altinity.com/chk";
     l->now.name = name;
     l->now.kind = kind;
-    if (make_fleet(l, resource, &f, err) < 0 || fleet_check_owners(f, other_owner, l, err) < 0)
+    if (render_check_version(resource, err) < 0 || make_fleet(l, resource, &f, err) < 0 || fleet_check_owners(f, other_owner, l, err) < 0)
         return -1;
     ctx.holding = is_holding(l, f);
     ctx.held_settings = ctx.holding ? ctx_held : NULL;

@@ -16,7 +16,7 @@ struct running {
     size_t *order; /* hosts as they are asked */
     size_t next, open;
     uint64_t started_ms;
-    bool over, starting;
+    bool over;
     scrape_done_fn *done;
     void *ctx;
 };

@@ -39,7 +39,6 @@ struct host_facts {
     bool came_back;         /* a server that may leave out tables when it starts was started by nobody of us: look at it */
     char *image;            /* of the running container's spec; "" */
     char *waiting;          /* container waiting reason (ImagePullBackOff, CrashLoopBackOff, …) or "" */
-    bool troubleshooting;
     int64_t gave_up;        /* generation in which it was made, did not start, and was scaled to 0; 0 = not so, -1 = tried again by request */
     char *restarted_for;    /* annotation chfleet.io/restart of the StatefulSet: token of the last ordered restart, or "" */
     /* desired against live, by what it takes to reach it: */

@@ -106,28 +106,6 @@ void settings_fill(struct settings *s, const struct settings *from)
             settings_put(s, &from->v[i]);
 }
 
-static bool one_same(const struct setting *a, const struct setting *b)
-{
-    if (strcmp(a->path, b->path) != 0 || a->kind != b->kind || a->n_values != b->n_values ||
-        !str_eq(a->attributes, b->attributes) || !str_eq(a->secret_name, b->secret_name) ||
-        !str_eq(a->secret_key, b->secret_key))
-        return false;
-    for (size_t i = 0; i < a->n_values; i++)
-        if (strcmp(a->values[i], b->values[i]) != 0)
-            return false;
-    return true;
-}
-
-bool settings_same(const struct settings *a, const struct settings *b)
-{
-    if (a->n != b->n)
-        return false;
-    for (size_t i = 0; i < a->n; i++)
-        if (!one_same(&a->v[i], &b->v[i]))
-            return false;
-    return true;
-}
-
 char *settings_path(const char *path)
 {
     auto_str struct str out = STR_INIT;

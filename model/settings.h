@@ -41,7 +41,6 @@ void settings_put_text(struct settings *s, const char *path, const char *value);
 void settings_drop(struct settings *s, const char *path);
 /* Adds what `s` lacks. */
 void settings_fill(struct settings *s, const struct settings *from);
-bool settings_same(const struct settings *a, const struct settings *b);
 
 /* Canonical form of a path: slashes squashed, none at the ends. Caller frees. */
 char *settings_path(const char *path);

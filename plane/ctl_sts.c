@@ -37,7 +37,6 @@ struct pass {
     bool ordered;
     char *update, *current; /* revision names */
     const cJSON **pods;     /* by ordinal - start; NULL = not there */
-    size_t n_pods;
     const cJSON **condemned; /* ordinals out of range, highest last */
     size_t n_condemned;
     int64_t current_left; /* status.currentReplicas, for which revision a new pod gets */

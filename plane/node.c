@@ -237,7 +237,6 @@ void node_free(struct node *n)
 {
     if (!n)
         return;
-    n->closing = true;
     for (size_t i = 0; i < sizeof n->subs / sizeof *n->subs; i++)
         store_unsubscribe(n->subs[i]);
     while (!LIST_EMPTY(&n->pods))

@@ -72,7 +72,7 @@ struct node_ctr {
     char *words;           /* why the last server ended, as far as can be seen */
     int64_t words_pid;     /* … which was this one */
     uint64_t words_start;
-    bool ready, started, ready_known;
+    bool ready, started;
     struct node_hook hooks[HOOKS];
     int64_t probed_pid; /* which server the probes are about */
     uint64_t probed_start;
@@ -120,7 +120,6 @@ struct node {
     struct world_timer *sweep_timer;
     struct world_timer *zk_turn; /* ZooKeeper members restart one after the other */
     struct node_ctr *zk_restarting;
-    bool closing;
 };
 
 /* node.c */

@@ -41,7 +41,6 @@ bool rules_is_label_value(const char *s);
 extern const char rules_subdomain_help[], rules_label_help[];
 
 void rules_validate_meta(enum plane_kind kind, const cJSON *obj, struct field_errs *e);
-void rules_validate_pod_spec(const cJSON *spec, const char *path, struct field_errs *e);
 const char *rules_qos(const cJSON *pod_spec);
 
 #endif

@@ -575,11 +575,6 @@ uint64_t store_rv(const struct store *s)
     return s->rv;
 }
 
-struct world *store_world(const struct store *s)
-{
-    return s->w;
-}
-
 /* ---- reading ---- */
 
 const cJSON *store_get(struct store *s, enum plane_kind kind, const char *ns, const char *name)
@@ -634,15 +629,3 @@ const char *store_now(struct store *s, char *buf)
     return buf;
 }
 
-const char *store_now_micro(struct store *s, char *buf)
-{
-    uint64_t ms = world_wall(s->w);
-    time_t t = (time_t)(ms / 1000);
-    struct tm tm;
-    size_t n;
-
-    gmtime_r(&t, &tm);
-    n = strftime(buf, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(buf + n, 32 - n, ".%06uZ", (unsigned)(ms % 1000) * 1000);
-    return buf;
-}

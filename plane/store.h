@@ -38,7 +38,6 @@ void store_close(struct store *s); /* commits what is left; stops all subscripti
  * the changes stay in memory, are tried again every second, and new writes get ERR_AGAIN until it worked. */
 int store_flush(struct store *s, struct err *err);
 uint64_t store_rv(const struct store *s); /* the newest resourceVersion */
-struct world *store_world(const struct store *s);
 
 /* ---- reading ---- */
 const cJSON *store_get(struct store *s, enum plane_kind kind, const char *ns /* NULL or "" for cluster kinds */,
@@ -106,8 +105,7 @@ bool store_selector_matches(const cJSON *label_selector /* matchLabels/matchExpr
 /* An Event about `about`, counted up when the same was said within ten minutes. Kept for an hour. */
 void store_event(struct store *s, const char *component, const cJSON *about, bool warning, const char *reason,
                  const char *fmt, ...) __attribute__((format(printf, 6, 7)));
-/* RFC 3339 of now (wall clock of the world) into buf of at least 32 bytes; the micro form is for MicroTime fields. */
+/* RFC 3339 of now (wall clock of the world) into buf of at least 32 bytes; returns buf. */
 const char *store_now(struct store *s, char *buf);
-const char *store_now_micro(struct store *s, char *buf);
 
 #endif

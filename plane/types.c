@@ -286,12 +286,6 @@ static const struct type_row rows[] = {
     {"ScaleStatus", "api.autoscaling.v1", "replicas:I selector:s"},
 };
 
-const struct type_row *type_table(size_t *n)
-{
-    *n = sizeof rows / sizeof *rows;
-    return rows;
-}
-
 const struct type_row *type_find(const char *name)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

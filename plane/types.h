@@ -29,7 +29,6 @@ struct type_ref {
     bool required;
 };
 
-const struct type_row *type_table(size_t *n);
 const struct type_row *type_find(const char *name); /* NULL when there is none */
 /* Type name of a kind's objects; NULL for custom kinds. */
 const char *type_of_kind(enum plane_kind kind);

@@ -389,11 +389,6 @@ static void validate_pod_spec_at(const cJSON *spec, const char *path, const cJSO
     }
 }
 
-void rules_validate_pod_spec(const cJSON *spec, const char *path, struct field_errs *e)
-{
-    validate_pod_spec_at(spec, path, NULL, e);
-}
-
 /* ---- kinds ---- */
 
 /* The spec without what may change, for comparison with the old one. */

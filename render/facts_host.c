@@ -49,16 +49,6 @@ static char *act_took_effect(const cJSON *sts, const char *identity, const char 
     return mem_str(dflt);
 }
 
-static bool is_troubleshooting(const cJSON *sts)
-{
-    const cJSON *c = server_of(json_at(sts, "spec.template.spec.containers")), *v;
-
-    cJSON_ArrayForEach(v, json_get(c, "command"))
-        if (cJSON_IsString(v) && str_ends(v->valuestring, " || sleep 1800"))
-            return true;
-    return false;
-}
-
 /* Seconds since 1970 of an RFC 3339 time in UTC; -1 when it is none. */
 static int64_t seconds(const char *text)
 {
@@ -126,7 +116,6 @@ void facts_live_host(const struct gather *g, const cJSON *sts, const cJSON *pod,
     out->waiting = mem_str(json_str(server_of(json_at(pod, "status.containerStatuses")), "state.waiting.reason", ""));
     out->stuck = why_stuck(g, pod, out);
     out->given_up = mem_str(given_up ? given_up : "");
-    out->troubleshooting = is_troubleshooting(sts);
     if (sts && !json_annotation(sts, RENDER_LOADED) && json_annotation(sts, RENDER_GAVE_UP))
         out->gave_up = strtoll(json_annotation(sts, RENDER_GAVE_UP), NULL, 10);
     out->restarted_for = act_took_effect(sts, out->identity, "token", token ? token : "");

@@ -224,3 +224,17 @@ void meta_note_keys(const struct place *p, cJSON *object)
     else if (!json_get(m, "annotations")->child)
         cJSON_DeleteItemFromObjectCaseSensitive(m, "annotations");
 }
+
+int render_check_version(const cJSON *resource, struct err *err)
+{
+    const char *pin = json_annotation(resource, "chfleet.io/render");
+    char *end;
+    unsigned long v = pin ? strtoul(pin, &end, 10) : RENDER_VERSION;
+
+    if (v >= 1 && v <= RENDER_VERSION && (!pin || !*end))
+        return 0;
+    return err_set(err, ERR_INPUT, 0,
+                   "the annotation chfleet.io/render asks for rendering version \"%s\", and this chfleet has 1 to %d: run the "
+                   "chfleet that wrote it, or correct the annotation",
+                   pin, RENDER_VERSION);
+}

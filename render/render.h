@@ -12,12 +12,14 @@
 #include "base/json.h"
 #include "model/fleet.h"
 
-#define RENDER_VERSION 1 /* pinned per installation in chfleet.io/render; a new number is needed for any visible change */
+#define RENDER_VERSION 1 /* a new number is needed for any visible change */
+/* An installation can be pinned to the version it is rendered by (annotation chfleet.io/render; without it: the first).
+ * ERR_INPUT when this build does not have that one. */
+int render_check_version(const cJSON *resource, struct err *err);
 
 /* What rendering needs to know that the fleet does not say. */
 struct render_ctx {
     const char *operator_ip;      /* OPERATOR_POD_IP, "127.0.0.1" embedded; goes to users.xml as the peer's does */
-    unsigned render_version;      /* the pinned one */
     /* Is this host in remote_servers now? NULL = all are. */
     bool (*listed)(void *ctx, const struct host *h);
     uint64_t membership_generation; /* written beside remote_servers as macro chfleet_membership; 0 = none */

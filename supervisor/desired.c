@@ -307,7 +307,7 @@ int desired_fleet(struct inst *in, struct fleet **out, struct err *err)
         return err_set(err, ERR_MISSING, 0, "%s: the resource is gone", in->key);
     if (json_at(resource, "metadata.deletionTimestamp"))
         return fleet_to_delete(in, out, err);
-    if (make_fleet(in, resource, out, err) < 0)
+    if (render_check_version(resource, err) < 0 || make_fleet(in, resource, out, err) < 0)
         return -1;
     if (fleet_check_owners(*out, other_owner, in, err) == 0)
         return 0;
@@ -451,13 +451,10 @@ static const char *const *ctx_pod_ips(void *ctx)
 
 void desired_ctx(struct inst *in, struct render_ctx *c)
 {
-    const char *pin = json_annotation(super_resource(in), "chfleet.io/render");
-
     time_text(world_wall(in->s->w), in->now, sizeof in->now);
     *c = (struct render_ctx){.now = in->now,
                              .random = ctx_random,
                              .operator_ip = in->s->opt.operator_ip,
-                             .render_version = pin ? (unsigned)atoi(pin) : RENDER_VERSION,
                              .listed = member_listed,
                              .membership_generation = in->member_generation,
                              .version = ctx_version,

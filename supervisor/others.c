@@ -21,7 +21,7 @@ struct foreign {
     struct super *s;
     char *ns, *version, *why; /* resourceVersion seen last; why it is not known to be dead */
     uint64_t seen_ms;         /* when it changed, for us */
-    bool known, dead, asking;
+    bool known, dead;
     struct world_timer *timer;
     struct foreign *next;
 };
@@ -107,7 +107,6 @@ static void foreign_seen(void *ctx, int status, const cJSON *obj, const struct e
     int64_t limit_ms = json_int(obj, "spec.leaseDurationSeconds", DEFAULT_LEASE_S) * 1000 + SLACK_MS;
     bool was = f->dead;
 
-    f->asking = false;
     f->known = true;
     free(f->why);
     f->why = NULL;
@@ -136,7 +135,6 @@ static void foreign_look(void *ctx)
     struct foreign *f = ctx;
 
     f->timer = NULL;
-    f->asking = true;
     kube_get(f->s->kube, KUBE_LEASE, f->ns, "chfleet-leader", foreign_seen, f);
 }
 

@@ -321,7 +321,6 @@ cJSON *tasktext_make(const struct wproc *wp)
     add_peers(json_set_arr(j, "peers"), wp);
     add_zookeeper(j, in->fleet);
     add_policies(j, in, t);
-    json_set_int(j, "render_version", RENDER_VERSION);
     if (wp->membership)
         add_membership(j, in);
     if (t && t->resume)

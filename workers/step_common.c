@@ -27,14 +27,6 @@ const struct step_fns *step_fns_find(const char *name, const char *kind)
 
 /* ---- hosts and facts ---- */
 
-struct whost *task_host(struct task *t, const char *key)
-{
-    for (size_t i = 0; i < t->n_hosts; i++)
-        if (strcmp(t->hosts[i].key, key) == 0)
-            return &t->hosts[i];
-    return NULL;
-}
-
 const cJSON *host_facts(struct task *t, const struct whost *h)
 {
     return worker_facts(t->worker, h->key);

@@ -29,7 +29,7 @@ static enum step_rc member_state(struct task *t, const struct whost *h, struct k
 }
 
 struct ensemble {
-    unsigned members, serving, followers_seen;
+    unsigned members, serving;
     const struct whost *leader;
     bool synced; /* the leader has all other members in sync (where it says so) */
 };
@@ -56,7 +56,6 @@ static enum step_rc look_at_all(struct task *t, struct ensemble *e)
         if (strcmp(s.role, "leader") != 0)
             continue;
         e->leader = &t->hosts[i];
-        e->followers_seen = (unsigned)s.followers;
         e->synced = s.synced_followers == 0 || s.synced_followers >= s.followers;
     }
     return waits ? STEP_WAIT : STEP_YES;

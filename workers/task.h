@@ -124,7 +124,6 @@ struct task {
 };
 
 /* ---- hosts and facts ---- */
-struct whost *task_host(struct task *t, const char *key);                      /* NULL */
 const cJSON *host_facts(struct task *t, const struct whost *h);                /* newest, NULL when none came */
 const char *fact_str(struct task *t, const struct whost *h, const char *path); /* "" when unknown */
 bool fact_bool(struct task *t, const struct whost *h, const char *path);       /* false when unknown */

@@ -200,7 +200,6 @@ void cluster_ctx(struct cluster_state *s, struct render_ctx *c)
 {
     *c = (struct render_ctx){
         .operator_ip = "10.64.9.9",
-        .render_version = RENDER_VERSION,
         .listed = ctx_listed,
         .version = ctx_version,
         .secret = ctx_secret,

@@ -75,7 +75,6 @@ static const cJSON *index_live(void *ctx, const char *kind, const char *name)
 static void ctx_of(struct sorted *x, struct render_ctx *c)
 {
     *c = (struct render_ctx){.operator_ip = "10.0.0.1",
-                             .render_version = RENDER_VERSION,
                              .membership_generation = 1,
                              .live = index_live,
                              .now = "2030-01-01T00:00:00Z",

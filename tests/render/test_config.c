@@ -44,7 +44,7 @@ static struct fleet *fleet(const char *file, const char *spec)
 
 static cJSON *users_data(struct fleet *f)
 {
-    struct render_ctx c = {.render_version = RENDER_VERSION};
+    struct render_ctx c = {0};
     struct err err = ERR_INIT;
     cJSON *o = render_users_configmap(f, &c, &err);
 
@@ -113,7 +113,7 @@ static const char template_config[] =
 
 static bool has_setting(struct fleet *f)
 {
-    struct render_ctx c = {.render_version = RENDER_VERSION};
+    struct render_ctx c = {0};
     auto_free char *text = render_common_settings_file(f, &c);
 
     return text && strstr(text, "<max_connections>17<");
@@ -152,9 +152,29 @@ static void lists_of_namespaces_of_file_and_resources_are_joined(void **state)
     assert_true(json_has(json_at(config, "watch.namespaces.exclude"), "c"));
 }
 
+static void a_rendering_version_that_this_build_lacks_is_refused(void **state)
+{
+    static const struct {
+        const char *pin;
+        int rc;
+    } rows[] = {{NULL, 0}, {"1", 0}, {"0", -1}, {"2", -1}, {"1x", -1}, {"", -1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        auto_json cJSON *r = cJSON_CreateObject();
+        struct err err = ERR_INIT;
+
+        if (rows[i].pin)
+            json_set_str(json_set_obj(json_set_obj(r, "metadata"), "annotations"), "chfleet.io/render", rows[i].pin);
+        assert_int_equal(render_check_version(r, &err), rows[i].rc);
+        assert_int_equal(err.kind, rows[i].rc < 0 ? ERR_INPUT : ERR_NONE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rendering_version_that_this_build_lacks_is_refused),
         cmocka_unit_test(a_file_of_the_users_folder_is_in_every_installation),
         cmocka_unit_test(what_the_peer_ships_is_made_for_the_version_that_runs),
         cmocka_unit_test(what_was_changed_in_a_shipped_file_stays),
