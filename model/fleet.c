@@ -60,6 +60,22 @@ static void hold(struct fleet *f)
         fleet_warn(f, "held by annotation " FLEET_HOLD ": %s: nothing that serves is taken out", reason->valuestring);
 }
 
+/* What a ClickHouseKeeperInstallation may say and Keeper has no use for: said, not dropped without a word. */
+static void without_effect(struct build *b)
+{
+    static const struct {
+        const char *path, *why;
+    } parts[] = {
+        {"hooks", "they are statements for ClickHouse servers, which Keeper members do not run"},
+        {"waves", "members change one after the other, the leader last, while a quorum of members in sync stays"},
+        {"replicas.minServing", "it is the quorum that decides how many members must serve"},
+    };
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (json_at(b->f->chfleet, parts[i].path))
+            fleet_warn(b->f, "spec.chfleet.%s: has no effect for Keeper: %s", parts[i].path, parts[i].why);
+}
+
 static void switches(struct build *b)
 {
     struct fleet *f = b->f;
@@ -79,6 +95,8 @@ static void switches(struct build *b)
     hold(f);
     f->chfleet = json_get(b->spec, "chfleet");
     f->consent = json_at(f->chfleet, "consent");
+    if (keeper)
+        without_effect(b);
 }
 
 static int sections(struct build *b, struct err *err)
