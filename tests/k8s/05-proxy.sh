@@ -30,7 +30,6 @@ more() {
     starts_all | jq -c --slurpfile was "$WORK/starts" '. as $now | $was[0] | [to_entries[] | select(.key | contains("/chi-")) | $now[.key] - .value]'
 }
 each_once() { more && more | jq -e 'length >= 2 and all(. == 1)' >/dev/null; }
-nobody() { more && more | jq -e 'length >= 2 and all(. == 0)' >/dev/null; }
 tag=1
 replicas=2
 begin() { # NAME SECONDS: a change that begins under the fault, which ends after so long at most
