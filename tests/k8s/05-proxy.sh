@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Creation, rolling upgrades and scaling while the API server misbehaves: refuses, loses answers, tells late, in another order or
 # nothing, forgets who the operator is or what it may do. None of it becomes a disruption or a second restart, and each change
-# completes, at the latest once it behaves again. CHFLEET_LONG=1: each fault by itself, and a view that is a minute old.
+# completes, at the latest once it behaves again. CHFLEET_LONG=1: each fault by itself, watches that go silent, and a view that is a minute old.
 # shellcheck source=tests/k8s/lib.sh
 . "$(dirname "$0")/lib.sh"
 command -v python3 >/dev/null 2>&1 || skip_all "python3 is not installed: the proxy needs it"
@@ -64,7 +64,7 @@ nobody_left() { # of those that stay
     more && more | jq -e --argjson n "$replicas" '[.[] | select(. == 0)] | length >= ($n | if . > 2 then 2 else . end)' >/dev/null
 }
 if [ "${CHFLEET_LONG:-0}" = 0 ]; then
-    upgrade errors+lost+halfclosed+slow+reordered 30
+    upgrade errors+lost+slow+reordered 40 # a watch that goes silent is noticed after 100 s: not in the short form
     scale errors+lost+slow 20 3
 else
     for fault in errors lost halfclosed slow reordered stale errors+lost+halfclosed+slow+reordered; do
