@@ -284,9 +284,9 @@ char *api_operator_dir(const struct fleet_api *a)
     return mem_printf("%s/operator", a->data_dir);
 }
 
-char *api_operator_address(const struct fleet_api *a)
+static char *address_in(const struct fleet_api *a, const char *file)
 {
-    auto_free char *path = mem_printf("%s/operator/status.address", a->data_dir);
+    auto_free char *path = mem_printf("%s/%s", a->data_dir, file);
     char *text = NULL;
     size_t len;
     struct err ignored = ERR_INIT;
@@ -295,6 +295,16 @@ char *api_operator_address(const struct fleet_api *a)
         return NULL;
     text[strcspn(text, " \r\n")] = '\0';
     return text;
+}
+
+char *api_operator_address(const struct fleet_api *a)
+{
+    return address_in(a, "operator/status.address");
+}
+
+char *api_exporter_address(const struct fleet_api *a)
+{
+    return address_in(a, "exporter/address");
 }
 
 static void on_http(void *ctx, const struct http_response *res)

@@ -54,6 +54,7 @@ cJSON *api_raw(struct fleet_api *a, const char *path, struct err *err);
  * ERR_AGAIN when it does not answer. */
 cJSON *api_operator(struct fleet_api *a, const char *path, struct err *err);
 char *api_operator_address(const struct fleet_api *a); /* "127.0.0.1:PORT" or NULL; caller frees */
+char *api_exporter_address(const struct fleet_api *a); /* of its /metrics, likewise */
 char *api_operator_dir(const struct fleet_api *a);     /* where its journal is; caller frees */
 
 /* Waits ms, with the loop running. */

@@ -91,7 +91,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
  * that was interrupted can be taken up again. */
 static int purge(const char *dir, struct err *err)
 {
-    static const char *const parts[] = {"operator", "plane", "log", "run"};
+    static const char *const parts[] = {"exporter", "operator", "plane", "log", "run"};
     auto_free char *marker = daemon_path(dir, DAEMON_MARKER);
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -119,6 +119,7 @@ static int stop_shims(const char *dir, struct err *err)
 static int stop_all(struct cli *c, const char *dir, uint64_t limit_ms, struct err *err)
 {
     end_guard(dir);
+    daemon_stop(dir, "exporter", STOP_MS);
     if (daemon_stop(dir, "operator", STOP_MS))
         printf("operator ended\n");
     if (!cli_flag(c, "keep")) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* chfleet up: the guard, and through it plane and operator. */
+/* chfleet up: the guard, and through it plane, operator and exporter. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -15,7 +17,7 @@
 #include "cli/guard.h"
 #include "cli/node.h"
 
-enum { POLL_MS = 20 };
+enum { POLL_MS = 20, EXPORTER_MS = 15000 };
 
 struct up {
     struct cli *c;
@@ -92,6 +94,99 @@ static int wait_until(struct up *u, bool (*serves)(struct up *), const char *nam
     return 0;
 }
 
+/* ---- the exporter ---- */
+
+static bool exporter_listens(struct up *u)
+{
+    auto_free char *file = daemon_path(u->dir, "exporter/address");
+
+    return access(file, R_OK) == 0;
+}
+
+/* "off", or where to listen: "HOST:PORT". */
+static int check_exporter(const char *text, struct err *err)
+{
+    const char *colon = strrchr(text, ':');
+    char *end = NULL;
+    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
+
+    if (str_eq(text, "off") || (colon && colon[1] && !*end && port <= 65535 && !strpbrk(text, " \r\n")))
+        return 0;
+    return err_set(err, ERR_INPUT, 0, "--exporter %s: write HOST:PORT, as 127.0.0.1:8888, or off", text);
+}
+
+/* It looks who is to be started whenever it hears of a child's end. */
+static void wake_guard(struct up *u)
+{
+    auto_close int fd = daemon_find(u->dir, "guard", NULL);
+
+    if (fd >= 0)
+        daemon_signal(fd, SIGCHLD);
+}
+
+/* Keeps in the folder what the user wants; an exporter that runs is started again when that is something else. */
+static int take_exporter(struct up *u, struct err *err)
+{
+    const char *wanted = cli_text(u->c, "exporter", NULL);
+    auto_free char *dir = daemon_path(u->dir, "exporter"), *file = daemon_path(u->dir, "exporter/wanted"), *old = NULL;
+    struct err ignored = ERR_INIT;
+    struct world *w = NULL;
+    size_t len;
+    int rc = 0;
+
+    if (!wanted)
+        return 0;
+    if (check_exporter(wanted, err) < 0)
+        return -1;
+    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+        return err_set(err, ERR_SYS, errno, "cannot make %s", dir);
+    if (world_real_new(NULL, &w, err) < 0)
+        return -1;
+    if (w->ops->read_file(w, file, &old, &len, &ignored) < 0 || !str_eq(old, wanted)) {
+        auto_free char *address = daemon_path(u->dir, "exporter/address");
+
+        rc = w->ops->write_file(w, file, wanted, strlen(wanted), 0600, err);
+        unlink(address);
+        daemon_stop(u->dir, "exporter", 5000);
+        wake_guard(u);
+    }
+    world_real_free(w);
+    return rc;
+}
+
+static bool exporter_is_off(const struct up *u)
+{
+    auto_free char *file = daemon_path(u->dir, "exporter/wanted");
+    char text[8] = "";
+    FILE *f = fopen(file, "re");
+    bool off;
+
+    if (!f)
+        return false;
+    off = fgets(text, sizeof text, f) && strcmp(text, "off") == 0;
+    fclose(f);
+    return off;
+}
+
+/* Databases do not need it, so what keeps it from starting is told, and all else stays up. */
+static int wait_exporter(struct up *u, struct err *err)
+{
+    uint64_t limit = u->limit_ms < EXPORTER_MS ? u->limit_ms : EXPORTER_MS;
+
+    if (exporter_is_off(u))
+        return 0;
+    for (uint64_t waited = 0; !exporter_listens(u); waited += POLL_MS) {
+        if (waited >= limit) {
+            daemon_show_log(u->dir, "exporter", 3);
+            return err_set(err, ERR_SYS, 0,
+                           "plane and operator run, but the exporter does not start (its last words are above): give it another "
+                           "address with --exporter HOST:PORT, or none with --exporter off");
+        }
+        usleep(POLL_MS * 1000);
+    }
+    return 0;
+}
+
 static int pid_of(const char *dir, const char *name)
 {
     pid_t pid = 0;
@@ -102,11 +197,13 @@ static int pid_of(const char *dir, const char *name)
 
 static void say(struct up *u)
 {
-    auto_free char *address = api_operator_address(&u->api);
+    auto_free char *address = api_operator_address(&u->api), *exporter = api_exporter_address(&u->api);
 
     printf("chfleet runs in %s\n", u->dir);
     printf("  plane     pid %-7d kubeconfig %s/plane/kubeconfig\n", pid_of(u->dir, "plane"), u->dir);
     printf("  operator  pid %-7d http://%s/ (live page, /status, /metrics)\n", pid_of(u->dir, "operator"), address ? address : "?");
+    if (exporter)
+        printf("  exporter  pid %-7d http://%s/metrics (Prometheus)\n", pid_of(u->dir, "exporter"), exporter);
 }
 
 /* The plane reads which program runs for which image when it starts; a running one is started again, which no database
@@ -143,9 +240,11 @@ static int background(struct up *u, struct err *err)
 {
     auto_close int lock = -1;
 
-    if (daemon_lock(u->dir, "updown", true, &lock, err) < 0 || take_programs(u, err) < 0 || start_guard(u, err) < 0 ||
+    if (daemon_lock(u->dir, "updown", true, &lock, err) < 0 || take_programs(u, err) < 0 || take_exporter(u, err) < 0 || start_guard(u, err) < 0 ||
         wait_until(u, plane_serves, "plane", err) < 0 || node_allow(&u->api, err) < 0 ||
         wait_until(u, operator_serves, "operator", err) < 0)
+        return -1;
+    if (wait_exporter(u, err) < 0)
         return -1;
     say(u);
     return 0;
@@ -154,6 +253,8 @@ static int background(struct up *u, struct err *err)
 static int foreground(struct up *u, struct err *err)
 {
     log_set_level(LOG_INFO);
+    if (take_exporter(u, err) < 0)
+        return -1;
     return guard_run(u->dir, err);
 }
 

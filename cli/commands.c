@@ -17,6 +17,7 @@ const struct cli_option cli_common[] = {
 static const struct cli_option up_options[] = {
     {0, "foreground", NULL, NULL, "do not go to the background: stay, and restart what dies (for systemd)"},
     {0, "programs", "FILE", NULL, "which program runs for which image (YAML; kept in the folder)"},
+    {0, "exporter", "ADDRESS", NULL, "where metrics of the databases are shown (HOST:PORT, or off; kept in the folder)"},
     {0, "timeout", "TIME", NULL, "how long to wait until all serves (default 60s)"},
     END_OF_OPTIONS,
 };
@@ -111,11 +112,13 @@ static const struct cli_option version_options[] = {
 const struct cli_command cli_commands[] = {
     {"up", "", "Start chfleet on this machine",
      "Starts a small Kubernetes API server (the plane), which runs pods as processes of this machine, and the operator\n"
-     "on it. A guard restarts either when it dies; neither's death stops a database. No root is needed. Twice is\n"
+     "on it, and the exporter of metrics. A guard restarts each when it dies; no such death stops a database. No root is needed. Twice is\n"
      "harmless: what runs stays as it is, what is dead is started.\n\n"
      "  chfleet up                         everything lives in ~/.local/share/chfleet\n"
      "  chfleet up --data /srv/chfleet     or in a folder of your choice\n"
      "  chfleet up --programs my.yaml      own servers for some images (docs/operations.md)\n"
+     "  chfleet up --exporter :8888        metrics for Prometheus on all addresses, port 8888 (else a free port of\n"
+     "                                     127.0.0.1, which stays the same); off: none\n"
      "  chfleet up --foreground            for a systemd unit",
      up_options, 0, 0, false, cmd_up},
     {"down", "", "Stop chfleet on this machine",

@@ -185,7 +185,7 @@ static cJSON *installation(struct fleet_api *a, const struct group *g, const cJS
     json_set_int(inst, "observedGeneration", observed(res));
     json_set_bool(inst, "deleting", json_at(res, "metadata.deletionTimestamp") != NULL);
     json_set_bool(inst, "detailed", false);
-    if (detail)
+    if (detail && *json_str(detail, "status", "")) /* an operator that has just begun has not looked at it yet */
         add_detail(inst, detail);
     else
         hosts_from_pods(a, g, res, inst);
@@ -243,6 +243,15 @@ static cJSON *operator_part(struct fleet_api *a, const cJSON *live, const struct
     return op;
 }
 
+/* Of chfleet up: where the numbers of the databases are. */
+static void exporter_part(struct fleet_api *a, cJSON *doc)
+{
+    auto_free char *address = api_exporter_address(a);
+
+    if (address)
+        json_set_str(json_set_obj(doc, "exporter"), "address", address);
+}
+
 cJSON *status_collect(struct fleet_api *a, const char *const *names, int n_names, struct err *err)
 {
     struct err why = ERR_INIT;
@@ -250,6 +259,7 @@ cJSON *status_collect(struct fleet_api *a, const char *const *names, int n_names
     cJSON *doc = out_document_new("Status"), *list;
 
     json_set(doc, "operator", operator_part(a, live, &why));
+    exporter_part(a, doc);
     list = json_set_arr(doc, "installations");
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
         if (add_group(a, &groups[i], names, n_names, live, list, err) < 0) {
@@ -439,6 +449,8 @@ static void print_all(const cJSON *doc, const struct status_form *form, bool at_
     }
     if (!list->child)
         str_add(out, "no installation here yet: chfleet apply -f FILE makes one\n");
+    if (json_at(doc, "exporter.address") && !at_work)
+        str_addf(out, "\nmetrics of the databases: http://%s/metrics\n", json_str(doc, "exporter.address", ""));
     if (!json_bool(doc, "operator.reachable", false) && *json_str(doc, "operator.address", ""))
         str_addf(out, "%sthe operator does not answer (%s); shown is what the API server knows%s\n", out_yellow(),
                  json_str(doc, "operator.why", ""), out_plain());

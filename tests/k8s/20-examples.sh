@@ -105,19 +105,16 @@ apply_all() {
 }
 check "each is applied in a namespace of its own" apply_all
 
-# Simulated hosts speak no TLS, so nobody sees that these have started.
-no_tls='ex-network-tls-only|ex-network-one-secure-host'
 # NAMESPACE/KIND/NAME STATUS, of everything that is applied
 states() {
-    kubectl get chi,chk -A -o json | jq -r --arg no_tls "^($no_tls)$" '.items[] | .metadata.generation as $g |
+    kubectl get chi,chk -A -o json | jq -r '.items[] | .metadata.generation as $g |
         (.metadata.namespace + "/" + .kind + "/" + .metadata.name) + " " +
         (if .spec.suspend == "yes" then "Suspended"
          elif .spec.chfleet.approval == "required" and (.spec.chfleet.approved // "") == "" then "Approval"
          elif .status.status == "Completed" and ([.status.conditions[]? | select(.type == "Ready" and .status == "True" and .observedGeneration == $g)] | length == 1) then "Completed"
-         elif (.metadata.namespace | test($no_tls)) and .status.status == "InProgress" then "NoTLS"
          else (.status.status // "none") end)'
 }
-readonly done_words='Completed|Suspended|Approval|NoTLS'
+readonly done_words='Completed|Suspended|Approval'
 all_done() { ! states | grep -vE " ($done_words)\$"; }
 began=$SECONDS
 wait_until "${EXAMPLES_S:-600}" all_done >/dev/null 2>&1
@@ -138,11 +135,8 @@ for f in "${applied[@]}"; do
 done
 other_namespaces() { ! grep -E '^(coordination|platform)/' "$WORK/states" | grep -v ' Completed$'; }
 check "so is what they put into other namespaces" other_namespaces
-pods_of() { # NAMESPACE
-    kubectl -n "$1" get pod -o json | jq '[.items[] | select(.status.phase == "Running")] | length'
-}
-tls_pods() { [ "$(pods_of ex-network-tls-only)" -eq 1 ] && [ "$(pods_of ex-network-one-secure-host)" -ge 1 ]; }
-check "those with TLS only have their pods" tls_pods
+by_tls() { sim hosts | jq -e '[.[] | select(.pod | test("^ex-network-(tls-only/|one-secure-host/.*-edge-)")) | .https_requests] | length >= 2 and all(. > 0)'; }
+check "those with TLS only were asked over HTTPS" by_tls
 suspended() { [ -z "$(kubectl -n ex-operations-suspend get statefulset -o name)" ]; }
 check "what is suspended is left alone" suspended
 stopped() { [ -z "$(kubectl -n ex-operations-stop get pod -o name)" ]; }
@@ -169,7 +163,6 @@ check "… and says so" wait_until 20 scale_says
 # ---- nothing changed ----
 no_refusal() { ! grep -iE 'forbidden|HTTP 403' "$K"/one.log; }
 check "the account of the install bundle may do all of it" no_refusal
-kubectl delete namespace ex-network-tls-only ex-network-one-secure-host --timeout=120s >/dev/null 2>&1
 operator_stop one
 mark=$(audit_mark)
 operator_start one

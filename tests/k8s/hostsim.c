@@ -95,6 +95,8 @@ static int start(struct hostsim *hs, struct err *err)
     hs->seen.notes = cJSON_CreateArray();
     hs->seen.armed = cJSON_CreateObject();
     hs->seen.counts = cJSON_CreateObject();
+    hs->seen.secure = cJSON_CreateObject();
+    hs->tls = hs_tls_new();
     hs->orders = cJSON_CreateObject();
     k = hosts_knobs(hs->hosts);
     *k = (struct hosts_knobs){.mount_max_ms = 1000,

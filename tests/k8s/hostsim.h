@@ -2,7 +2,7 @@
 /*
  * What stands in for kubelets, servers, Keeper and DNS on simulated nodes. Pods of ClickHouse and Keeper hosts become the
  * server models of the simulation (tests/sim/hosts.h), in real time and reachable: each pod has an address of its own, on
- * which the model answers HTTP; Keeper members speak ZooKeeper's protocol and its four-letter words; names of Services resolve.
+ * which the model answers HTTP, and HTTPS where its configuration opens that port; Keeper members speak ZooKeeper's protocol and its four-letter words; names of Services resolve.
  * Statuses of these pods are written as a kubelet writes them: containers have IDs, restart in place, back off, end
  * gracefully. All other pods are KWOK's.
  */
@@ -60,12 +60,14 @@ struct hostsim {
     struct hpod *list;
     unsigned next_ip;
     struct hs_server *servers;
+    struct hs_tls *tls;
     struct hs_member *members;
     struct {
         bool on_purpose; /* the test itself kills a server now */
         uint64_t starts, breaches, stopped_served, stopped_listed, unknown;
         cJSON *notes;  /* what was wrong: at most 100 sentences */
         cJSON *armed;  /* "ns/installation/cluster/shard" that have had two serving replicas */
+        cJSON *secure; /* pod "ns/name" → requests that came over TLS */
         cJSON *counts; /* pod "ns/name" → processes ever begun under this name */
     } seen;
     /* what pods are told to do, by the control page: "ns/name" → {"hang": true, …} */

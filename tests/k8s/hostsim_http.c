@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP ports of the servers, each on its pod's address, and the page by which tests look and give orders. */
+#include <event2/bufferevent_ssl.h>
 #include <event2/keyvalq_struct.h>
 #include <stdio.h>
 
@@ -8,7 +9,8 @@
 struct hs_server {
     struct hostsim *hs;
     struct chost *host;
-    struct evhttp *http;
+    struct evhttp *http, *https; /* NULL: that port is closed */
+    SSL_CTX *tls;
     struct sim_http *pending;
     struct hs_server *next;
 };
@@ -82,11 +84,40 @@ static void on_request(struct evhttp_request *req, void *ctx)
         ask(s, req);
 }
 
-static int http_port(struct chost *h)
+static void on_secure_request(struct evhttp_request *req, void *ctx)
 {
-    unsigned port = chost_port(h, false);
+    struct hs_server *s = ctx;
+    const char *pod = chost_pod(s->host);
+    const cJSON *n = json_get(s->hs->seen.secure, pod);
 
-    return port ? (int)port : 8123;
+    json_set_int(s->hs->seen.secure, pod, (n ? n->valueint : 0) + 1);
+    on_request(req, s);
+}
+
+static struct bufferevent *secure_bev(struct event_base *base, void *ctx)
+{
+    struct hs_server *s = ctx;
+    struct bufferevent *b =
+        bufferevent_openssl_socket_new(base, -1, SSL_new(s->tls), BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+
+    bufferevent_openssl_set_allow_dirty_shutdown(b, 1);
+    return b;
+}
+
+static struct evhttp *listen_at(struct hs_server *s, const struct hpod *p, unsigned port, bool secure)
+{
+    struct evhttp *http;
+
+    if (!port)
+        return NULL;
+    http = evhttp_new(s->hs->base);
+    evhttp_set_gencb(http, secure ? on_secure_request : on_request, s);
+    evhttp_set_max_body_size(http, 64 << 20);
+    if (secure)
+        evhttp_set_bevcb(http, secure_bev, s);
+    if (evhttp_bind_socket(http, p->ip, (ev_uint16_t)port) < 0)
+        log_error(p->key, "cannot listen on %s:%u", p->ip, port);
+    return http;
 }
 
 void http_open(struct hostsim *hs, struct chost *h)
@@ -98,12 +129,12 @@ void http_open(struct hostsim *hs, struct chost *h)
         return;
     http_close(hs, h);
     s = mem_zero(sizeof *s);
-    *s = (struct hs_server){.hs = hs, .host = h, .http = evhttp_new(hs->base), .next = hs->servers};
+    *s = (struct hs_server){.hs = hs, .host = h, .next = hs->servers};
     hs->servers = s;
-    evhttp_set_gencb(s->http, on_request, s);
-    evhttp_set_max_body_size(s->http, 64 << 20);
-    if (evhttp_bind_socket(s->http, p->ip, (ev_uint16_t)http_port(h)) < 0)
-        log_error(p->key, "cannot listen on %s:%d", p->ip, http_port(h));
+    if (chost_tls_port(h, false))
+        s->tls = hs_tls_host(hs->tls, p->key, p->ip);
+    s->http = listen_at(s, p, chost_port(h, false), false);
+    s->https = listen_at(s, p, chost_tls_port(h, false), true);
 }
 
 static void break_pending(struct hs_server *s)
@@ -128,7 +159,11 @@ void http_close(struct hostsim *hs, struct chost *h)
             continue;
         *at = s->next;
         break_pending(s);
-        evhttp_free(s->http);
+        if (s->http)
+            evhttp_free(s->http);
+        if (s->https)
+            evhttp_free(s->https);
+        SSL_CTX_free(s->tls);
         free(s);
         return;
     }
@@ -163,6 +198,7 @@ static cJSON *pod_json(struct hostsim *hs, const struct hpod *p)
     json_set_bool(j, "keeper", p->keeper);
     json_set_bool(j, "ready", p->ready);
     json_set_int(j, "containers", p->containers);
+    json_set_int(j, "https_requests", json_get(hs->seen.secure, p->key) ? json_get(hs->seen.secure, p->key)->valueint : 0);
     json_set_int(j, "starts", n ? n->valueint : 0);
     json_set_str(j, "state", p->host ? state_names[chost_state(p->host)] : p->running ? "up" : "down");
     return j;
@@ -307,12 +343,22 @@ static void page_setting(struct hostsim *hs, struct evhttp_request *req, const s
     reply(req, h && tag ? 200 : 404, buf);
 }
 
+/* Who signs the certificates of the hosts: what the operator's rootCA has to be */
+static void page_authority(struct hostsim *hs, struct evhttp_request *req, const struct evkeyvalq *q)
+{
+    auto_free char *pem = hs_tls_authority(hs->tls);
+
+    (void)q;
+    reply(req, 200, pem);
+}
+
 static const struct {
     const char *path;
     void (*fn)(struct hostsim *hs, struct evhttp_request *req, const struct evkeyvalq *q);
 } pages[] = {
     {"/hosts", page_hosts},   {"/seen", page_seen}, {"/calm", page_calm},     {"/crash", page_crash},     {"/order", page_order},
     {"/knobs", page_knobs}, {"/sql", page_sql},   {"/insert", page_insert}, {"/setting", page_setting},
+    {"/authority", page_authority},
 };
 
 static void on_order(struct evhttp_request *req, void *ctx)

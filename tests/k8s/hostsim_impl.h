@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,12 @@ struct sim_http {
 };
 struct sim_http *hs_http_new(struct evhttp_request *req, struct sim_http **list);
 void hs_http_over(struct sim_http *h); /* answered without it */
+/* hostsim_tls.c */
+struct hs_tls *hs_tls_new(void);
+char *hs_tls_authority(const struct hs_tls *t); /* PEM; caller frees */
+/* For the pod "ns/name" at this address. Caller frees. */
+SSL_CTX *hs_tls_host(struct hs_tls *t, const char *pod, const char *ip);
+
 void hs_http_send(struct evhttp_request *req, int status, const char *body, size_t len);
 
 #endif

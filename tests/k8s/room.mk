@@ -3,9 +3,9 @@
 EXTRA_PROGRAMS += k8s-hostsim
 SLOW_HELPERS += k8s-hostsim
 k8s_hostsim_SOURCES = tests/k8s/hostsim.c tests/k8s/hostsim.h tests/k8s/hostsim_impl.h tests/k8s/hostsim_dns.c tests/k8s/hostsim_http.c \
-	tests/k8s/hostsim_keeper.c tests/k8s/hostsim_pods.c tests/k8s/hostsim_volumes.c tests/k8s/hostsim_watch.c tests/k8s/hostsim_world.c \
+	tests/k8s/hostsim_keeper.c tests/k8s/hostsim_pods.c tests/k8s/hostsim_tls.c tests/k8s/hostsim_volumes.c tests/k8s/hostsim_watch.c tests/k8s/hostsim_world.c \
 	tests/sim/hosts.c tests/sim/hosts_config.c tests/sim/hosts_sql.c tests/sim/hosts_tables.c tests/sim/podspec.c
-k8s_hostsim_LDADD = libsql.a $(LIBS_KUBE)
+k8s_hostsim_LDADD = libsql.a $(LIBS_KUBE) $(EVENTSSL_LIBS) $(SSL_LIBS)
 
 # The entry point of the Keeper image of the real node.
 EXTRA_PROGRAMS += k8s-keeper
@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	tests/k8s/05-proxy.sh \
 	tests/k8s/06-scale.sh \
 	tests/k8s/10-conformance.sh \
+	tests/k8s/11-exporter.sh \
 	tests/k8s/20-examples.sh \
 	tests/k8s/40-takeover.sh \
 	tests/k8s/41-operators.sh \

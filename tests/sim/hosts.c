@@ -599,6 +599,11 @@ unsigned chost_port(const struct chost *h, bool tcp)
     return h->state == CHOST_UP ? tcp ? h->start.tcp : h->start.http : 0;
 }
 
+unsigned chost_tls_port(const struct chost *h, bool tcp)
+{
+    return h->state == CHOST_UP ? tcp ? h->start.tls : h->start.https : 0;
+}
+
 /* "repository:24.8.4.13" → 24.8; without a tag or with a word: a modern one. */
 struct sql_version chost_version(const struct chost *h)
 {

@@ -100,7 +100,8 @@ const char *chost_identity(const struct chost *h);
 const char *chost_disk(const struct chost *h);
 unsigned chost_starts(const struct chost *h);         /* processes ever begun */
 unsigned chost_queries(const struct chost *h);        /* of others, running now */
-unsigned chost_port(const struct chost *h, bool tcp); /* loaded; 0 when down */
+unsigned chost_port(const struct chost *h, bool tcp); /* loaded; 0 when down, or when it is closed */
+unsigned chost_tls_port(const struct chost *h, bool tcp);
 bool chost_readonly(struct chost *h); /* down, or a replicated table of it takes no rows: no Keeper session */
 /* Has every row that its replicas were told of more than `within_ms` ago? */
 bool chost_current(struct chost *h, uint64_t within_ms);

@@ -101,19 +101,26 @@ static void read_members(struct loaded *l, const char *text, const char *cluster
 
 static unsigned port_of(const char *text, const char *tag, unsigned dflt)
 {
+    auto_free char *removed = mem_printf("<%s remove=\"1\"", tag);
     size_t n;
     const char *p = element(text, NULL, tag, &n);
 
-    return p ? (unsigned)atoi(p) : dflt;
+    return p ? (unsigned)atoi(p) : strstr(text, removed) ? 0 : dflt;
+}
+
+static void read_ports(struct loaded *l, const char *text)
+{
+    l->http = port_of(text, "http_port", l->http);
+    l->tcp = port_of(text, "tcp_port", l->tcp);
+    l->https = port_of(text, "https_port", l->https);
+    l->tls = port_of(text, "tcp_port_secure", l->tls);
 }
 
 static void read_file(struct loaded *l, const char *name, const char *text)
 {
     read_macros(l, text);
-    if (strcmp(name, "chop-generated-hostname-ports.xml") == 0) {
-        l->http = port_of(text, "http_port", l->http);
-        l->tcp = port_of(text, "tcp_port", l->tcp);
-    }
+    if (strcmp(name, "chop-generated-hostname-ports.xml") == 0)
+        read_ports(l, text);
 }
 
 /* Host settings win over common ones: they come first in the text. */
@@ -141,8 +148,14 @@ static void read_all(struct chost *h, struct loaded *l)
 {
     const char *cluster;
 
-    l->http = 8123;
+    l->http = 8123; /* what the image's own configuration opens */
     l->tcp = 9000;
+    for (size_t i = 0; i < h->n_mounts; i++) {
+        const cJSON *common = json_get(h->mounts[i].data, "chop-generated-settings.xml");
+
+        if (cJSON_IsString(common)) /* the host's own file comes after it */
+            read_ports(l, common->valuestring);
+    }
     for (size_t i = 0; i < h->n_mounts; i++) {
         const cJSON *f;
 
@@ -223,7 +236,7 @@ static struct chost *member(const struct chost *h, const char *host, unsigned po
     if (!hs->resolve)
         return hosts_listening(hs, host, port, true);
     other = hs->resolve(hs->hooks.ctx, ns, host);
-    return other && chost_port(other, true) == port ? other : NULL;
+    return other && (chost_port(other, true) == port || chost_tls_port(other, true) == port) ? other : NULL;
 }
 
 int chost_members(const struct chost *h, unsigned shard, struct chost **replicas, int max)

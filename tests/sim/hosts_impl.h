@@ -61,7 +61,7 @@ struct loaded {
     int n_shards;
     char *settings; /* text of the settings files, host's first */
     char *users;
-    unsigned http, tcp;
+    unsigned http, tcp, https, tls; /* 0: closed */
 };
 
 struct query {

@@ -161,6 +161,17 @@ static int answer_identity(struct call *c)
     return 0;
 }
 
+/* What the exporter asks: the version and a few numbers, which grow. */
+static int answer_numbers(struct call *c)
+{
+    struct sql_version v = chost_version(c->h);
+
+    str_addf(c->out, "0\t%u.%u.%u\t\n1\tQuery\t%u\n1\tReadonlyReplica\t0\n2\tUptime\t%" PRIu64 "\n3\tQuery\t%" PRIu64 "\n",
+             v.major, v.minor, v.patch, chost_queries(c->h), (sim_now(c->h->hs->s) - c->h->started_ms) / 1000,
+             sim_now(c->h->hs->s));
+    return 0;
+}
+
 static int answer_macros(struct call *c)
 {
     for (size_t i = 0; i < c->h->now.n_macros; i++) {
@@ -513,6 +524,12 @@ static const struct {
     {"keeper_alive", answer_keeper_alive},
     {"kill_running", answer_kill_running},
     {"macros", answer_macros},
+    {"metrics_detached", answer_nothing},
+    {"metrics_disks", answer_nothing},
+    {"metrics_mutations", answer_nothing},
+    {"metrics_parts", answer_nothing},
+    {"metrics_replicas", answer_nothing},
+    {"metrics_values", answer_numbers},
     {"named_collections", answer_nothing},
     {"objects", answer_objects},
     {"old_fetches", answer_old_fetches},

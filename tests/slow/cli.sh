@@ -35,6 +35,24 @@ check "up serves" gives 0 "kubeconfig $DATA/plane/kubeconfig" chf up
 first="$(pid_of plane) $(pid_of operator) $(pid_of guard)"
 check "up twice changes nothing" gives 0 "plane" chf up
 check "the same processes" test "$first" = "$(pid_of plane) $(pid_of operator) $(pid_of guard)"
+metrics_at() { curl -fsS --max-time 10 "http://$(cat "$DATA/exporter/address")/metrics"; }
+shows_metrics() { metrics_at | grep -q '^chfleet_exporter_hosts '; }
+check "metrics of the databases are shown" wait_until 20 shows_metrics
+metrics_first=$(cat "$DATA/exporter/address")
+check "status says where" gives 0 "http://$metrics_first/metrics" chf status
+kill -9 "$(pid_of exporter)"
+same_place() { [ "$(cat "$DATA/exporter/address")" = "$metrics_first" ] && shows_metrics; }
+check "an exporter that dies comes back at the same place" wait_until 20 same_place
+check "it can be switched off" gives 0 "operator" chf up --exporter off
+no_exporter() { ! alive exporter && ! chf status | grep -q /metrics; }
+check "then there is none" no_exporter
+check "nor after the next up" bash -c "'$BUILD/chfleet' up --data '$DATA' | grep -c exporter | grep -qx 0"
+taken=$(cat "$DATA/operator/status.address") # by the operator
+check "an address that is taken is told, and where to look" gives 1 "give it another address with --exporter" chf up --exporter "$taken"
+check "… and all else runs" gives 0 "chfleet apply -f FILE" chf status
+check "an address that is none" gives 2 "write HOST:PORT" chf up --exporter 8888
+check "it can be put anywhere" gives 0 "/metrics (Prometheus)" chf up --exporter 127.0.0.1:0
+check "the others are still the same processes" test "$first" = "$(pid_of plane) $(pid_of operator) $(pid_of guard)"
 check "an empty fleet says what to do" gives 0 "chfleet apply -f FILE" chf status
 check "the kubeconfig is private" test "$(stat -c %a "$(chf kubeconfig)")" = 600
 
@@ -133,6 +151,8 @@ check "down" gives 0 "databases ended" chf down
 check "nothing runs any more" nothing_runs
 check "the fleet is not reachable" gives 5 "chfleet up starts it" chf get chi
 check "up again" chf up
+finds_hosts() { metrics_at | grep -q '^chi_clickhouse_metric_fetch_errors{chi="demo".*fetch_type="system.metrics".* 0$'; }
+check "the exporter is back, too, and finds the hosts" wait_until 60 finds_hosts
 check "the cluster comes back" wait_until 60 bash -c '. "$SRC/tests/story/_lib.sh"; trap - EXIT; settled demo && chf status demo | grep -c " yes " | grep -qx 4'
 check "--keep leaves databases running" gives 0 "plane ended" chf down --keep
 check "they do" pgrep -f -- "--config-file=$DATA/plane/pods"
