@@ -232,6 +232,18 @@ static void warn_zk_port(struct build *b, const struct host *h)
                    h->key, h->ports[PORT_ZK], opened);
 }
 
+/* A port with TLS that is the usual one is written into no file, as Altinity's operator does it, and images do not open it. */
+static void warn_tls_port(struct build *b, const struct host *h, enum host_port p)
+{
+    const char *name = port_rules[p].setting;
+
+    if (h->ports[p] == port_rules[p].dflt && !port_of_setting(&h->settings, name) && !port_of_setting(&b->f->settings, name))
+        fleet_warn(b->f,
+                   "cluster %s: a secure host is reached at port %u, which its server opens only when it is told to: set %s: %u "
+                   "in spec.configuration.settings, if no file of yours does",
+                   h->cluster->name, h->ports[p], name, h->ports[p]);
+}
+
 static int host_ports(struct build *b, struct host *h, struct err *err)
 {
     struct fleet *f = b->f;
@@ -251,6 +263,9 @@ static int host_ports(struct build *b, struct host *h, struct err *err)
     }
     if (keeper && !f->endpoints)
         warn_zk_port(b, h);
+    for (int p = 0; p < HOST_PORTS && h->secure && !f->endpoints; p++)
+        if (p == PORT_TLS || p == PORT_HTTPS)
+            warn_tls_port(b, h, (enum host_port)p);
     return f->endpoints ? allocate(b, h, err) : 0;
 }
 

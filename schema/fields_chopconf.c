@@ -115,7 +115,7 @@ static const struct field access_fields[] = {
     FE("scheme", schema_text, "http, https, or auto: http where a host has an HTTP port.", "auto", "auto"),
     FE("username", schema_text, "ClickHouse user of the operator.", "clickhouse_operator", "\"\""),
     FX("password", schema_text, FIELD_SECRET, "Its password.", "clickhouse_operator_password", "\"\""),
-    FE("rootCA", schema_text, "Root certificate for https, as PEM text.", "empty: that of the system", "\"\""),
+    FE("rootCA", schema_text, "Root certificate for https, as PEM text.", "empty: certificates of hosts are not verified", "\"\""),
     F("secret", access_secret, "Secret with the keys username and password. It wins when both are filled.", NULL),
     FE("port", schema_port, "Port that is used where a host does not say its own.", "8123", "8123"),
     F("timeouts", access_timeouts, "Time-outs in seconds.", NULL),

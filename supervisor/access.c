@@ -16,6 +16,7 @@ static void add_way(const cJSON *a, cJSON *to)
                                                    : "auto");
     if (*ca)
         json_set_str(to, "ca", ca);
+    json_set_bool(to, "insecure", !*ca); /* as Altinity's operator: who wants certificates verified says by whom */
     json_set_int(to, "port", json_int(a, "port", 8123));
     json_set_int(to, "connect_s", json_int(a, "timeouts.connect", 0));
     json_set_int(to, "query_s", json_int(a, "timeouts.query", 0));
