@@ -200,7 +200,7 @@ int64_t knobs_duration(const char *text)
 
 static cJSON *one_hook(const cJSON *v)
 {
-    static const char *const usual[] = {"restart", "soft-restart", "recreate"};
+    static const char *const usual[] = {"restart", "soft-restart", "recreate", "move"};
     cJSON *h = cJSON_CreateObject(), *actions = json_set_arr(h, "actions");
     const cJSON *given = json_get(v, "actions"), *a, *expect = json_get(v, "expect");
     int64_t timeout = knobs_duration(json_str(v, "timeout", "1m"));

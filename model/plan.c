@@ -419,7 +419,7 @@ static void plan_changes(struct planner *m, const struct host_facts *live, struc
         decide(h, soft ? ACT_SOFT_RESTART : ACT_RESTART, mem_str("spec.restart: RollingUpdate"));
     else if (live->n_volume && !waits_to_join(m, live))
         decide(h, ACT_RESIZE, reason_of(live->volume_changes, live->n_volume));
-    else if (!live->listed || (m->f->kind == FLEET_CLICKHOUSE && !live->labelled_in)) {
+    else if (!live->listed || (m->f->kind == FLEET_CLICKHOUSE ? !live->labelled_in : !live->ready)) {
         if (live->ready && *live->identity && !quiet)
             decide(h, ACT_JOIN,
                    mem_str(live->listed ? "it runs, but is out of the balancer"

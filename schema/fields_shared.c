@@ -381,7 +381,7 @@ OBJECT(budgets);
 static const struct shape hook_when = {
     .kind = SHAPE_TEXT, .values = "beforeHost|afterHost|beforeShard|afterShard|beforeCluster|afterCluster"};
 static const struct shape hook_action = {
-    .kind = SHAPE_TEXT, .values = "create|soft-restart|restart|recreate|rebuild|remove|stop|start"};
+    .kind = SHAPE_TEXT, .values = "create|soft-restart|restart|recreate|move|rebuild|remove|stop|start"};
 LIST(hook_actions, hook_action);
 static const struct shape hook_failure = {.kind = SHAPE_TEXT, .values = "stop|ignore"};
 static const struct field hook_fields[] = {
@@ -390,7 +390,7 @@ static const struct field hook_fields[] = {
        "When it runs. A hook of a host runs on that host, while it serves; one of a shard or a cluster runs once, on a host of "
        "it that serves.",
        NULL, "beforeHost"),
-    FX("actions", hook_actions, FIELD_OURS, "For which changes of hosts it runs.", "restart, soft-restart and recreate",
+    FX("actions", hook_actions, FIELD_OURS, "For which changes of hosts it runs.", "restart, soft-restart, recreate and move",
        "[restart, soft-restart]"),
     FX("clusters", schema_texts, FIELD_OURS, "Names of the clusters it is for.", "all", "[main]"),
     FX("sql", schema_texts, FIELD_OURS | FIELD_REQUIRED,

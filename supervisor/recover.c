@@ -8,6 +8,28 @@
 #include "base/mem.h"
 #include "supervisor/internal.h"
 
+static size_t place_of(const struct step_table *table, const char *step)
+{
+    size_t i = 0;
+
+    while (i < table->n_steps && strcmp(table->steps[i].name, step) != 0)
+        i++;
+    return i;
+}
+
+/* A row that has not ended: is its host out for it? Before it leaves and when it has joined it serves. */
+static bool takes_out(const struct task *t, const struct hostrec *h, const char *step)
+{
+    const struct step_table *table = steps_table(host_action_name(h->action));
+    size_t at = table ? place_of(table, step) : 0, leave = table ? place_of(table, "leave") : 0;
+
+    if (!op_is_shard_task(t))
+        return false;
+    if (!table || at == table->n_steps) /* a table of what comes after a failure */
+        return true;
+    return at <= place_of(table, "join") && (leave == table->n_steps || at >= leave);
+}
+
 static int recover_step(void *ctx, const struct journal_step *row)
 {
     struct task *t = ctx;
@@ -21,7 +43,7 @@ static int recover_step(void *ctx, const struct journal_step *row)
     if (row->outcome != OUT_NONE)
         json_set_str(j, "outcome", outcome_name(row->outcome));
     else
-        inst_host_need(t->inst, row->object)->disrupted = op_is_shard_task(t);
+        inst_host_need(t->inst, row->object)->disrupted = takes_out(t, inst_host_need(t->inst, row->object), row->name);
     snprintf(inst_host_need(t->inst, row->object)->step, sizeof t->inst->hosts->step, "%s", row->name);
     inst_host_need(t->inst, row->object)->joined = records_joined(row->name, row->outcome);
     if (row->baseline && *row->baseline) {

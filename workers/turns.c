@@ -132,12 +132,16 @@ bool turn_to_leave(struct task *t)
  * that one for its turn. */
 bool turn_others_first(struct task *t)
 {
-    if (!t->host || t->step->klass != CLASS_PLANNED || t->n_asks || !host_serves(t, t->host))
+    bool keeper = strcmp(t->kind, "chk") == 0; /* whose members serve when they run */
+
+    if (!t->host || (t->step->klass != CLASS_PLANNED && t->step->klass != CLASS_KEEPER) || t->n_asks ||
+        !(keeper ? host_runs(t, t->host) : host_serves(t, t->host)))
         return false;
     for (size_t i = t->at + 1; i < t->n_own; i++) {
         struct whost *h = &t->hosts[t->order[i]];
 
-        if (!h->over && course_table_of(t, h) && same_shard(h, t->host) && !host_serves(t, h))
+        if (!h->over && course_table_of(t, h) && same_shard(h, t->host) &&
+            !(keeper ? host_runs(t, h) : host_serves(t, h)))
             return true;
     }
     return false;

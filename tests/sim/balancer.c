@@ -266,6 +266,15 @@ static unsigned running_keepers(struct kubelet *k, const struct kpod **first)
     return n;
 }
 
+static unsigned in_sync(struct kubelet *k, const struct kpod *leader)
+{
+    unsigned n = 0;
+
+    for (struct kpod *p = k->pods; p; p = p->next)
+        n += p->keeper && !p->gone && p->ready && !p->ending && p != leader && p->synced_ms <= sim_now(k->s);
+    return n;
+}
+
 static bool is_at(const struct kpod *p, const char *host)
 {
     size_t n = strcspn(host, ".");
@@ -295,7 +304,7 @@ void kubelet_word(struct kubelet *k, const char *host, unsigned port, const char
                      : p == leader ? "leader"
                                    : "follower");
         if (strncmp(word, "mntr", 4) == 0 && n > 1 && p == leader)
-            str_addf(answer, "zk_followers\t%u\nzk_synced_followers\t%u\n", n - 1, n - 1);
+            str_addf(answer, "zk_followers\t%u\nzk_synced_followers\t%u\n", n - 1, in_sync(k, leader));
         return;
     }
     err_set(err, ERR_AGAIN, 0, "%s:%u: connection refused", host, port);

@@ -86,6 +86,8 @@ typedef void query_done_fn(void *ctx, bool ok, const char *why);
 void chost_query(struct chost *h, const char *id, unsigned ms, query_done_fn *done, void *ctx);
 /* One row into a replicated table through this server. -1: it did not take it (not up, read-only). */
 int64_t chost_insert(struct chost *h, const char *database, const char *table);
+/* The table is gone from its disk; Keeper still knows its replica. */
+void chost_lose_table(struct chost *h, const char *database, const char *table);
 /* Who listens at an address: 127.0.0.1 and a port of its own, or the name of a host Service. NULL: nobody. */
 struct chost *hosts_listening(struct hosts *hs, const char *address, unsigned port, bool tcp);
 /* Replicas of one shard (from 0) in the loaded remote_servers, at most max. A NULL one is listed, but nobody listens

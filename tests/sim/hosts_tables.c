@@ -623,6 +623,19 @@ int database_drop_replica(struct chost *h, const char *name, const char *replica
     return 0;
 }
 
+void chost_lose_table(struct chost *h, const char *db, const char *name)
+{
+    for (struct dtable **at = &h->disk->tables; *at; at = &(*at)->next) {
+        struct dtable *t = *at;
+
+        if (strcmp(t->db, db) != 0 || strcmp(t->name, name) != 0)
+            continue;
+        *at = t->next;
+        table_free(t);
+        return;
+    }
+}
+
 int tables_ddl(struct chost *h, const char *sql, struct err *err)
 {
     static const char *const kinds[] = {"TABLE", "VIEW", "MATERIALIZED VIEW"};

@@ -9,7 +9,7 @@
 #include "plane/ctl.h"
 #include "tests/sim/kubelet_impl.h"
 
-enum { RETRY_MS = 1000, BACKOFF_MS = 10000, BACKOFF_MAX_MS = 300000, GRACE_MS = 30000 };
+enum { RETRY_MS = 1000, BACKOFF_MS = 10000, BACKOFF_MAX_MS = 300000, GRACE_MS = 30000, SYNC_MAX_MS = 3000 };
 
 struct job {
     struct kubelet *k;
@@ -193,6 +193,7 @@ static void probed(void *ctx)
 
     if (p && p->serial == j->serial && p->running && !p->gone && (p->keeper || chost_state(p->host) == CHOST_UP)) {
         p->ready = true;
+        p->synced_ms = sim_now(j->k->s) + upto(j->k, SYNC_MAX_MS);
         write_status(j->k, p);
     }
     job_free(j);

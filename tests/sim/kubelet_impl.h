@@ -15,6 +15,7 @@ struct kpod {
     uint64_t started_ms, backoff_ms;
     const char *waiting, *message;
     char *image;        /* Keeper's */
+    uint64_t synced_ms; /* it is in sync with its leader from then on */
     struct chost *host; /* NULL: a Keeper member */
     struct kpod *next;
 };

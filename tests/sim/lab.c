@@ -543,39 +543,89 @@ void lab_run(struct lab *l, uint64_t ms)
     sim_run(l->s, ms, NULL, NULL);
 }
 
+/* One hook for each time at which there are any. What it says is true already. */
+static void add_hooks(cJSON *spec)
+{
+    static const char *const when[] = {"beforeHost", "afterHost",     "beforeShard",
+                                       "afterShard", "beforeCluster", "afterCluster"};
+    static const char *const actions[] = {"create",  "soft-restart", "restart", "recreate", "move",
+                                          "rebuild", "remove",       "stop",    "start"};
+    cJSON *ours = json_get(spec, "chfleet") ? json_get(spec, "chfleet") : json_set_obj(spec, "chfleet"), *list;
+
+    list = json_set_arr(ours, "hooks");
+    for (size_t i = 0; i < sizeof when / sizeof *when; i++) {
+        cJSON *h = cJSON_CreateObject(), *a = json_set_arr(h, "actions");
+
+        json_set_str(h, "name", when[i]);
+        json_set_str(h, "when", when[i]);
+        for (size_t k = 0; k < sizeof actions / sizeof *actions; k++)
+            json_add_str(a, actions[k]);
+        json_add_str(json_set_arr(h, "sql"), "CREATE DATABASE IF NOT EXISTS app");
+        cJSON_AddItemToArray(list, h);
+    }
+}
+
+static char *or_hooks(char *text, bool hooks)
+{
+    auto_free char *plain = text;
+    auto_json cJSON *r = hooks ? json_parse(text, strlen(text), NULL) : NULL;
+
+    if (!r)
+        return mem_str(text);
+    add_hooks(json_get(r, "spec"));
+    return json_print(r);
+}
+
+#define OR(text, usual) ((text) ? (text) : (usual))
+
 char *lab_demo(const struct shape *s)
 {
-    return mem_printf(
+    const char *volume = OR(s->volume, "data");
+    auto_free char *data = s->ephemeral ? mem_str("") : mem_printf("\"dataVolumeClaimTemplate\":\"%s\",", volume);
+    char *text = mem_printf(
         "{\"apiVersion\":\"clickhouse.altinity.com/v1\",\"kind\":\"ClickHouseInstallation\","
         "\"metadata\":{\"namespace\":\"default\",\"name\":\"%s\"},\"spec\":{%s"
         "\"configuration\":{\"zookeeper\":{\"nodes\":[{\"host\":\"127.0.0.1\",\"port\":2181}]},"
         "\"clusters\":[{\"name\":\"main\",\"layout\":{\"shardsCount\":%u,\"replicasCount\":%u}}],\"settings\":{%s}},"
-        "\"defaults\":{\"templates\":{\"podTemplate\":\"p\",%s%s%s\"serviceTemplate\":\"balancer\"}},"
+        "\"defaults\":{\"templates\":{\"podTemplate\":\"p\",%s%s\"serviceTemplate\":\"balancer\"}},"
         "\"templates\":{\"podTemplates\":[{\"name\":\"p\",\"spec\":{\"containers\":[{\"name\":\"clickhouse\",\"image\":"
         "\"%s\"}]}}],"
         "\"serviceTemplates\":[{\"name\":\"balancer\",\"spec\":{\"type\":\"LoadBalancer\",\"ports\":["
         "{\"name\":\"http\",\"port\":8123},{\"name\":\"tcp\",\"port\":9000}]}}],"
-        "\"volumeClaimTemplates\":[{\"name\":\"%s\",\"provisioner\":\"%s\",\"reclaimPolicy\":\"Delete\",\"spec\":{"
+        "\"volumeClaimTemplates\":[{\"name\":\"logs\",\"reclaimPolicy\":\"Delete\",\"spec\":{\"accessModes\":["
+        "\"ReadWriteOnce\"],"
+        "\"storageClassName\":\"disk\",\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}},"
+        "{\"name\":\"%s\",\"provisioner\":\"%s\",\"reclaimPolicy\":\"Delete\",\"spec\":{"
         "\"accessModes\":[\"ReadWriteOnce\"],\"storageClassName\":\"%s\","
         "\"resources\":{\"requests\":{\"storage\":\"%s\"}}}}]}}}",
-        s->name ? s->name : "demo", s->extra ? s->extra : "", s->shards, s->replicas, s->settings ? s->settings : "",
-        s->ephemeral ? "" : "\"dataVolumeClaimTemplate\":\"",
-        s->ephemeral ? ""
-        : s->volume  ? s->volume
-                     : "data",
-        s->ephemeral ? "" : "\",", s->image ? s->image : LAB_IMAGE, s->volume ? s->volume : "data",
-        s->provisioner ? s->provisioner : "StatefulSet", s->klass ? s->klass : "disk", s->size ? s->size : "5Gi");
+        OR(s->name, "demo"), OR(s->extra, ""), s->shards, s->replicas, OR(s->settings, ""), data,
+        s->logs ? "\"logVolumeClaimTemplate\":\"logs\"," : "", OR(s->image, LAB_IMAGE), volume,
+        OR(s->provisioner, "StatefulSet"), OR(s->klass, "disk"), OR(s->size, "5Gi"));
+
+    return or_hooks(text, s->hooks);
 }
 
-char *lab_keeper(const char *image)
+char *lab_keeper(const struct kshape *s)
 {
-    return mem_printf("{\"apiVersion\":\"clickhouse-keeper.altinity.com/v1\",\"kind\":\"ClickHouseKeeperInstallation\","
-                      "\"metadata\":{\"namespace\":\"default\",\"name\":\"keep\"},\"spec\":{"
-                      "\"configuration\":{\"clusters\":[{\"name\":\"main\",\"layout\":{\"replicasCount\":3}}]},"
-                      "\"defaults\":{\"templates\":{\"podTemplate\":\"p\"}},"
-                      "\"templates\":{\"podTemplates\":[{\"name\":\"p\",\"spec\":{\"containers\":[{\"name\":"
-                      "\"clickhouse-keeper\",\"image\":\"%s\"}]}}]}}}",
-                      image);
+    const char *volume = OR(s->volume, "data"), *klass = OR(s->klass, "disk"), *size = OR(s->size, "5Gi");
+    auto_free char *data = s->volumes ? mem_printf(",\"dataVolumeClaimTemplate\":\"%s\"", volume) : mem_str("");
+
+    return mem_printf(
+        "{\"apiVersion\":\"clickhouse-keeper.altinity.com/v1\",\"kind\":\"ClickHouseKeeperInstallation\","
+        "\"metadata\":{\"namespace\":\"default\",\"name\":\"keep\"},\"spec\":{%s"
+        "\"configuration\":{\"clusters\":[{\"name\":\"main\",\"layout\":{\"replicasCount\":%u}}],\"settings\":{%s}},"
+        "\"defaults\":{\"templates\":{\"podTemplate\":\"p\"%s}},"
+        "\"templates\":{\"podTemplates\":[{\"name\":\"p\",\"spec\":{\"containers\":[{\"name\":"
+        "\"clickhouse-keeper\",\"image\":\"%s\"%s}]}}],"
+        "\"volumeClaimTemplates\":[{\"name\":\"logs\",\"reclaimPolicy\":\"Delete\",\"spec\":{\"accessModes\":["
+        "\"ReadWriteOnce\"],"
+        "\"storageClassName\":\"%s\",\"resources\":{\"requests\":{\"storage\":\"%s\"}}}},"
+        "{\"name\":\"%s\",\"provisioner\":\"%s\",\"reclaimPolicy\":\"Delete\",\"spec\":{"
+        "\"accessModes\":[\"ReadWriteOnce\"],\"storageClassName\":\"%s\",\"resources\":{\"requests\":{\"storage\":\"%"
+        "s\"}}}}]}}}",
+        OR(s->extra, ""), s->members, OR(s->settings, ""), data, OR(s->image, "clickhouse/clickhouse-keeper:24.3"),
+        s->logs ? ",\"volumeMounts\":[{\"name\":\"logs\",\"mountPath\":\"/var/log/clickhouse-keeper\"}]" : "", klass,
+        size, volume, OR(s->provisioner, "StatefulSet"), klass, size);
 }
 
 void lab_schema(struct lab *l, const char *name)

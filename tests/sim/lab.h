@@ -81,9 +81,21 @@ struct shape {
     const char *size, *klass, *provisioner, *volume; /* of the data volumes; volume: their template's name */
     const char *name;                                /* NULL: "demo" */
     bool ephemeral;                                  /* data goes with the pod */
+    bool logs;                                       /* a volume of its own for logs */
+    bool hooks;                                      /* a statement wherever hooks may have one */
 };
 char *lab_demo(const struct shape *shape); /* caller frees */
-char *lab_keeper(const char *image);       /* ClickHouseKeeperInstallation "keep" of three members; caller frees */
+
+/* ClickHouseKeeperInstallation "keep". */
+struct kshape {
+    unsigned members;
+    const char *image, *settings, *extra;   /* as above */
+    const char *size, *klass, *provisioner; /* of its volumes; NULL: the usual ones */
+    const char *volume;                     /* its template's name */
+    bool volumes, logs;
+};
+char *lab_keeper(const struct kshape *shape); /* caller frees */
+
 /* app.ev, replicated, and app.ev_all, Distributed, on every host; a few rows. */
 void lab_schema(struct lab *l, const char *name);
 

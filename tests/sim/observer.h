@@ -39,6 +39,7 @@ void observer_wrote(struct observer *o, const void *body, size_t len); /* bytes 
  * the mark are not counted. */
 void observer_mark(struct observer *o);
 void observer_expect_starts(struct observer *o, unsigned each);
+void observer_expect_starts_within(struct observer *o, unsigned least, unsigned most);
 
 /* Is the fleet of installation default/NAME in truth as its spec says? NULL, or what is not; caller frees. final: all
  * rows are there too. */

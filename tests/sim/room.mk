@@ -4,6 +4,7 @@ check_LIBRARIES += libsim.a
 libsim_a_SOURCES = \
 	tests/journal/lossy_vfs.c tests/journal/lossy_vfs.h \
 	tests/sim/balancer.c \
+	tests/sim/cells.c tests/sim/cells.h \
 	tests/sim/hosts.c tests/sim/hosts.h tests/sim/hosts_impl.h \
 	tests/sim/hosts_config.c \
 	tests/sim/hosts_sql.c \
@@ -15,6 +16,8 @@ libsim_a_SOURCES = \
 	tests/sim/podspec.c tests/sim/podspec.h \
 	tests/sim/scenario.c tests/sim/scenario.h \
 	tests/sim/scenarios.c \
+	tests/sim/scenarios_keeper.c \
+	tests/sim/scenarios_more.c \
 	tests/sim/sim.c tests/sim/sim.h \
 	tests/sim/simlog.c
 SIM_LIBS = libsim.a libsupervisor.a libworkers.a librender.a libplanenode.a libplane.a libmodel.a libschema.a libkube.a libjournal.a libsql.a libkeeper.a \
@@ -34,9 +37,10 @@ test_sim_crash_LDADD = $(SIM_LIBS)
 test_sim_knobs_SOURCES = tests/sim/test_knobs.c
 test_sim_knobs_LDADD = $(SIM_LIBS)
 
-# For tests/mutants/run.sh: the tests with one file of the product in another version.
-sim-mutant: test-sim-scenarios test-sim-crash
+# For tests/mutants/*.sh: the tests with one file of the product in another version.
+sim-mutant: test-sim-scenarios test-sim-crash test-sim-knobs
 	@$(COMPILE) -Wno-error -w -c $(MUTANT_SOURCE) -o $(MUTANT_DIR)/mutant.o
 	@$(LINK) -o $(MUTANT_DIR)/scenarios tests/sim/test_scenarios.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(SIM_LIBS) >/dev/null
 	@$(LINK) -o $(MUTANT_DIR)/crash tests/sim/test_crash.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(SIM_LIBS) >/dev/null
+	@$(LINK) -o $(MUTANT_DIR)/knobs tests/sim/test_knobs.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(SIM_LIBS) >/dev/null
 .PHONY: sim-mutant

@@ -134,6 +134,14 @@ static void audit(struct run *r)
         observer_violation(r->l->obs, "[5] in the end %s", bad);
 }
 
+static void expect_starts(struct run *r)
+{
+    unsigned each = (unsigned)r->sc->starts, again = r->sc->proves && r->chaos & (CHAOS_EMPTY | CHAOS_LOST);
+
+    if (r->sc->starts >= 0)
+        observer_expect_starts_within(r->l->obs, each, each + again);
+}
+
 /* Live equals desired: nothing is written, whoever looks. */
 static void idle(struct run *r)
 {
@@ -184,11 +192,9 @@ void run_finish(struct run *r, unsigned chaos)
         r->sc->judge(r);
     load_stop(l->load);
     lab_run(l, 20000);
-    if (r->sc->starts >= 0)
-        observer_expect_starts(l->obs, (unsigned)r->sc->starts);
+    expect_starts(r);
     idle(r);
-    if (r->sc->starts >= 0)
-        observer_expect_starts(l->obs, (unsigned)r->sc->starts);
+    expect_starts(r);
     if (simlog_leaks())
         observer_violation(l->obs, "[9] a password is in the log");
 }

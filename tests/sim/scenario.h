@@ -17,13 +17,14 @@ struct scenario {
     bool (*done)(struct run *r);  /* runs until the end is reached; false: not in time. NULL: Completed */
     void (*judge)(struct run *r); /* more than the audit; may be NULL */
     int starts;                   /* of each process that was there, after the change; -1: judge knows */
-    bool unguarded;               /* shards may go dark and queries may fail: it is the owner's word */
+    bool proves;    /* that data is elsewhere; who has lost his journal starts a stopped host to prove it again */
+    bool unguarded; /* shards may go dark and queries may fail: it is the owner's word */
     bool no_load;
 };
 
-extern const struct scenario scenarios[];
-extern const unsigned n_scenarios;
-const struct scenario *scenario_named(const char *name); /* NULL */
+extern const struct scenario more_scenarios[], keeper_scenarios[]; /* the last one has no name */
+const struct scenario *scenario_at(unsigned i);                    /* all; NULL after the last */
+const struct scenario *scenario_named(const char *name);           /* NULL */
 
 enum {
     CHAOS_NETWORK = 1, /* lost requests and answers, 500 and 429, bad watches, slow and lying servers */
@@ -42,6 +43,7 @@ struct run {
     char *text;         /* last applied */
     uint64_t changed_ms;
     unsigned deaths;
+    unsigned members; /* of Keeper, whose quorum must stay; 0: nobody looks */
 };
 
 /* Brings the fleet to scenario->from, without chaos. False: it did not get there (violations say why). */

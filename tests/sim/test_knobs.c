@@ -186,6 +186,81 @@ static void so_many_shards_change_at_once_as_threads_and_percent_say(void **stat
                     "\"runtime\":{\"reconcileShardsThreadsNumber\":5,\"reconcileShardsMaxConcurrencyPercent\":100}")) >= 3);
 }
 
+static void a_budget_of_hosts_that_are_out_is_kept(void **state)
+{
+    (void)state;
+    assert_int_equal(most_down(RECONCILE("\"runtime\":{\"reconcileShardsThreadsNumber\":5,"
+                                         "\"reconcileShardsMaxConcurrencyPercent\":100}")
+                               "\"chfleet\":{\"budgets\":{\"maxUnavailableHosts\":1}},"),
+                     1);
+}
+
+static void annotate(struct try *t, const char *json)
+{
+    auto_json cJSON *p = json_parse(json, strlen(json), NULL);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(store_patch(t->l->plane.store, PK_CHI, "default", "demo", p, 0, NULL, &err), 0);
+}
+
+static unsigned running(const struct try *t, const char *image);
+
+/* What is held or suspended stays as it is; then it goes on. */
+static void nothing_is_done_while_hosts_are_held_or_all_is_suspended(void **state)
+{
+    struct try t;
+
+    (void)state;
+    begin(&t, 18, false, SHAPE(1, 2, ""), NULL, NULL);
+    annotate(&t, "{\"metadata\":{\"annotations\":{\"chfleet.io/hold\":\"*: a test\"}}}");
+    t.shape.image = NEW_IMAGE;
+    apply_all_of(&t);
+    lab_run(t.l, MINUTES(30));
+    assert_int_equal(running(&t, LAB_IMAGE), 2);
+    t.shape.extra = "\"suspend\":\"yes\",";
+    apply_all_of(&t);
+    annotate(&t, "{\"metadata\":{\"annotations\":{\"chfleet.io/hold\":null}}}");
+    lab_run(t.l, MINUTES(30));
+    assert_int_equal(running(&t, LAB_IMAGE), 2);
+    t.shape.extra = "";
+    apply_all_of(&t);
+    assert_true(wait_all(&t, "Completed", HOURS(1)));
+    assert_int_equal(running(&t, NEW_IMAGE), 2);
+    end(&t);
+}
+
+static void nothing_is_begun_while_the_journal_takes_nothing(void **state)
+{
+    struct try t;
+
+    (void)state;
+    begin(&t, 22, false, SHAPE(1, 2, ""), NULL, NULL);
+    lab_disk_full(t.l, true);
+    t.shape.image = NEW_IMAGE;
+    apply_all_of(&t);
+    lab_run(t.l, MINUTES(30));
+    assert_int_equal(running(&t, LAB_IMAGE), 2);
+    lab_disk_full(t.l, false);
+    assert_true(wait_all(&t, "Completed", HOURS(1)));
+    end(&t);
+}
+
+/* The first shard is watched for the time that is said before the next one is touched. */
+static void a_soak_is_waited_for(void **state)
+{
+    struct try t;
+
+    (void)state;
+    begin(&t, 20, false, SHAPE(2, 2, "\"chfleet\":{\"waves\":[{\"shards\":1,\"soak\":\"1h\"}]},"), NULL, NULL);
+    t.shape.image = NEW_IMAGE;
+    apply_all_of(&t);
+    lab_run(t.l, MINUTES(30));
+    assert_int_equal(running(&t, NEW_IMAGE), 2);
+    assert_true(wait_all(&t, "Completed", HOURS(3)));
+    assert_int_equal(running(&t, NEW_IMAGE), 4);
+    end(&t);
+}
+
 static unsigned most_places(const char *config)
 {
     struct try t;
@@ -572,6 +647,10 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(so_many_shards_change_at_once_as_threads_and_percent_say),
         cmocka_unit_test(so_many_installations_change_at_once_as_the_configuration_says),
+        cmocka_unit_test(a_budget_of_hosts_that_are_out_is_kept),
+        cmocka_unit_test(nothing_is_done_while_hosts_are_held_or_all_is_suspended),
+        cmocka_unit_test(nothing_is_begun_while_the_journal_takes_nothing),
+        cmocka_unit_test(a_soak_is_waited_for),
         cmocka_unit_test(an_installation_that_waits_for_its_window_keeps_no_other),
         cmocka_unit_test(a_change_that_fails_stops_goes_on_or_goes_back_as_is_said),
         cmocka_unit_test(the_status_has_the_fields_that_the_configuration_switches_on),

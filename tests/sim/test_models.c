@@ -74,6 +74,9 @@ static int end(void **state)
 {
     struct ground *g = *state;
 
+    chost_kill(g->a);
+    chost_kill(g->b);
+    sim_run(g->s, 3600000, NULL, NULL); /* what is still to happen frees itself */
     hosts_free(g->hs);
     sim_free(g->s);
     free(g);
@@ -94,7 +97,7 @@ static char *ask(struct chost *h, const char *sql)
     struct err err = ERR_INIT;
 
     assert_int_equal(statement_run(h, sql, "q", "", &out, &err), 0);
-    return mem_str(str_text(&out));
+    return str_take(&out);
 }
 
 static void rows_reach_the_other_replica(void **state)
