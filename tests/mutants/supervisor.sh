@@ -24,9 +24,5 @@ r=supervisor/recover.c
 mutant "rows are not resumed" $r 's/journal_each_step\(s->j, in->tasks\[i\]\.id, recover_step, &in->tasks\[i\]\);/(void)recover_step;/' seed:task-id:5:2:12 crash:task-id:5
 mutant "a host that joined is still out" $r 's/return at <= place_of\(table, "join"\) &&/return/' crash:logs-away:2
 mutant "peers that keep an old list count for nothing" supervisor/member.c 's/(static bool kept_by_peers[^{]*\{)/$1 if (1) return false;/' simknobs:old_list
-mutant "a volume goes without its policy" supervisor/apply.c 's/a->kind == KUBE_PVC && now && !hostfacts_claim_may_go\([^;{]*\) \{/0) {/; s/a->kind == KUBE_PVC && !json_bool\(a->req, "consent", false\)/0/' seed:scale-in:1:0:4 seed:disk-gone:1:0:4
-mutant "Completed is said of an older spec" supervisor/status.c 's/in->fleet->generation != json_int\(res, "metadata\.generation", -1\)/0/' seed:upgrade:3:0:4 seed:generation:5:2:12
 mutant "spec.suspend suspends nothing" supervisor/look.c 's/if \(!deleting && str_bool\(json_str\(res, "spec\.suspend", NULL\)\) == 1\)/if (0)/' simknobs:suspended
-mutant "who came back is not taken in" supervisor/look.c 's/supersede\(in\);\n            return;\n        \}\n    \}/}\n    }/' seed:generation:5:2:1 seed:evict:5:2:24
-mutant "members that serve go before those that do not" workers/turns.c 's/\(t->step->klass != CLASS_PLANNED && t->step->klass != CLASS_KEEPER\)/t->step->klass != CLASS_PLANNED/' seed:keeper-volumes:7:3:1 seed:keeper-volumes:16:2:1
 mutants_end
