@@ -186,6 +186,13 @@ static void read_rows(struct task *t)
     t->baseline = json_copy(json_get(last, "baseline"));
 }
 
+/* The host is well again; the change has failed all the same. */
+static void finish_aftermath(struct task *t)
+{
+    course_finish(t, "failed", "%s; %s", t->aftermath,
+                  strcmp(t->table->name, "rollback") == 0 ? "it has its old StatefulSet back" : "it is scaled to 0");
+}
+
 /* The next host that has something to do; false when there is none. */
 bool course_host(struct task *t)
 {
@@ -198,6 +205,10 @@ bool course_host(struct task *t)
         read_rows(t);
         if (t->step_at < t->table->n_steps)
             return true;
+        if (is_aftermath(t->table)) { /* who was told so died before it was said on */
+            finish_aftermath(t);
+            return true;
+        }
         t->host->over = true;
     }
     return false;
@@ -218,10 +229,8 @@ void course_next(struct task *t)
     t->step_at++;
     if (course_step(t))
         return;
-    if (t->host && is_aftermath(t->table)) { /* the host is well again; the change has failed all the same */
-        course_finish(t, "failed", "%s; %s", t->aftermath,
-                      strcmp(t->table->name, "rollback") == 0 ? "it has its old StatefulSet back"
-                                                              : "it is scaled to 0");
+    if (t->host && is_aftermath(t->table)) {
+        finish_aftermath(t);
         return;
     }
     if (t->host) {
