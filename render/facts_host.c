@@ -199,16 +199,19 @@ static void files(const struct gather *g, const struct host *h, const cJSON *sts
     bool is_held = json_get(json_get(live, "data"), "chop-generated-settings_common.xml");
     bool ours = live && json_annotation(live, RENDER_RESTART_HASH);
     auto_free char *by_act = act_took_effect(sts, out->identity, "restart_hash", "");
-    bool loaded = !*out->identity || loaded_by_record(sts, out->identity, hash) || (hash && str_eq(by_act, hash)) ||
-                  loaded_by_time(g, live, out->identity, hash);
+    bool dead = !*out->identity;
+    bool loaded = !dead && (loaded_by_record(sts, out->identity, hash) || (hash && str_eq(by_act, hash)) ||
+                            loaded_by_time(g, live, out->identity, hash));
 
     filediff(g->f, have, want, scope, true, &own);
     if (is_held)
         own_common(g, live, &held);
+    /* One that does not run has loaded nothing: it finds the shared files as they are when it starts, but its own ones are
+     * written only when its turn comes. */
     sort_lines(g, h, &own, loaded, out);
-    sort_lines(g, h, &g->common, loaded, out);
-    sort_lines(g, h, is_held ? &held : &g->settings, loaded, out);
-    if (ours && !loaded && out->n_restart == 0)
+    sort_lines(g, h, &g->common, loaded || dead, out);
+    sort_lines(g, h, is_held ? &held : &g->settings, loaded || (dead && !is_held), out);
+    if (ours && !loaded && !dead && out->n_restart == 0)
         compare_add(&out->restart_changes, &out->n_restart,
                     "settings that are written but that the process has not loaded",
                     json_annotation(live, RENDER_RESTART_SINCE), NULL);
