@@ -137,6 +137,9 @@ static const struct never {
     {"remove", "delete-statefulset", false},        /* halt takes the set along: one of no spec has no set at 0 */
     {"keeper-remove", "delete-statefulset", false}, /* likewise */
     {"keeper-reload", "config", false},             /* what a running member takes over is in the common files */
+    {"create", "attached", false},                  /* its volumes are new, or were kept without its server being seen */
+    {"move", "attached", false},                    /* its data is on a new volume */
+    {"rebuild", "attached", false},                 /* likewise */
     {"keeper-soft-restart", NULL, true},            /* not planned: a member restarts with a new pod */
 };
 

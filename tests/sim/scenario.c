@@ -173,6 +173,15 @@ static void does_not_end(struct lab *l)
                  json_str(h, "step", ""), json_str(h, "waiting", ""), json_str(h, "text", ""));
 }
 
+static void all_loaded(struct run *r)
+{
+    const struct chost *h;
+
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
+        if (chost_left_out(h))
+            observer_violation(r->l->obs, "%s serves without %s", chost_pod(h), chost_left_out(h));
+}
+
 void run_finish(struct run *r, unsigned chaos)
 {
     struct lab *l = r->l;
@@ -180,6 +189,7 @@ void run_finish(struct run *r, unsigned chaos)
     guard_begins(r);
     r->chaos = chaos;
     r->changed_ms = sim_now(l->s);
+    hosts_knobs(l->hosts)->left_out_permille = r->sc->left_out;
     chaos_begins(r);
     r->sc->change(r);
     if (!(r->sc->done ? r->sc->done(r) : lab_wait_completed(l, "demo", HOURS(12))))
@@ -188,6 +198,7 @@ void run_finish(struct run *r, unsigned chaos)
     lab_run(l, MINUTES(5));
     if (lab_chi(l, "demo"))
         audit(r);
+    all_loaded(r);
     if (r->sc->judge)
         r->sc->judge(r);
     load_stop(l->load);

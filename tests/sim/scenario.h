@@ -16,6 +16,7 @@ struct scenario {
     void (*change)(struct run *r);
     bool (*done)(struct run *r);  /* runs until the end is reached; false: not in time. NULL: Completed */
     void (*judge)(struct run *r); /* more than the audit; may be NULL */
+    unsigned left_out;            /* of 1000: how often a server comes up without a table of its disk; in the end none is */
     int starts;                   /* of each process that was there, after the change; -1: judge knows */
     bool proves;    /* that data is elsewhere; who has lost his journal starts a stopped host to prove it again */
     bool unguarded; /* shards may go dark and queries may fail: it is the owner's word */

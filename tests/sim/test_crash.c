@@ -271,8 +271,13 @@ static const char *const in_matrix[] = {"create",
                                         "keeper-volumes",
                                         "lost-table",
                                         "keeper-interrupted",
-                                        "keeper-forgotten"};
-enum { N_IN_MATRIX = sizeof in_matrix / sizeof *in_matrix, N_SHORT = 30 }; /* the rest with --long */
+                                        "keeper-forgotten",
+                                        "left-out",
+                                        "left-out-setting",
+                                        "left-out-logs",
+                                        "stop-left-out",
+                                        "crash-left-out"};
+enum { N_IN_MATRIX = sizeof in_matrix / sizeof *in_matrix };
 
 static bool needs_two(const char *name)
 {
@@ -474,10 +479,8 @@ static bool all_of(const struct options *o)
     struct cells cells = cells_new();
     const char *few = getenv("SIM_RUNS"); /* so many scenarios, and nothing else: with sanitizers */
     unsigned turn = o->first, n = few ? (unsigned)atoi(few) : N_IN_MATRIX;
-    bool good = true, whole = getenv("CHFLEET_LONG") || o->name || o->list;
+    bool good = true;
 
-    if (!few && !whole)
-        n = N_SHORT;
     for (unsigned i = 0; i < n && i < N_IN_MATRIX; i++) {
         if (o->name && strcmp(o->name, in_matrix[i]) != 0)
             continue;
@@ -488,7 +491,7 @@ static bool all_of(const struct options *o)
         if (o->every && !o->list)
             good &= each_nth(in_matrix[i], o->every, o->first);
     }
-    if (!o->name && !o->list && !few && whole)
+    if (!o->name && !o->list && !few)
         good &= complete(&cells);
     cells_free(&cells);
     return good;
