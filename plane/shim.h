@@ -89,9 +89,9 @@ struct shim_state {
 void shim_state_encode(const struct shim_state *s, struct str *out); /* one line, with its end */
 int shim_state_decode(const char *line, struct shim_state *s, struct err *err);
 
-/* How long to wait before the next start. *step counts fast failures; a run of more than 10 s resets it. 0.2 s first,
- * then 1, 2, 4 … 60 s. */
-uint64_t shim_backoff_ms(unsigned *step, uint64_t uptime_ms);
+/* How long to wait before the next start. *step counts fast failures; a run of more than 10 s resets it, and so does one
+ * of more than 1 s that ended with code 0 (`clean`): it was told to. 0.2 s first, then 1, 2, 4 … 60 s. */
+uint64_t shim_backoff_ms(unsigned *step, uint64_t uptime_ms, bool clean);
 
 /* ---- the machine ---- */
 /* This boot's id into buf (at least 40 bytes); "" when /proc is not there. */

@@ -278,11 +278,11 @@ int shim_state_decode(const char *line, struct shim_state *s, struct err *err)
     return 0;
 }
 
-uint64_t shim_backoff_ms(unsigned *step, uint64_t uptime_ms)
+uint64_t shim_backoff_ms(unsigned *step, uint64_t uptime_ms, bool clean)
 {
     uint64_t wait;
 
-    if (uptime_ms > 10000)
+    if (uptime_ms > (clean ? 1000 : 10000))
         *step = 0;
     wait = *step == 0 ? 200 : *step > 6 ? 60000 : 1000u << (*step - 1);
     if (*step < 7)

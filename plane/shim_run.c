@@ -127,7 +127,7 @@ static void start_failed(struct shim *s, int why)
 
 static void schedule(struct shim *s, uint64_t uptime_ms)
 {
-    uint64_t wait = shim_backoff_ms(&s->step, uptime_ms);
+    uint64_t wait = shim_backoff_ms(&s->step, uptime_ms, s->st.exit_code == 0 && s->st.exit_signal == 0);
 
     s->st.phase = SHIM_WAITING;
     s->st.next_ms = shim_wall_ms() + wait;

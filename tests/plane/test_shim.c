@@ -168,9 +168,11 @@ static void back_off_doubles_to_a_minute_and_is_forgotten_after_a_good_run(void 
 
     (void)state;
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
-        assert_int_equal(shim_backoff_ms(&step, 50), want[i]);
-    assert_int_equal(shim_backoff_ms(&step, 10001), 200);
-    assert_int_equal(shim_backoff_ms(&step, 9999), 1000);
+        assert_int_equal(shim_backoff_ms(&step, 50, false), want[i]);
+    assert_int_equal(shim_backoff_ms(&step, 10001, false), 200);
+    assert_int_equal(shim_backoff_ms(&step, 9999, false), 1000);
+    assert_int_equal(shim_backoff_ms(&step, 900, true), 2000);
+    assert_int_equal(shim_backoff_ms(&step, 1001, true), 200); /* it was told to end */
 }
 
 static void a_status_line_gives_back_what_went_in_and_skips_words_of_the_future(void **state)
