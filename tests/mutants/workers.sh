@@ -106,7 +106,6 @@ mutant "old entries are not forgotten" workers/entries.c 's/(enum step_rc forget
 mutant "deletes an active entry" workers/entries.c 's/if \(rc == STEP_YES && !knob_bool\(t, "drop_active", false\)\)/if (0)/'
 mutant "deletes the table of others in Keeper" workers/entries.c 's/if \(a\.len > 0\)\n        return STEP_YES;//'
 mutant "entries of a removed host stay" workers/entries.c 's/(enum step_rc drop_replica_probe[^{]*\{)/$1 if (1) return STEP_SKIP;/'
-mutant "a removed host stays in Replicated databases" workers/entries.c 's/rc = count_left\(t, databases, true, &left_databases, err\);/(void)databases;/; s/(cJSON_ArrayForEach\(one, entries\(t, "databases"\)\) \{)/$1 break;/'
 mutant "deletes volumes that are to be kept" workers/step_remove.c 's/return !json_bool\(claim, "retain", true\);/return true;/'
 mutant "joins without the schema" workers/step_schema.c 's/if \(!applies\(t\)\)/if (1)/'
 mutant "publishes a list without a shard" workers/step_membership.c 's/if \(!found\)/if (0)/'

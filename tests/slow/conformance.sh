@@ -24,7 +24,8 @@ check_failed() { tail -n 5 "$WORK/plane.log"; }
 # The balancer outlives the plane: its shim ends it.
 end_balancer() {
     local shim
-    shim=$(sed -n 's/.* shim=\([0-9]*\).*/\1/p' "$D/lb/state") && [ -n "$shim" ] && kill "$shim" && wait_until 20 fails kill -0 "$shim"
+    shim=$(sed -n 's/.* shim=\([0-9]*\).*/\1/p' "$D/lb/state") && [ -n "$shim" ] && kill "$shim" && wait_until 20 fails kill -0 "$shim" &&
+        wait_until 20 fails pgrep -f "haproxy.*$D/lb"
 }
 fails() { ! "$@"; }
 trap 'stop 2>/dev/null' EXIT

@@ -85,7 +85,7 @@ kill_all() { # -9, all three, in an order by chance
 }
 kill_everything() { # whatever of ours runs, found by its command line
     local pid
-    for pid in $(pgrep -f "^$BUILD/(chfleet|chfleet-plane|chfleetd) .*with 'quotes' & spaces"); do
+    for pid in $(pgrep -f "^$BUILD/(chfleet|chfleet-plane|chfleetd|chfleet-exporter) .*with 'quotes' & spaces"); do
         kill -9 "$pid" 2>/dev/null
     done
 }

@@ -163,6 +163,14 @@ printf 'metrics: {labels: 7}\n' >wrong.yaml
 check "a wrong configuration is refused with its place" refuses wrong.yaml:1: --config wrong.yaml
 check "a wrong address is refused" refuses HOST:PORT --metrics-address nowhere
 
+say "Keeper ends for a moment"
+keeper_failed() { # a server shows an event when it has happened
+    sql "$first" "SELECT count() FROM system.zookeeper WHERE path = '/'" >/dev/null 2>&1
+    [ -n "$(sql "$first" "SELECT value FROM system.events WHERE event = 'ZooKeeperHardwareExceptions'")" ]
+}
+kill -9 "$(pgrep -f "java.*$DATA" | head -n 1)"
+check "its servers count that" wait_until 60 keeper_failed
+
 say "a real Prometheus"
 exporter_start
 metrics >page
