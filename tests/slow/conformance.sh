@@ -21,11 +21,13 @@ stop() {
     plane=''
 }
 check_failed() { tail -n 5 "$WORK/plane.log"; }
-# The balancer outlives the plane: its shim ends it.
+# The balancer outlives the plane, and its shim.
 end_balancer() {
-    local shim
-    shim=$(sed -n 's/.* shim=\([0-9]*\).*/\1/p' "$D/lb/state") && [ -n "$shim" ] && kill "$shim" && wait_until 20 fails kill -0 "$shim" &&
-        wait_until 20 fails pgrep -f "haproxy.*$D/lb"
+    local pid part
+    for part in shim pid; do
+        pid=$(sed -n "s/.* $part=\([0-9]*\).*/\1/p" "$D/lb/state")
+        [ -n "$pid" ] && kill "$pid" && wait_until 20 fails kill -0 "$pid" || return 1
+    done
 }
 fails() { ! "$@"; }
 trap 'stop 2>/dev/null' EXIT
