@@ -65,6 +65,15 @@ void out_screen(unsigned *columns, unsigned *rows)
     *rows = size.ws_row;
 }
 
+unsigned out_lines(const char *text)
+{
+    unsigned n = 0;
+
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
 void out_indented(struct str *out, const char *indent, const char *text)
 {
     for (size_t len; *text; text += len + (text[len] == '\n')) {

@@ -21,6 +21,7 @@ const char *out_dim(void);
 bool out_is_terminal(void);
 void out_screen(unsigned *columns, unsigned *rows); /* size of the terminal; 0, 0 when there is none */
 
+unsigned out_lines(const char *text); /* how many newlines */
 /* Each line of `text` on a line of its own, behind `indent`. */
 void out_indented(struct str *out, const char *indent, const char *text);
 

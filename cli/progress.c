@@ -27,15 +27,6 @@ static uint64_t wall_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static unsigned count_lines(const char *text)
-{
-    unsigned n = 0;
-
-    for (; *text; text++)
-        n += *text == '\n';
-    return n;
-}
-
 static void redraw(struct screen *s, const cJSON *doc, bool wide)
 {
     auto_str struct str text = STR_INIT;
@@ -46,7 +37,7 @@ static void redraw(struct screen *s, const cJSON *doc, bool wide)
     if (s->lines)
         printf("\033[%uA\033[J", s->lines);
     fputs(str_text(&text), stdout);
-    s->lines = count_lines(str_text(&text));
+    s->lines = out_lines(str_text(&text));
     fflush(stdout);
 }
 

@@ -456,19 +456,10 @@ static void print_all(const cJSON *doc, const struct status_form *form, bool at_
                  json_str(doc, "operator.why", ""), out_plain());
 }
 
-static size_t count_lines(const struct str *text)
-{
-    size_t n = 0;
-
-    for (const char *p = str_text(text); *p; p++)
-        n += *p == '\n';
-    return n;
-}
-
 /* The first lines, and how many more there were: less than `rows` in all. */
 static void add_rows(const struct str *text, unsigned rows, struct str *out)
 {
-    size_t all = count_lines(text), kept = 0;
+    unsigned all = out_lines(str_text(text)), kept = 0;
     const char *p = str_text(text);
 
     while (kept + 2 < rows && kept < all)
@@ -477,7 +468,7 @@ static void add_rows(const struct str *text, unsigned rows, struct str *out)
         p = str_text(text) + text->len;
     str_addn(out, str_text(text), (size_t)(p - str_text(text)));
     if (all >= rows)
-        str_addf(out, "%s… %zu more lines\n", out_plain(), all - kept);
+        str_addf(out, "%s… %u more lines\n", out_plain(), all - kept);
 }
 
 void status_print(const cJSON *doc, const struct status_form *form, struct str *out)
@@ -485,7 +476,7 @@ void status_print(const cJSON *doc, const struct status_form *form, struct str *
     auto_str struct str text = STR_INIT, fits = STR_INIT;
 
     print_all(doc, form, false, &text);
-    if (form->rows && count_lines(&text) >= form->rows) {
+    if (form->rows && out_lines(str_text(&text)) >= form->rows) {
         str_reset(&text);
         print_all(doc, form, true, &text);
     }

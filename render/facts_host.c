@@ -88,12 +88,19 @@ static char *why_stuck(const struct gather *g, const cJSON *pod, const struct ho
     return mem_str("");
 }
 
+/* What was written down of the process that was seen last; NULL. Caller owns. */
+static cJSON *loaded_note(const cJSON *sts)
+{
+    const char *text = sts ? json_annotation(sts, RENDER_LOADED) : NULL;
+
+    return text ? json_parse(text, strlen(text), NULL) : NULL;
+}
+
 /* Servers older than 21.1 may come up without a table (workers/step_attach.c). Whoever starts one of ours looks at it then; one
  * that crashed, or whose node did, is looked at when its process is not the one that was written down. */
 static bool came_back(const struct gather *g, const cJSON *sts, const char *identity)
 {
-    const char *text = sts && g->f->kind == FLEET_CLICKHOUSE ? json_annotation(sts, RENDER_LOADED) : NULL;
-    auto_json cJSON *loaded = text ? json_parse(text, strlen(text), NULL) : NULL;
+    auto_json cJSON *loaded = g->f->kind == FLEET_CLICKHOUSE ? loaded_note(sts) : NULL;
     const char *version = json_str(loaded, "version", "");
 
     return *identity && *version && !version_at_least(version, "21.1") && !str_eq(json_str(loaded, "identity", NULL), identity);
@@ -125,8 +132,7 @@ void facts_live_host(const struct gather *g, const cJSON *sts, const cJSON *pod,
 
 static bool loaded_by_record(const cJSON *sts, const char *identity, const char *hash)
 {
-    const char *text = sts ? json_annotation(sts, RENDER_LOADED) : NULL;
-    auto_json cJSON *loaded = text ? json_parse(text, strlen(text), NULL) : NULL;
+    auto_json cJSON *loaded = loaded_note(sts);
 
     return loaded && str_eq(json_str(loaded, "identity", NULL), identity) &&
            str_eq(json_str(loaded, "restart_hash", NULL), hash);

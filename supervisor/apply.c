@@ -177,17 +177,23 @@ static void step(void *ctx)
 
 /* ---- one object after the other ---- */
 
+bool apply_deleted(struct apply *a, int status, const struct err *err)
+{
+    if (err && status != 404 && status != 409) {
+        apply_finish(a, err);
+        return false;
+    }
+    a->changed = true;
+    return true;
+}
+
 static void unknown_deleted(void *ctx, int status, const cJSON *obj, const struct err *err)
 {
     struct apply *a = ctx;
 
     (void)obj;
-    if (err && status != 404 && status != 409) {
-        apply_finish(a, err);
-        return;
-    }
-    a->changed = true;
-    next_object(a);
+    if (apply_deleted(a, status, err))
+        next_object(a);
 }
 
 static void delete_unknown(struct apply *a)

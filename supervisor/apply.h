@@ -30,6 +30,8 @@ struct apply {
 /* ---- apply.c ---- */
 void apply_finish(struct apply *a, const struct err *err); /* tells the asker and frees a; err NULL: done */
 void apply_fail(struct apply *a, enum err_kind kind, const char *text);
+/* What a DELETE was answered: gone is gone, 409 too (another object has the name). False: failed, and a is freed. */
+bool apply_deleted(struct apply *a, int status, const struct err *err);
 void apply_again(struct apply *a, uint64_t ms); /* reads, compares and writes anew after this time */
 
 /* ---- apply_want.c ---- */

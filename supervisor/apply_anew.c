@@ -74,12 +74,8 @@ static void going(void *ctx, int status, const cJSON *obj, const struct err *err
     struct apply *a = ctx;
 
     (void)obj;
-    if (err && status != 404 && status != 409) {
-        apply_finish(a, err);
-        return;
-    }
-    a->changed = true;
-    apply_again(a, GONE_WAIT_MS);
+    if (apply_deleted(a, status, err))
+        apply_again(a, GONE_WAIT_MS);
 }
 
 static bool must_be_made_anew(const struct apply *a, const cJSON *now, const cJSON *desired)

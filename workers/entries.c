@@ -252,6 +252,16 @@ static enum step_rc is_registered(struct task *t, const char *path, const char *
     return STEP_SKIP;
 }
 
+/* STEP_SKIP: the host has the table, loaded or on its disk. */
+static enum step_rc is_lost(struct task *t, const char *database, const char *table, struct err *err)
+{
+    enum step_rc rc = table_on_disk(t, t->host, database, table, err);
+
+    if (rc == STEP_YES)
+        return STEP_SKIP;
+    return rc == STEP_SKIP ? STEP_YES : rc;
+}
+
 typedef enum step_rc entry_fn(struct task *t, const char *path, const char *replica, struct err *err);
 
 /* Calls fn for each entry that a sibling's tables say the host should have, that is there, and whose table the host
@@ -281,10 +291,8 @@ static enum step_rc each_lost(struct task *t, entry_fn *fn, struct err *err)
         if (has_path(&own, f[10]) || strcmp(f[11], str_text(&replica)) == 0)
             continue;
         rc = is_registered(t, f[10], str_text(&replica), err);
-        if (rc == STEP_YES) {
-            rc = table_on_disk(t, t->host, f[0], f[1], err);
-            rc = rc == STEP_SKIP ? STEP_YES : rc == STEP_YES ? STEP_SKIP : rc;
-        }
+        if (rc == STEP_YES)
+            rc = is_lost(t, f[0], f[1], err);
         if (rc == STEP_YES)
             rc = fn(t, f[10], str_text(&replica), err);
         if (rc != STEP_YES && rc != STEP_SKIP)

@@ -51,6 +51,15 @@ struct schema_object *schema_set_add(struct schema_set *s, const char *database,
     return &s->v[s->n++];
 }
 
+void schema_set_merge(struct schema_set *to, const struct schema_set *from)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        const struct schema_object *o = &from->v[i];
+
+        schema_set_add(to, o->database, o->name, o->engine, o->text, o->near);
+    }
+}
+
 static bool is_better(const struct schema_object *a, const struct schema_object *b)
 {
     return a->near != b->near ? a->near : a->votes > b->votes;

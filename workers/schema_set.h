@@ -29,6 +29,7 @@ void schema_set_fini(struct schema_set *s);
  * first with most votes. */
 struct schema_object *schema_set_add(struct schema_set *s, const char *database, const char *name, const char *engine,
                                      const char *text, bool near); /* valid until the next one */
+void schema_set_merge(struct schema_set *to, const struct schema_set *from); /* adds each of them */
 void schema_set_settle(struct schema_set *s);                      /* after the last add: one object per name */
 const struct schema_object *schema_set_find(const struct schema_set *s, const char *database, const char *name);
 

@@ -48,12 +48,11 @@ static enum step_rc add_member(struct task *t, struct group *g, struct whost *h,
 
     if (rc == STEP_YES)
         rc = schema_read(t, h, &m.has, true, true, err);
-    if (rc == STEP_YES)
-        rc = schema_read(t, h, &g->all, true, true, err);
     if (rc != STEP_YES) {
         schema_fini(&m.has);
         return rc;
     }
+    schema_set_merge(&g->all.objects, &m.has.objects);
     g->v = mem_grow(g->v, g->n + 1, sizeof *g->v);
     g->v[g->n++] = m;
     return STEP_YES;
@@ -116,7 +115,6 @@ static enum step_rc group_read(struct task *t, struct group *g, struct err *err)
     peers = add_siblings(t, g);
     if (peers == STEP_YES)
         peers = ask_strangers(t, g);
-    schema_set_settle(&g->all.databases);
     schema_set_settle(&g->all.objects);
     return peers;
 }

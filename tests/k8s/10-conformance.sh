@@ -4,26 +4,11 @@
 # with both.
 # shellcheck source=tests/k8s/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/conform/facts.sh
+. "$SRC/tests/conform/facts.sh"
 # shellcheck source=tests/conform/kubectl.sh
 . "$SRC/tests/conform/kubectl.sh"
 
-# facts NAME KUBECONFIG FILE…: each fact is a line of the result
-facts() {
-    local f_name=$1 f_config=$2
-    shift 2
-    "$BUILD/conformance" "$f_config" "$@" >"$WORK/facts" 2>&1
-    check "$f_name: the facts were looked at" grep -qE '^1\.\.[1-9]' "$WORK/facts"
-    while IFS= read -r f_line; do
-        case "$f_line" in
-        'ok '* | 'not ok '*)
-            CASE=$((CASE + 1))
-            [[ $f_line = ok* ]] || FAILED=$((FAILED + 1))
-            echo "${f_line%%ok *}ok $CASE - $f_name: ${f_line#*- }"
-            ;;
-        '#'*) echo "$f_line" | cut -c1-400 ;;
-        esac
-    done <"$WORK/facts"
-}
 # shellcheck disable=SC2154 # bg sets PID_…
 server_restarts() {
     kill "$PID_apiserver"

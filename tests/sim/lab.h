@@ -100,6 +100,8 @@ char *lab_keeper(const struct kshape *shape); /* caller frees */
 void lab_schema(struct lab *l, const char *name);
 
 #define LAB_IMAGE "clickhouse/clickhouse-server:24.3"
+#define LAB_NEW_IMAGE "clickhouse/clickhouse-server:24.8"
+#define HOURS(n) ((n)*UINT64_C(3600000)) /* ms */
 #define LAB_PASSWORD "s1mulated-secret" /* the observer looks for it in everything that is written */
 
 /* simlog.c: the log of all processes of the simulation. */

@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "tests/sim/load.h"
 
-#define HOURS(n) ((n)*UINT64_C(3600000))
 #define MINUTES(n) ((n)*UINT64_C(60000))
 
 enum { LOAD_EVERY_MS = 400 };
@@ -208,6 +207,41 @@ void run_finish(struct run *r, unsigned chaos)
     expect_starts(r);
     if (simlog_leaks())
         observer_violation(l->obs, "[9] a password is in the log");
+}
+
+/* ---- parts of scenarios ---- */
+
+bool run_completed(struct run *r)
+{
+    return lab_wait_completed(r->l, "demo", HOURS(12));
+}
+
+void run_change_image(struct run *r)
+{
+    r->shape.image = LAB_NEW_IMAGE;
+    run_apply(r);
+}
+
+void run_change_setting(struct run *r)
+{
+    r->shape.settings = SETTING("200");
+    run_apply(r);
+}
+
+void run_judge_schema(struct run *r)
+{
+    struct chost *h;
+
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++) {
+        auto_free char *gap = chost_state(h) == CHOST_UP
+                                  ? hosts_schema_gap(r->l->hosts, "default/chi-demo-main-0-0-0", chost_pod(h))
+                                  : NULL;
+
+        if (gap)
+            observer_violation(r->l->obs, "%s lacks %s", chost_pod(h), gap);
+        if (chost_state(h) == CHOST_UP && !chost_current(h, 60000))
+            observer_violation(r->l->obs, "%s has not all rows", chost_pod(h));
+    }
 }
 
 void run_free(struct run *r)

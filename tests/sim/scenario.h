@@ -47,6 +47,14 @@ struct run {
     unsigned members; /* of Keeper, whose quorum must stay; 0: nobody looks */
 };
 
+#define SETTING(n) "\"keep_alive_timeout\":\"" n "\"" /* only a restart loads it */
+
+/* Parts of many scenarios. */
+bool run_completed(struct run *r); /* waits for it, 12 hours at most */
+void run_change_image(struct run *r);
+void run_change_setting(struct run *r);
+void run_judge_schema(struct run *r); /* all hosts have the tables and the rows of the first one */
+
 /* Brings the fleet to scenario->from, without chaos. False: it did not get there (violations say why). */
 bool run_prepare(struct run *r, const struct scenario *sc, uint64_t seed, bool dns);
 /* The change, the chaos, the wait, the judgement. */

@@ -7,18 +7,10 @@
 #include "base/mem.h"
 #include "tests/sim/scenario.h"
 
-#define HOURS(n) ((n)*UINT64_C(3600000))
-#define NEW_IMAGE "clickhouse/clickhouse-server:24.8"
-#define SETTING(n) "\"keep_alive_timeout\":\"" n "\"" /* only a restart loads it */
 
 static void violation(struct run *r, const char *text)
 {
     observer_violation(r->l->obs, "%s", text);
-}
-
-static bool completed(struct run *r)
-{
-    return lab_wait_completed(r->l, "demo", HOURS(12));
 }
 
 /* ---- create ---- */
@@ -39,18 +31,6 @@ static void judge_created(struct run *r)
 }
 
 /* ---- upgrade, settings, restarts ---- */
-
-static void change_image(struct run *r)
-{
-    r->shape.image = NEW_IMAGE;
-    run_apply(r);
-}
-
-static void change_setting(struct run *r)
-{
-    r->shape.settings = SETTING("200");
-    run_apply(r);
-}
 
 #define LAST_POD "default/chi-demo-main-0-1-0"
 
@@ -80,9 +60,9 @@ static void crash_last(void *ctx)
 static void change_both(struct run *r)
 {
     observer_pair(r->l->obs, LAB_IMAGE, "keep_alive_timeout", "100");
-    observer_pair(r->l->obs, NEW_IMAGE, "keep_alive_timeout", "200");
+    observer_pair(r->l->obs, LAB_NEW_IMAGE, "keep_alive_timeout", "200");
     r->shape.settings = SETTING("200");
-    change_image(r);
+    run_change_image(r);
 }
 
 /* A server that dies by itself in the middle must not find what is not meant for it either. */
@@ -96,7 +76,7 @@ static void change_both_and_crash(struct run *r)
 static bool in_the_end_completed(struct run *r)
 {
     lab_run(r->l, r->l->dns ? 1300000 : 100000);
-    return completed(r);
+    return run_completed(r);
 }
 
 static void judge_crashed(struct run *r)
@@ -124,7 +104,7 @@ static void evict_one(void *ctx)
 
 static void change_and_evict(struct run *r)
 {
-    change_image(r);
+    run_change_image(r);
     for (int i = 0; i < 3; i++)
         sim_after(r->l->s, 1000 + sim_random(r->l->s) % (r->l->dns ? 500000 : 60000), evict_one, r);
 }
@@ -154,11 +134,11 @@ static void change_task_id(struct run *r)
 /* The same task ID once more, with another change that needs no restart. */
 static bool again_same_task_id(struct run *r)
 {
-    if (!completed(r))
+    if (!run_completed(r))
         return false;
     r->shape.settings = SETTING("100") ",\"logger/level\":\"debug\"";
     run_apply(r);
-    return completed(r);
+    return run_completed(r);
 }
 
 /* ---- stop and start ---- */
@@ -173,14 +153,14 @@ static bool stop_then_start(struct run *r)
 {
     auto_free char *bad = NULL;
 
-    if (!completed(r))
+    if (!run_completed(r))
         return false;
     bad = observer_audit(r->l->obs, "demo", false);
     if (bad)
         violation(r, bad);
     r->shape.extra = "";
     run_apply(r);
-    return completed(r);
+    return run_completed(r);
 }
 
 /* ---- scale ---- */
@@ -190,22 +170,6 @@ static void change_out(struct run *r)
     r->shape.shards = 2;
     r->shape.replicas = 3;
     run_apply(r);
-}
-
-static void judge_schema(struct run *r)
-{
-    struct chost *h;
-
-    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++) {
-        auto_free char *gap = chost_state(h) == CHOST_UP
-                                  ? hosts_schema_gap(r->l->hosts, "default/chi-demo-main-0-0-0", chost_pod(h))
-                                  : NULL;
-
-        if (gap)
-            observer_violation(r->l->obs, "%s lacks %s", chost_pod(h), gap);
-        if (chost_state(h) == CHOST_UP && !chost_current(h, 60000))
-            observer_violation(r->l->obs, "%s has not all rows", chost_pod(h));
-    }
 }
 
 static void change_in(struct run *r)
@@ -254,7 +218,7 @@ static bool refused_then_consented(struct run *r)
         violation(r, "[3] the shard's volumes are gone without consent");
     r->shape.extra = "\"chfleet\":{\"consent\":{\"dataLoss\":[\"1\"]}},";
     run_apply(r);
-    return completed(r);
+    return run_completed(r);
 }
 
 /* ---- storage ---- */
@@ -297,7 +261,7 @@ static void judge_grown(struct run *r)
 static void change_size_and_image(struct run *r)
 {
     r->shape.size = "9Gi";
-    change_image(r);
+    run_change_image(r);
 }
 
 static void change_provisioner(struct run *r)
@@ -308,11 +272,11 @@ static void change_provisioner(struct run *r)
 
 static bool provisioner_and_back(struct run *r)
 {
-    if (!completed(r))
+    if (!run_completed(r))
         return false;
     r->shape.provisioner = "StatefulSet";
     run_apply(r);
-    return completed(r);
+    return run_completed(r);
 }
 
 /* Another storage class: refused first, then consent. */
@@ -328,7 +292,7 @@ static bool moved_with_consent(struct run *r)
         return false;
     r->shape.extra = "\"chfleet\":{\"consent\":{\"moveVolumes\":[\"data\"]}},";
     run_apply(r);
-    return completed(r);
+    return run_completed(r);
 }
 
 static void of_new_class(struct run *r, const cJSON *pvc, const char *name)
@@ -340,7 +304,7 @@ static void of_new_class(struct run *r, const cJSON *pvc, const char *name)
 static void judge_moved(struct run *r)
 {
     each_data_claim(r, of_new_class);
-    judge_schema(r);
+    run_judge_schema(r);
 }
 
 /* The data volume under another name. */
@@ -364,7 +328,7 @@ static void is_there(struct run *r, const cJSON *pvc, const char *name)
 static void judge_renamed(struct run *r)
 {
     each_data_claim(r, is_there);
-    judge_schema(r);
+    run_judge_schema(r);
 }
 
 /* A node is gone, and with it the disk of one host. */
@@ -391,7 +355,7 @@ static bool rebuilt_with_consent(struct run *r)
         violation(r, "the volume on the node that is gone was given up without consent");
     r->shape.extra = "\"chfleet\":{\"consent\":{\"volumes\":[\"data-chi-demo-main-1-0-0\"]}},";
     run_apply(r);
-    return completed(r);
+    return run_completed(r);
 }
 
 /* ---- failures ---- */
@@ -425,7 +389,7 @@ static bool fails_then_repaired(struct run *r)
         violation(r, "the status does not say which host failed");
     r->shape.image = LAB_IMAGE;
     run_apply(r);
-    return completed(r);
+    return run_completed(r);
 }
 
 /* reconcile.statefulSet.update.onFailure: rollback. Whoever dies and whatever is lost, all run what they ran. */
@@ -439,7 +403,7 @@ static bool rolled_back_then_repaired(struct run *r)
                            4 - running_old(r));
     r->shape.image = LAB_IMAGE;
     run_apply(r);
-    return completed(r);
+    return run_completed(r);
 }
 
 /* ---- a new generation in the middle ---- */
@@ -454,14 +418,14 @@ static void next_generation(void *ctx)
 
 static void change_twice(struct run *r)
 {
-    change_image(r);
+    run_change_image(r);
     sim_after(r->l->s, 100 + sim_random(r->l->s) % (r->l->dns ? 700000 : 90000), next_generation, r);
 }
 
 static bool second_completed(struct run *r)
 {
     lab_run(r->l, r->l->dns ? 800000 : 100000);
-    return completed(r);
+    return run_completed(r);
 }
 
 static void judge_twice(struct run *r)
@@ -529,7 +493,7 @@ static void kill_all(void *ctx)
 
 static void change_and_kill_all(struct run *r)
 {
-    change_image(r);
+    run_change_image(r);
     sim_after(r->l->s, some_time(r), kill_all, r);
 }
 
@@ -550,7 +514,7 @@ static void stop_now(void *ctx)
 
 static void change_and_stop(struct run *r)
 {
-    change_image(r);
+    run_change_image(r);
     sim_after(r->l->s, some_time(r), stop_now, r);
 }
 
@@ -572,7 +536,7 @@ static void apply_other(struct run *r, const char *image)
 
 static void change_other(void *ctx)
 {
-    apply_other(ctx, NEW_IMAGE);
+    apply_other(ctx, LAB_NEW_IMAGE);
 }
 
 static void other_gets_tables(void *ctx)
@@ -599,7 +563,7 @@ static void other_is_made(void *ctx)
 static void change_two(struct run *r)
 {
     apply_other(r, LAB_IMAGE);
-    change_image(r);
+    run_change_image(r);
     if (sim_random(r->l->s) & 1)
         other_is_made(r);
     else
@@ -611,7 +575,7 @@ static bool other_is_changed(struct run *r)
     const char *image = "spec.templates.podTemplates.0.spec.containers.0.image";
 
     for (int k = 0; k < 3000; k++) {
-        if (strcmp(json_str(lab_chi(r->l, "other"), image, ""), NEW_IMAGE) == 0)
+        if (strcmp(json_str(lab_chi(r->l, "other"), image, ""), LAB_NEW_IMAGE) == 0)
             return true;
         lab_run(r->l, 10000);
     }
@@ -620,7 +584,7 @@ static bool other_is_changed(struct run *r)
 
 static bool both_completed(struct run *r)
 {
-    return other_is_changed(r) && completed(r) && lab_wait_completed(r->l, "other", HOURS(12));
+    return other_is_changed(r) && run_completed(r) && lab_wait_completed(r->l, "other", HOURS(12));
 }
 
 static void judge_other(struct run *r)
@@ -649,7 +613,7 @@ static void change_with_slow_peers(struct run *r)
 {
     lists_may_be_old(r);
     hosts_knobs(r->l->hosts)->mount_max_ms = r->l->dns ? 400000 : 30000;
-    change_image(r);
+    run_change_image(r);
 }
 
 /* Nothing is asked for: everything dies and comes back by itself. */
@@ -660,7 +624,7 @@ static void change_nothing_and_kill_all(struct run *r)
 
 static bool slow_completed(struct run *r)
 {
-    bool good = completed(r);
+    bool good = run_completed(r);
 
     lab_run(r->l, 500000);
     return good;
@@ -669,7 +633,7 @@ static bool slow_completed(struct run *r)
 static void change_with_stale_watches(struct run *r)
 {
     r->l->watch.lag_max_ms = 60000;
-    change_image(r);
+    run_change_image(r);
 }
 
 static void outage_over(void *ctx)
@@ -694,7 +658,7 @@ static void change_with_outages(struct run *r)
 {
     uint64_t at = 0;
 
-    change_image(r);
+    run_change_image(r);
     for (int i = 0; i < 3; i++)
         sim_after(r->l->s, at += 250000 + some_time(r), outage, r);
     sim_after(r->l->s, 1 + sim_random(r->l->s) % 20000, outage, r);
@@ -714,7 +678,7 @@ static void change_with_full_disk(struct run *r)
 {
     uint64_t at = some_time(r);
 
-    change_image(r);
+    run_change_image(r);
     sim_after(r->l->s, at, disk_full, r);
     sim_after(r->l->s, at + 60000 + sim_random(r->l->s) % 1200000, disk_free, r);
 }
@@ -722,7 +686,7 @@ static void change_with_full_disk(struct run *r)
 static bool in_the_end_completed_slowly(struct run *r)
 {
     lab_run(r->l, 2400000);
-    return completed(r);
+    return run_completed(r);
 }
 
 #define TWO_TWO                                                                                                        \
@@ -736,11 +700,11 @@ static bool in_the_end_completed_slowly(struct run *r)
 
 static const struct scenario scenarios[] = {
     {.name = "create", .what = "2 x 2 from nothing", .change = change_create, .judge = judge_created, .starts = -1},
-    {.name = "upgrade", .what = "a new image, under load", .from = TWO_TWO, .change = change_image, .starts = 1},
+    {.name = "upgrade", .what = "a new image, under load", .from = TWO_TWO, .change = run_change_image, .starts = 1},
     {.name = "settings",
      .what = "a setting that needs a restart",
      .from = TWO_TWO,
-     .change = change_setting,
+     .change = run_change_setting,
      .starts = 1},
     {.name = "both", .what = "image and setting in one edit", .from = TWO_TWO, .change = change_both, .starts = 1},
     {.name = "both-crash",
@@ -794,13 +758,13 @@ static const struct scenario scenarios[] = {
     {.name = "left-out",
      .what = "an upgrade, and servers come up without a table that their disk has",
      .from = TWO_TWO,
-     .change = change_image,
+     .change = run_change_image,
      .left_out = 300,
      .starts = 1},
     {.name = "left-out-setting",
      .what = "a setting that needs a restart, and servers come up without a table",
      .from = TWO_TWO,
-     .change = change_setting,
+     .change = run_change_setting,
      .left_out = 500,
      .starts = 1},
     {.name = "stop-left-out",
@@ -841,8 +805,8 @@ static const struct scenario scenarios[] = {
     {.name = "ephemeral",
      .what = "an upgrade of hosts without volumes",
      .from = {.shards = 2, .replicas = 2, .settings = SETTING("100"), .ephemeral = true},
-     .change = change_image,
-     .judge = judge_schema,
+     .change = run_change_image,
+     .judge = run_judge_schema,
      .starts = 1},
     {.name = "reload",
      .what = "a setting that needs none",
@@ -863,7 +827,7 @@ static const struct scenario scenarios[] = {
      .starts = 1,
      .unguarded = true,
      .no_load = true},
-    {.name = "scale-out", .what = "1 x 2 to 2 x 3", .from = ONE_TWO, .change = change_out, .judge = judge_schema},
+    {.name = "scale-out", .what = "1 x 2 to 2 x 3", .from = ONE_TWO, .change = change_out, .judge = run_judge_schema},
     {.name = "scale-in",
      .what = "2 x 3 to 2 x 2",
      .from = {.shards = 2, .replicas = 3, .settings = SETTING("100")},
@@ -900,7 +864,7 @@ static const struct scenario scenarios[] = {
      .from = TWO_TWO,
      .change = change_provisioner,
      .done = provisioner_and_back,
-     .judge = judge_schema,
+     .judge = run_judge_schema,
      .starts = 2},
     {.name = "storage-class",
      .what = "another storage class, with consent",
@@ -922,7 +886,7 @@ static const struct scenario scenarios[] = {
      .from = TWO_TWO,
      .change = change_node_gone,
      .done = rebuilt_with_consent,
-     .judge = judge_schema,
+     .judge = run_judge_schema,
      .starts = -1,
      .unguarded = true},
     {.name = "bad-image",

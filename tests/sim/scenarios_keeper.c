@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "tests/sim/scenario.h"
 
-#define HOURS(n) ((n)*UINT64_C(3600000))
 #define NEW_IMAGE "clickhouse/clickhouse-keeper:24.8"
 
 static int count_ready(void *ctx, const cJSON *pod)

@@ -7,49 +7,12 @@
 #include "base/mem.h"
 #include "tests/sim/scenario.h"
 
-#define HOURS(n) ((n)*UINT64_C(3600000))
-#define NEW_IMAGE "clickhouse/clickhouse-server:24.8"
-#define SETTING(n) "\"keep_alive_timeout\":\"" n "\""
 #define ONE_TWO .shards = 1, .replicas = 2, .settings = SETTING("100")
-
-static bool completed(struct run *r)
-{
-    return lab_wait_completed(r->l, "demo", HOURS(12));
-}
 
 static bool completed_later(struct run *r)
 {
     lab_run(r->l, 600000);
-    return completed(r);
-}
-
-static void change_image(struct run *r)
-{
-    r->shape.image = NEW_IMAGE;
-    run_apply(r);
-}
-
-static void change_setting(struct run *r)
-{
-    r->shape.settings = SETTING("200");
-    run_apply(r);
-}
-
-/* All hosts have the tables and the rows of the first one. */
-static void judge_schema(struct run *r)
-{
-    struct chost *h;
-
-    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++) {
-        auto_free char *gap = chost_state(h) == CHOST_UP
-                                  ? hosts_schema_gap(r->l->hosts, "default/chi-demo-main-0-0-0", chost_pod(h))
-                                  : NULL;
-
-        if (gap)
-            observer_violation(r->l->obs, "%s lacks %s", chost_pod(h), gap);
-        if (chost_state(h) == CHOST_UP && !chost_current(h, 60000))
-            observer_violation(r->l->obs, "%s has not all rows", chost_pod(h));
-    }
+    return run_completed(r);
 }
 
 /* ---- hosts without volumes ---- */
@@ -76,14 +39,14 @@ static void change_lost_table(struct run *r)
 {
     observer_outside(r->l->obs);
     chost_lose_table(hosts_get(r->l->hosts, "default/chi-demo-main-0-1-0", false), "app", "ev");
-    change_setting(r);
+    run_change_setting(r);
 }
 
 /* Logs get a volume: that needs another StatefulSet. */
 static void change_logs(struct run *r)
 {
     r->shape.logs = true;
-    change_setting(r);
+    run_change_setting(r);
 }
 
 /* ---- volumes ---- */
@@ -95,7 +58,7 @@ static void change_no_logs(struct run *r)
     r->shape.extra =
         "\"chfleet\":{\"consent\":{\"volumes\":[\"logs-chi-demo-main-0-0-0\",\"logs-chi-demo-main-0-1-0\"]}},";
     r->shape.settings = SETTING("200");
-    change_image(r);
+    run_change_image(r);
 }
 
 static void judge_no_logs(struct run *r)
@@ -103,7 +66,7 @@ static void judge_no_logs(struct run *r)
     if (store_get(r->l->plane.store, PK_PVC, "default", "logs-chi-demo-main-0-0-0") &&
         !(r->chaos & (CHAOS_EMPTY | CHAOS_LOST))) /* nobody remembers that it was used */
         observer_violation(r->l->obs, "the claim of the logs is still there");
-    judge_schema(r);
+    run_judge_schema(r);
 }
 
 static void change_class(struct run *r)
@@ -111,7 +74,7 @@ static void change_class(struct run *r)
     r->shape.klass = "fast";
     r->shape.extra = "\"chfleet\":{\"consent\":{\"moveVolumes\":[\"data\"]}},";
     r->shape.settings = SETTING("200");
-    change_image(r);
+    run_change_image(r);
 }
 
 /* The disk of one host is gone. */
@@ -161,21 +124,21 @@ static bool taken_back_then_made(struct run *r)
         observer_violation(r->l->obs, "the claim of the host that was taken back is still there");
     r->shape.image = LAB_IMAGE;
     run_apply(r);
-    return completed(r);
+    return run_completed(r);
 }
 
 const struct scenario more_scenarios[] = {
     {.name = "ephemeral-setting",
      .what = "a setting for hosts without volumes",
      .from = {ONE_TWO, .ephemeral = true},
-     .change = change_setting,
-     .judge = judge_schema,
+     .change = run_change_setting,
+     .judge = run_judge_schema,
      .starts = 1},
     {.name = "lost-table",
      .what = "a setting for hosts of which one has lost a table",
      .from = {ONE_TWO, .ephemeral = true},
      .change = change_lost_table,
-     .judge = judge_schema,
+     .judge = run_judge_schema,
      .starts = 1,
      .unguarded = true,
      .no_load = true},
@@ -184,7 +147,7 @@ const struct scenario more_scenarios[] = {
      .from = {ONE_TWO, .ephemeral = true},
      .change = change_evicted,
      .done = completed_later,
-     .judge = judge_schema,
+     .judge = run_judge_schema,
      .starts = -1,
      .unguarded = true,
      .no_load = true},
@@ -193,7 +156,7 @@ const struct scenario more_scenarios[] = {
      .from = {ONE_TWO, .ephemeral = true},
      .change = change_scaled,
      .done = completed_later,
-     .judge = judge_schema,
+     .judge = run_judge_schema,
      .starts = -1,
      .unguarded = true,
      .no_load = true},
@@ -201,7 +164,7 @@ const struct scenario more_scenarios[] = {
      .what = "a volume for logs of hosts without one for data",
      .from = {ONE_TWO, .ephemeral = true},
      .change = change_logs,
-     .judge = judge_schema,
+     .judge = run_judge_schema,
      .starts = 1},
     {.name = "logs-away",
      .what = "a volume that is not used any more, image and setting in one edit",
@@ -220,7 +183,7 @@ const struct scenario more_scenarios[] = {
      .what = "another storage class, image and setting in one edit",
      .from = {ONE_TWO},
      .change = change_class,
-     .judge = judge_schema,
+     .judge = run_judge_schema,
      .starts = 1,
      .proves = true},
     {.name = "disk-gone",
@@ -228,7 +191,7 @@ const struct scenario more_scenarios[] = {
      .from = {ONE_TWO},
      .change = change_disk_gone,
      .done = completed_later,
-     .judge = judge_schema,
+     .judge = run_judge_schema,
      .starts = -1,
      .unguarded = true,
      .no_load = true},
@@ -236,13 +199,13 @@ const struct scenario more_scenarios[] = {
      .what = "a new host whose name Keeper knows already",
      .from = {ONE_TWO},
      .change = change_known_name,
-     .judge = judge_schema},
+     .judge = run_judge_schema},
     {.name = "take-back",
      .what = "a new host that does not start, and the way back",
      .from = {ONE_TWO},
      .change = change_bad_host,
      .done = taken_back_then_made,
-     .judge = judge_schema,
+     .judge = run_judge_schema,
      .starts = 0},
     {.name = NULL},
 };

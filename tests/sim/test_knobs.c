@@ -19,8 +19,6 @@
 #include "tests/sim/scenario.h"
 
 #define MINUTES(n) ((n)*UINT64_C(60000))
-#define HOURS(n) ((n)*UINT64_C(3600000))
-#define NEW_IMAGE "clickhouse/clickhouse-server:24.8"
 #define BAD_IMAGE "clickhouse/nosuch:24.8"
 
 /* ---- a fleet, watched ---- */
@@ -167,7 +165,7 @@ static unsigned most_down(const char *extra)
     unsigned n;
 
     begin(&t, 2, false, SHAPE(6, 2, extra), NULL, NULL);
-    t.shape.image = NEW_IMAGE;
+    t.shape.image = LAB_NEW_IMAGE;
     apply_all_of(&t);
     assert_true(wait_all(&t, "Completed", HOURS(3)));
     n = t.most_down;
@@ -213,7 +211,7 @@ static void nothing_is_done_while_hosts_are_held_or_all_is_suspended(void **stat
     (void)state;
     begin(&t, 18, false, SHAPE(1, 2, ""), NULL, NULL);
     annotate(&t, "{\"metadata\":{\"annotations\":{\"chfleet.io/hold\":\"*: a test\"}}}");
-    t.shape.image = NEW_IMAGE;
+    t.shape.image = LAB_NEW_IMAGE;
     apply_all_of(&t);
     lab_run(t.l, MINUTES(30));
     assert_int_equal(running(&t, LAB_IMAGE), 2);
@@ -225,7 +223,7 @@ static void nothing_is_done_while_hosts_are_held_or_all_is_suspended(void **stat
     t.shape.extra = "";
     apply_all_of(&t);
     assert_true(wait_all(&t, "Completed", HOURS(1)));
-    assert_int_equal(running(&t, NEW_IMAGE), 2);
+    assert_int_equal(running(&t, LAB_NEW_IMAGE), 2);
     end(&t);
 }
 
@@ -236,7 +234,7 @@ static void nothing_is_begun_while_the_journal_takes_nothing(void **state)
     (void)state;
     begin(&t, 22, false, SHAPE(1, 2, ""), NULL, NULL);
     lab_disk_full(t.l, true);
-    t.shape.image = NEW_IMAGE;
+    t.shape.image = LAB_NEW_IMAGE;
     apply_all_of(&t);
     lab_run(t.l, MINUTES(30));
     assert_int_equal(running(&t, LAB_IMAGE), 2);
@@ -252,12 +250,12 @@ static void a_soak_is_waited_for(void **state)
 
     (void)state;
     begin(&t, 20, false, SHAPE(2, 2, "\"chfleet\":{\"waves\":[{\"shards\":1,\"soak\":\"1h\"}]},"), NULL, NULL);
-    t.shape.image = NEW_IMAGE;
+    t.shape.image = LAB_NEW_IMAGE;
     apply_all_of(&t);
     lab_run(t.l, MINUTES(30));
-    assert_int_equal(running(&t, NEW_IMAGE), 2);
+    assert_int_equal(running(&t, LAB_NEW_IMAGE), 2);
     assert_true(wait_all(&t, "Completed", HOURS(3)));
-    assert_int_equal(running(&t, NEW_IMAGE), 4);
+    assert_int_equal(running(&t, LAB_NEW_IMAGE), 4);
     end(&t);
 }
 
@@ -267,7 +265,7 @@ static unsigned most_places(const char *config)
     unsigned n;
 
     begin(&t, 4, false, SHAPE(2, 2, ""), config, "other");
-    t.shape.image = NEW_IMAGE;
+    t.shape.image = LAB_NEW_IMAGE;
     apply_all_of(&t);
     assert_true(wait_all(&t, "Completed", HOURS(3)));
     n = t.most_places;
@@ -290,14 +288,14 @@ static void an_installation_that_waits_for_its_window_keeps_no_other(void **stat
 
     (void)state;
     begin(&t, 6, false, SHAPE(1, 2, ""), "{\"reconcile\":{\"runtime\":{\"reconcileCHIsThreadsNumber\":1}}}", "other");
-    t.shape.image = NEW_IMAGE;
+    t.shape.image = LAB_NEW_IMAGE;
     t.shape.extra = "\"chfleet\":{\"windows\":[{\"start\":\"03:00\",\"duration\":\"1s\"}]},";
     apply_as(&t, "other");
     lab_run(t.l, MINUTES(5));
     t.shape.extra = "";
     apply_as(&t, "demo");
     assert_true(lab_wait_completed(t.l, "demo", MINUTES(30)));
-    assert_int_equal(running(&t, NEW_IMAGE), 2);
+    assert_int_equal(running(&t, LAB_NEW_IMAGE), 2);
     end(&t);
 }
 
@@ -377,7 +375,7 @@ static void the_status_names_the_templates_that_were_applied(void **state)
                    "\"metadata\":{\"namespace\":\"default\",\"name\":\"extra\"},\"spec\":{\"configuration\":{"
                    "\"settings\":{\"max_concurrent_queries\":\"150\"}}}}");
     lab_run(t.l, MINUTES(1)); /* it counts from the next look at the installation */
-    t.shape.image = NEW_IMAGE;
+    t.shape.image = LAB_NEW_IMAGE;
     apply_all_of(&t);
     assert_true(wait_all(&t, "Completed", HOURS(8)));
     assert_string_equal(json_str(lab_chi(t.l, "demo"), "status.usedTemplates.0.name", ""), "extra");
@@ -471,11 +469,11 @@ static unsigned upgraded_with_a_stuck_peer(const char *extra)
     observer_guard(t.l->obs, false); /* queries through the stuck one may go wrong: that is what is chosen */
     load_stop(t.l->load);
     from = sim_now(t.l->s);
-    t.shape.image = NEW_IMAGE;
+    t.shape.image = LAB_NEW_IMAGE;
     apply_all_of(&t);
-    while (sim_now(t.l->s) - from < HOURS(2) && running(&t, NEW_IMAGE) < 2)
+    while (sim_now(t.l->s) - from < HOURS(2) && running(&t, LAB_NEW_IMAGE) < 2)
         lab_run(t.l, 10000);
-    if (running(&t, NEW_IMAGE) >= 2)
+    if (running(&t, LAB_NEW_IMAGE) >= 2)
         minutes = (unsigned)((sim_now(t.l->s) - from) / MINUTES(1)) + 1;
     chost_stick(host(&t, "1-1"), false);
     lab_free(t.l);
@@ -609,7 +607,7 @@ static void a_hook_of_a_cluster_reaches_one_host(void **state)
     t.l->on_statement = on_statement;
     t.l->hook_ctx = &t;
     assert_int_equal(t.hooks, 0);
-    t.shape.image = NEW_IMAGE;
+    t.shape.image = LAB_NEW_IMAGE;
     apply_all_of(&t);
     assert_true(wait_all(&t, "Completed", HOURS(3)));
     assert_int_equal(t.hooks, 1);
@@ -633,7 +631,7 @@ static void a_soak_delays_changes_and_not_the_creation(void **state)
         lab_super_start(t.l);
         apply_all_of(&t);
         assert_true(lab_wait_completed(t.l, "demo", MINUTES(5)));
-        t.shape.image = NEW_IMAGE;
+        t.shape.image = LAB_NEW_IMAGE;
         apply_all_of(&t);
         assert_false(lab_wait_completed(t.l, "demo", MINUTES(39)));
         assert_true(lab_wait_completed(t.l, "demo", MINUTES(15)));
