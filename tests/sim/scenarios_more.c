@@ -177,7 +177,7 @@ const struct scenario more_scenarios[] = {
      .from = {ONE_TWO, .logs = true},
      .change = change_no_logs,
      .judge = judge_no_logs,
-     .left_out = 500,
+     .left_out = 1000,
      .starts = 1},
     {.name = "class-and-image",
      .what = "another storage class, image and setting in one edit",
