@@ -37,7 +37,7 @@ mutant "hosts that are made come last" $p 's/case ACT_CREATE:\n    case ACT_STAR
 mutant "hosts that go come first" $p 's/case ACT_REMOVE:\n        return TURN_LAST;/case ACT_REMOVE:\n        return TURN_EARLY;/' "${all[@]}"
 mutant "no canary" $p 's/!rules && done == 0 \? 1 : all;/all;/' "${all[@]}"
 mutant "a canary that is none" $p 's/canary_first\(m, first\);\n/(void)canary_first;\n/' "${all[@]}"
-mutant "no soak" $p 's/if \(s <= 0\)\n        return;/if (1)\n        return;/' "${all[@]}"
+mutant "no soak" $p 's/if \(s <= 0 \|\| of_creation\(m, wave\)\)/if (1)/' "${all[@]}"
 mutant "percent of shards are rounded down" $p 's/\(all \* \(size_t\)percent \+ 99\) \/ 100/(all * (size_t)percent) \/ 100/' "${all[@]}"
 mutant "Keeper members go together" $p 's/bool together = m->live->fresh \|\| m->f->stop;/bool together = true;/' "${all[@]}"
 mutant "settings are not held for their image" $p 's/return settings && pods && m->f->kind == FLEET_CLICKHOUSE;/return false;/' "${all[@]}"

@@ -19,6 +19,7 @@ mutant "installations do not wait for their turn" $g 's/if \(is_repair\(p\) \|\|
 mutant "who waits for a window keeps the turn" $g 's/any \|= !waits;/any = true;/' simknobs:window
 mutant "all shards at once" supervisor/op.c 's/return running_shards\(in, prefix\) < governor_shard_slots\(in, cluster\);/return true;/' simknobs:so_many_shards
 mutant "a soak is not waited for" supervisor/op.c 's/if \(!seconds \|\| in->soaked_wave == in->wave\)/if (1)/' simknobs:soak
+mutant "a creation is watched" model/plan.c 's/if \(s <= 0 \|\| of_creation\(m, wave\)\)/if (s <= 0)/' simknobs:soak_delays
 mutant "an unwritten plan is carried out" supervisor/op.c 's/(static void plan_written[^{]*\{\n    struct inst \*in = ctx;\n)/$1    err = NULL;/' simknobs:journal
 r=supervisor/recover.c
 mutant "rows are not resumed" $r 's/journal_each_step\(s->j, in->tasks\[i\]\.id, recover_step, &in->tasks\[i\]\);/(void)recover_step;/' seed:task-id:5:2:12 crash:task-id:5
