@@ -37,6 +37,7 @@ struct host_facts {
     int64_t replicas;       /* StatefulSet's */
     char *identity;         /* "podUID containerID startedAt" of the server container; "" when not running */
     bool came_back;         /* a server that may leave out tables when it starts was started by nobody of us: look at it */
+    bool unasked;           /* others could not be asked which tables it left out when it started */
     char *image;            /* of the running container's spec; "" */
     char *waiting;          /* container waiting reason (ImagePullBackOff, CrashLoopBackOff, …) or "" */
     int64_t gave_up;        /* generation in which it was made, did not start, and was scaled to 0; 0 = not so, -1 = tried again by request */

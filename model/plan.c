@@ -393,6 +393,19 @@ static bool waits_to_join(const struct planner *m, const struct host_facts *live
     return out && !*live->stuck && !m->f->troubleshoot;
 }
 
+/* A process of its shard that does not answer and may go on as it is: there is nobody to ask now. */
+static bool sibling_hangs(const struct planner *m, const struct host_facts *live)
+{
+    for (size_t i = 0; i < m->live->n_hosts; i++) {
+        const struct host_facts *h = &m->live->hosts[i];
+
+        if (h != live && strcmp(h->cluster, live->cluster) == 0 && strcmp(h->shard, live->shard) == 0 && *h->identity &&
+            !h->ready && !h->came_back)
+            return true;
+    }
+    return false;
+}
+
 static void plan_changes(struct planner *m, const struct host_facts *live, struct plan_host *h)
 {
     bool soft = restart_in_pod(m, live), quiet = m->f->troubleshoot;
@@ -430,6 +443,8 @@ static void plan_changes(struct planner *m, const struct host_facts *live, struc
                 mem_printf("it is out, and its server does not answer%s%s", *live->waiting ? ": " : "", live->waiting));
     } else if (live->came_back && live->ready && !quiet)
         decide(h, ACT_JOIN, mem_str("its server was started again by itself: are all tables there?"));
+    else if (live->unasked && live->ready && !quiet && !sibling_hangs(m, live))
+        decide(h, ACT_JOIN, mem_str("its peers could not be asked when it started: are all tables there?"));
     else if (live->n_reload && *live->identity && !quiet)
         decide(h, ACT_RELOAD, reason_of(live->reload_changes, live->n_reload));
     h->ordered = (h->action == ACT_RESTART || h->action == ACT_SOFT_RESTART || h->action == ACT_RECREATE) &&

@@ -91,7 +91,7 @@ static const struct step move_steps[] = {BEFORE_SHARD, BEFORE_HOST,    LEAVE,   
                                          STARTED,      LOADED,         ATTACHED, FORGET,     SCHEMA,  CAUGHT_UP,
                                          JOIN,         UNUSED_VOLUMES, AFTER_HOST, AFTER_SHARD};
 /* After a failure, by reconcile.statefulSet.{update,create}.onFailure. */
-static const struct step rollback_steps[] = {RESTORE, STARTED, NOTED, CAUGHT_UP, JOIN};
+static const struct step rollback_steps[] = {RESTORE, STARTED, NOTED, ATTACHED, CAUGHT_UP, JOIN};
 static const struct step take_back_steps[] = {PARK, FAILED_OBJECTS, FAILED_VOLUMES};
 static const struct step remove_steps[] = {BEFORE_SHARD, BEFORE_HOST, LEAVE_FOR_GOOD, DRAIN,
                                            FLUSH,        HALT_FOR_GOOD, DROP_REPLICA, DELETE_STS,

@@ -97,13 +97,21 @@ static cJSON *loaded_note(const cJSON *sts)
 }
 
 /* Servers older than 21.1 may come up without a table (workers/step_attach.c). Whoever starts one of ours looks at it then; one
- * that crashed, or whose node did, is looked at when its process is not the one that was written down. */
+ * that crashed, or whose node did, is looked at when its process is not the one that was written down. What others could not be
+ * asked is asked then. */
 static bool came_back(const struct gather *g, const cJSON *sts, const char *identity)
 {
     auto_json cJSON *loaded = g->f->kind == FLEET_CLICKHOUSE ? loaded_note(sts) : NULL;
     const char *version = json_str(loaded, "version", "");
 
     return *identity && *version && !version_at_least(version, "21.1") && !str_eq(json_str(loaded, "identity", NULL), identity);
+}
+
+static bool unasked(const struct gather *g, const cJSON *sts, const char *identity)
+{
+    auto_json cJSON *loaded = g->f->kind == FLEET_CLICKHOUSE ? loaded_note(sts) : NULL;
+
+    return *identity && str_eq(json_str(loaded, "identity", NULL), identity) && json_bool(loaded, "unasked", false);
 }
 
 void facts_live_host(const struct gather *g, const cJSON *sts, const cJSON *pod, struct host_facts *out)
@@ -119,6 +127,7 @@ void facts_live_host(const struct gather *g, const cJSON *sts, const cJSON *pod,
     out->replicas = sts ? json_int(sts, "spec.replicas", 1) : 0;
     out->identity = compare_identity(pod);
     out->came_back = came_back(g, sts, out->identity);
+    out->unasked = unasked(g, sts, out->identity);
     out->image = mem_str(json_str(server_of(json_at(pod, "spec.containers")), "image", ""));
     out->waiting = mem_str(json_str(server_of(json_at(pod, "status.containerStatuses")), "state.waiting.reason", ""));
     out->stuck = why_stuck(g, pod, out);

@@ -5,8 +5,15 @@
  * replicas of a shard tell each other's tables; what lies on a disk is attached, also on a sibling that came up first, when
  * nobody could tell. In later versions such a table is loaded read-only and comes to life by itself, and one that is
  * detached is so because somebody wants it.
+ *
+ * What could not be settled, because another server did not say what it has or a sibling could not attach, stays known:
+ * "unasked" beside what the process has loaded (chfleet.io/loaded). The plan then has the host join once more when they can
+ * be asked (model/plan.c). It is a member then, and nobody waits for it: it waits for the answers.
  */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "workers/schema_read.h"
@@ -21,6 +28,7 @@ struct group {
     } * v;
     size_t n;
     struct schema all;
+    char open[300]; /* what could not be settled; "" */
 };
 
 static void group_fini(struct group *g)
@@ -58,12 +66,33 @@ static enum step_rc add_member(struct task *t, struct group *g, struct whost *h,
     return STEP_YES;
 }
 
-/* A sibling that does not answer is not waited for long, since nothing is known to be missing. */
-static enum step_rc sibling_silent(struct task *t, const struct whost *h, const char *why)
+__attribute__((format(printf, 2, 3))) static void leave_open(struct group *g, const char *fmt, ...)
 {
-    if (world_mono(t->w) >= t->attempt_ms + SIBLING_MS)
+    va_list ap;
+
+    if (*g->open)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(g->open, sizeof g->open, fmt, ap);
+    va_end(ap);
+}
+
+/* A host that is out is missed, and nothing is known to lack: it does not wait long for who does not answer. */
+static enum step_rc silent(struct task *t, struct group *g, const struct whost *h, const char *why)
+{
+    if (!host_serves(t, t->host) && world_mono(t->w) >= t->attempt_ms + SIBLING_MS) {
+        leave_open(g, "%s does not say which tables it has: %s", h->key, why);
         return STEP_YES;
+    }
     return not_yet(t, "WAIT_PEER", "%s does not say which tables it has: %s", h->key, why);
+}
+
+/* It does not answer now, and nobody starts it: it may go on as it is. One that was started asks for itself. */
+static bool hangs(struct task *t, const struct whost *h)
+{
+    const char *identity = fact_str(t, h, "pod.identity");
+
+    return *identity && !fact_bool(t, h, "pod.terminating") && strcmp(fact_str(t, h, "loaded.identity"), identity) == 0;
 }
 
 static enum step_rc add_siblings(struct task *t, struct group *g)
@@ -75,34 +104,46 @@ static enum step_rc add_siblings(struct task *t, struct group *g)
         struct err err = ERR_INIT;
         enum step_rc rc;
 
-        if (h == t->host || !same_shard(h, t->host) || !host_runs(t, h))
+        if (h == t->host || !same_shard(h, t->host))
             continue;
+        if (!host_runs(t, h)) {
+            if (hangs(t, h))
+                leave_open(g, "%s, which does not answer, may know of tables", h->key);
+            continue;
+        }
         rc = add_member(t, g, h, &err);
         if (rc == STEP_NO || rc == STEP_FAIL)
-            rc = sibling_silent(t, h, rc == STEP_NO ? t->why : err.msg);
+            rc = silent(t, g, h, rc == STEP_NO ? t->why : err.msg);
         if (rc == STEP_WAIT || (rc == STEP_NO && all == STEP_YES))
             all = rc;
     }
     return all;
 }
 
-/* A few hosts of other shards: perhaps the whole shard left out the same table. */
+/* A few hosts of other shards: perhaps the whole shard left out the same table. One that answers is enough. */
 static enum step_rc ask_strangers(struct task *t, struct group *g)
 {
     enum step_rc all = STEP_YES;
-    unsigned asked_of = 0;
+    unsigned asked_of = 0, answered = 0;
+    struct err err = ERR_INIT;
+    const struct whost *last = NULL;
 
-    for (size_t i = 0; i < t->n_hosts && asked_of < STRANGERS; i++) {
+    for (size_t i = 0; i < t->n_hosts && answered < STRANGERS && asked_of < 2 * STRANGERS; i++) {
         struct whost *h = &t->hosts[i];
-        struct err ignored = ERR_INIT;
+        enum step_rc rc;
 
         if (!same_cluster(h, t->host) || same_shard(h, t->host) || !host_runs(t, h))
             continue;
+        err.msg[0] = '\0';
+        rc = schema_read(t, h, &g->all, true, true, &err);
         asked_of++;
-        if (schema_read(t, h, &g->all, true, true, &ignored) == STEP_WAIT)
+        answered += rc == STEP_YES || rc == STEP_WAIT;
+        if (rc == STEP_WAIT)
             all = STEP_WAIT;
+        else if (rc != STEP_YES)
+            last = h;
     }
-    return all;
+    return all == STEP_YES && last && !answered ? silent(t, g, last, *err.msg ? err.msg : t->why) : all;
 }
 
 /* STEP_SKIP: the host is of a version that leaves nothing out. */
@@ -161,35 +202,59 @@ static enum step_rc each_of_member(struct task *t, const struct group *g, const 
     return STEP_YES;
 }
 
-/* Calls fn for each table that another one has, a member has not loaded, and its disk has. What fails on a sibling is told
- * and keeps nobody out. */
-static enum step_rc each_left_out(struct task *t, left_out_fn *fn, struct err *err)
+/* What fails on a sibling is told and keeps nobody out. */
+static enum step_rc of_sibling(struct task *t, struct group *g, const struct member *m, left_out_fn *fn, struct err *err)
 {
-    struct group g = {0};
-    enum step_rc rc = group_read(t, &g, err);
+    enum step_rc rc = each_of_member(t, g, m, fn, err);
 
-    for (size_t i = 0; rc == STEP_YES && i < g.n; i++) {
-        struct whost *h = g.v[i].host;
-
-        rc = each_of_member(t, &g, &g.v[i], fn, err);
-        if (rc == STEP_FAIL && h != t->host) {
-            task_incident(t, h->key, "TABLE_LEFT_OUT", "%s", err->msg);
-            rc = STEP_YES;
-        }
+    if (rc == STEP_FAIL)
+        task_incident(t, m->host->key, "TABLE_LEFT_OUT", "%s", err->msg);
+    if (rc == STEP_FAIL || (rc == STEP_NO && t->phase == PHASE_CHECK && !host_serves(t, t->host))) {
+        leave_open(g, "%s", rc == STEP_NO ? t->why : err->msg);
+        rc = STEP_YES;
     }
-    group_fini(&g);
     return rc;
+}
+
+/* Calls fn for each table that another one has, a member has not loaded, and its disk has. */
+static enum step_rc each_left_out(struct task *t, struct group *g, left_out_fn *fn, struct err *err)
+{
+    enum step_rc rc = group_read(t, g, err);
+
+    for (size_t i = 0; rc == STEP_YES && i < g->n; i++)
+        rc = g->v[i].host == t->host ? each_of_member(t, g, &g->v[i], fn, err) : of_sibling(t, g, &g->v[i], fn, err);
+    return rc;
+}
+
+/* Writes down whether something is open, when that is something new. */
+static enum step_rc settle(struct task *t, const char *open, struct err *err)
+{
+    if (fact_bool(t, t->host, "loaded.unasked") == (*open != '\0'))
+        return STEP_YES;
+    if (t->phase == PHASE_PROBE)
+        return not_yet(t, NULL, "%s", *open ? open : "not written down yet that all its tables are there");
+    if (*open)
+        task_incident(t, t->host->key, "TABLES_UNASKED", "%s; it is looked at again when that can be asked", open);
+    return write_unasked(t, *open != '\0', err);
 }
 
 static enum step_rc attached_probe(struct task *t, struct err *err)
 {
-    return each_left_out(t, left_out, err);
+    struct group g = {0};
+    enum step_rc rc = each_left_out(t, &g, left_out, err);
+
+    if (rc == STEP_YES)
+        rc = settle(t, g.open, err);
+    group_fini(&g);
+    return rc;
 }
 
 static enum step_rc attached_act(struct task *t, struct err *err)
 {
-    enum step_rc rc = each_left_out(t, attach, err);
+    struct group g = {0};
+    enum step_rc rc = each_left_out(t, &g, attach, err);
 
+    group_fini(&g);
     return rc == STEP_SKIP ? STEP_YES : rc;
 }
 

@@ -274,7 +274,8 @@ static enum step_rc loaded_probe(struct task *t, struct err *err)
     return STEP_YES;
 }
 
-enum step_rc write_loaded(struct task *t, const char *version, const char *restart_hash, struct err *err)
+static enum step_rc write_note(struct task *t, const char *identity, const char *version, const char *restart_hash,
+                               bool unasked, struct err *err)
 {
     auto_json cJSON *value = cJSON_CreateObject();
     auto_free char *text = NULL;
@@ -282,12 +283,25 @@ enum step_rc write_loaded(struct task *t, const char *version, const char *resta
     struct answer a;
 
     json_set_str(value, "restart_hash", restart_hash);
-    json_set_str(value, "identity", fact_str(t, t->host, "pod.identity"));
+    json_set_str(value, "identity", identity);
     json_set_str(value, "version", version);
+    if (unasked)
+        json_set_bool(value, "unasked", true);
     text = json_print(value);
     json_set_str(more, "key", "chfleet.io/loaded");
     json_set_str(more, "value", text);
     return asked(t, ask_apply(t, t->host, "annotate", more, &a), &a, err);
+}
+
+enum step_rc write_loaded(struct task *t, const char *version, const char *restart_hash, struct err *err)
+{
+    return write_note(t, fact_str(t, t->host, "pod.identity"), version, restart_hash, false, err);
+}
+
+enum step_rc write_unasked(struct task *t, bool unasked, struct err *err)
+{
+    return write_note(t, fact_str(t, t->host, "loaded.identity"), fact_str(t, t->host, "loaded.version"),
+                      fact_str(t, t->host, "loaded.restart_hash"), unasked, err);
 }
 
 /* The image of the pod is the wanted one, the ConfigMap it read is the wanted one, and the server that answers is the

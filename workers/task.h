@@ -228,6 +228,8 @@ enum step_rc guard_data_elsewhere(struct task *t, struct err *err);
 enum step_rc guard_quorum(struct task *t, struct err *err);
 /* Writes down that the process at hand has loaded the files with this digest (annotation chfleet.io/loaded). */
 enum step_rc write_loaded(struct task *t, const char *version, const char *restart_hash, struct err *err);
+/* Beside what was written last: other servers could not be asked which tables this process may lack; or they were. */
+enum step_rc write_unasked(struct task *t, bool unasked, struct err *err);
 bool consent_covers(const struct task *t, const struct whost *h);
 enum step_rc drop_replica_entries(struct task *t, const struct whost *gone, const char *path, const char *replica,
                                   struct err *err);

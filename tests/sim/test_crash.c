@@ -276,12 +276,13 @@ static const char *const in_matrix[] = {"create",
                                         "left-out-setting",
                                         "left-out-logs",
                                         "stop-left-out",
-                                        "crash-left-out"};
+                                        "crash-left-out",
+                                        "rollback-left-out"};
 enum { N_IN_MATRIX = sizeof in_matrix / sizeof *in_matrix };
 
 static bool needs_two(const char *name)
 {
-    static const char *const names[] = {"shard-away", "node-gone", "rollback", "grow-and-image", NULL};
+    static const char *const names[] = {"shard-away", "node-gone", "rollback", "rollback-left-out", "grow-and-image", NULL};
 
     for (size_t i = 0; names[i]; i++)
         if (strcmp(names[i], name) == 0)
