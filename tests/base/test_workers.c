@@ -383,6 +383,7 @@ static void kill_9_of_the_spawner_ends_its_workers_and_the_spare_takes_over(void
         assert_int_not_equal(parent_of(worker), spawner);
         spawner = parent_of(worker);
         assert_int_not_equal(spawner, getpid());
+        say(s, 0, F_STALL, ""); /* it hangs: what its socket tells it helps nobody */
         kill(spawner, SIGKILL);
         spawn(s, 1, "b", ""); /* meets the dead spawner or the spare: it must work or be reported */
         while (!s->job[0].exits)
@@ -454,10 +455,12 @@ static pid_t start_supervisor(int out, int losses)
         ids[1] = parent_of(ids[0]);
         if (losses-- == 0)
             break;
+        say(s, 0, F_STALL, "");
         kill(ids[1], SIGKILL);
         while (!s->job[0].exits)
             run(s);
     }
+    say(s, 0, F_STALL, "");
     if (write(out, ids, sizeof ids) != sizeof ids)
         _exit(1);
     world_real_run(s->w);

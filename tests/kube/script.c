@@ -270,7 +270,7 @@ void script_run(struct script *s, uint64_t ms)
         for (struct world_http *h = s->calls; h; h = h->next) {
             uint32_t limit = h->idle_ms ? h->idle_ms : h->total_ms;
 
-            if (limit && h->heard_ms + limit < next)
+            if (!h->dead && limit && h->heard_ms + limit < next)
                 next = h->heard_ms + limit;
         }
         s->now = next;

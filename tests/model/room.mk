@@ -38,14 +38,3 @@ test_model_knobs_LDADD = $(LIBS_MODEL) $(CMOCKA_LIBS)
 check_PROGRAMS += test-model-others
 test_model_others_SOURCES = tests/model/test_others.c
 test_model_others_LDADD = $(LIBS_MODEL) $(CMOCKA_LIBS)
-
-# For tests/mutants/model.sh: the tests with one file of the room in another version.
-model-mutant: test-model-plan test-model-values test-model-spaces test-model-knobs test-model-others test-model-takeover
-	@$(COMPILE) -Wno-error -w -c $(MUTANT_SOURCE) -o $(MUTANT_DIR)/mutant.o
-	@$(LINK) -o $(MUTANT_DIR)/plan tests/model/test_plan.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(test_model_plan_LDADD) >/dev/null
-	@$(LINK) -o $(MUTANT_DIR)/values tests/model/test_values.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(test_model_values_LDADD) >/dev/null
-	@$(LINK) -o $(MUTANT_DIR)/spaces tests/model/test_spaces.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(test_model_plan_LDADD) >/dev/null
-	@$(LINK) -o $(MUTANT_DIR)/knobs tests/model/test_knobs.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(test_model_plan_LDADD) >/dev/null
-	@$(LINK) -o $(MUTANT_DIR)/others tests/model/test_others.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(test_model_others_LDADD) >/dev/null
-	@$(LINK) -o $(MUTANT_DIR)/takeover tests/model/test_takeover.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(test_model_takeover_LDADD) >/dev/null
-.PHONY: model-mutant

@@ -9,14 +9,7 @@ cd "$BUILD" || exit 1
 mutate_n=0
 mutate_ran=0
 mutate_bad=0
-
-# ready TARGET…: what is linked again and again is built first.
-ready() {
-    make -s "$@" >"$WORK/build.log" 2>&1 || {
-        cat "$WORK/build.log"
-        exit 1
-    }
-}
+mutate_control=()
 
 has_turn() {
     mutate_n=$((mutate_n + 1))
@@ -30,25 +23,61 @@ complain() { # NAME WHAT [LOG]
     mutate_bad=1
 }
 
-# one_test NAME: exit code of a test of the mutant. "simknobs:PATTERN", "seed:SCENARIO:SEED:CHAOS:RUNS",
-# "crash:SCENARIO", else a unit test.
-one_test() {
-    local what=$1 a
-    IFS=: read -ra a <<<"$what"
-    case "${a[0]}" in
-    simknobs) timeout 120 "$WORK/knobs" "*${a[1]}*" ;;
-    seed) timeout 120 "$WORK/scenarios" --scenario "${a[1]}" --seed "${a[2]}" --chaos "${a[3]}" --runs "${a[4]}" ;;
-    crash) timeout 200 "$WORK/crash" --scenario "${a[1]}" --every "${a[2]:-3}" ;;
-    *) timeout 60 "$WORK/$what" ;;
+# program_of TEST: what runs it, without "test-".
+program_of() {
+    case "$1" in
+    simknobs:*) echo sim-knobs ;;
+    fences:*) echo sim-fences ;;
+    seed:*) echo sim-scenarios ;;
+    crash:*) echo sim-crash ;;
+    *) echo "$1" ;;
     esac
 }
 
-# control FILE TEST…: without a change they must pass, or they prove nothing.
-control() {
-    local file=$1 t
+# one_test NAME: exit code of a test of the mutant. "simknobs:PATTERN", "fences:PATTERN",
+# "seed:SCENARIO:SEED:CHAOS:RUNS", "crash:SCENARIO[:EVERY]", else a unit test: its program without "test-".
+one_test() {
+    local a
+    IFS=: read -ra a <<<"$1"
+    case "${a[0]}" in
+    simknobs) timeout 120 "$WORK/sim-knobs" "*${a[1]}*" ;;
+    fences) timeout 120 "$WORK/sim-fences" "*${a[1]}*" ;;
+    seed) timeout 120 "$WORK/sim-scenarios" --scenario "${a[1]}" --seed "${a[2]}" --chaos "${a[3]}" --runs "${a[4]}" ;;
+    crash) timeout 200 "$WORK/sim-crash" --scenario "${a[1]}" --every "${a[2]:-3}" ;;
+    journal-crash) timeout 90 "$WORK/$1" ;;
+    *) timeout 25 "$WORK/$1" ;; # a mutant may hang
+    esac
+}
+
+# build TEST…: their programs, of $mutate_sources.
+build() {
+    local t programs=()
+    for t in "$@"; do programs+=("$(program_of "$t")"); done
+    make -s mutant MUTANT_SOURCES="$mutate_sources" MUTANT_DIR="$WORK" \
+        MUTANT_TESTS="$(printf '%s\n' "${programs[@]}" | sort -u | tr '\n' ' ')" >"$WORK/make.log" 2>&1
+}
+
+# change FILES PERL: $mutate_sources are the files after it; false when one of them is as before.
+change() {
+    local f n=0
+    mutate_sources=
+    for f in $1; do
+        n=$((n + 1))
+        perl -0pe "$2" "$SRC/$f" >"$WORK/mutant$n.c"
+        ! cmp -s "$WORK/mutant$n.c" "$SRC/$f" || return 1
+        mutate_sources="$mutate_sources $WORK/mutant$n.c"
+    done
+}
+
+# control FILES TEST…: without a change they must pass, or they prove nothing. Looked at when a mutant after it has its turn.
+control() { mutate_control=("$@"); }
+
+controlled() {
+    local files=$1 t
     shift
-    cp "$SRC/$file" "$WORK/mutant.c"
-    make -s "$MUTANT_TARGET" MUTANT_SOURCE="$WORK/mutant.c" MUTANT_DIR="$WORK" >"$WORK/make.log" 2>&1 || {
+    mutate_control=()
+    change "$files" 's/\z/\n/'
+    build "$@" || {
         complain "without a change" "it cannot be built" "$WORK/make.log"
         mutants_end
     }
@@ -61,26 +90,30 @@ control() {
     echo "ok - without a change all pass"
 }
 
-# mutant NAME FILE PERL TEST…: the file changed by the substitution must fail one of the tests. That it still fits is
-# looked at whoever has the turn.
+# mutant NAME FILES PERL TEST…: the files, each changed by the substitutions, must fail one of the tests. That it still
+# fits is looked at whoever has the turn.
 mutant() {
-    local name=$1 file=$2 change=$3 t turn=0
+    local name=$1 files=$2 turn=0 perl=$3 t
     shift 3
     has_turn "$name" || turn=1
-    perl -0pe "$change" "$SRC/$file" >"$WORK/mutant.c"
-    if cmp -s "$WORK/mutant.c" "$SRC/$file"; then
-        complain "$name" "the change does not fit $file any more"
+    if ! change "$files" "$perl"; then
+        complain "$name" "the change does not fit $files any more"
         return
     fi
     [ "$turn" -eq 0 ] || return 0
+    if [ ${#mutate_control[@]} -gt 0 ]; then
+        controlled "${mutate_control[@]}"
+        change "$files" "$perl"
+    fi
     mutate_ran=$((mutate_ran + 1))
-    if ! make -s "$MUTANT_TARGET" MUTANT_SOURCE="$WORK/mutant.c" MUTANT_DIR="$WORK" >"$WORK/make.log" 2>&1; then
+    if ! build "$@"; then
         complain "$name" "it cannot be built" "$WORK/make.log"
         return
     fi
     for t in "$@"; do
         if ! ASAN_OPTIONS=detect_leaks=0 one_test "$t" >"$WORK/out" 2>&1 </dev/null; then
             echo "ok $mutate_n - $name ($t)"
+            [ -z "${SHOW-}" ] || grep -vE '^ok|^\[ +(OK|RUN)' "$WORK/out" | head -n "$SHOW" | cut -c1-220 | sed 's/^/# /'
             return
         fi
     done

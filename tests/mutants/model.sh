@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each refusal, consent, order and wave of the plan is taken out in turn; golden plans and unit tests must notice.
 set -uo pipefail
-PARTS=4 MUTANT_TARGET=model-mutant
-export PARTS MUTANT_TARGET
+PARTS=4
+export PARTS
 # shellcheck source=tests/mutants/_mutate.sh
 . "${SRC:?}/tests/mutants/_mutate.sh"
-ready test-model-plan test-model-values test-model-spaces test-model-knobs test-model-others test-model-takeover
 export srcdir=$SRC
-all=(plan values spaces knobs others takeover)
+all=(model-plan model-values model-spaces model-knobs model-others model-takeover)
 p=model/plan.c
 control $p "${all[@]}"
 mutant "consent has no end" $p 's/return m->f->consent && \([^;]*;/return m->f->consent != NULL;/' "${all[@]}"

@@ -4,11 +4,10 @@
 # guards double (a peer serves, the quorum) has its mutant in workers.sh;
 # that nothing goes on after a failure is held in two places (governor.c, op.c), so that one alone is not missed.
 set -uo pipefail
-PARTS=8 MUTANT_TARGET=sim-mutant
-export PARTS MUTANT_TARGET
+PARTS=8
+export PARTS
 # shellcheck source=tests/mutants/_mutate.sh
 . "${SRC:?}/tests/mutants/_mutate.sh"
-ready test-sim-scenarios test-sim-crash test-sim-knobs
 
 g=supervisor/governor.c
 control $g seed:upgrade:3:0:1 crash:reload:50

@@ -36,11 +36,3 @@ test_sim_crash_SOURCES = tests/sim/test_crash.c
 test_sim_crash_LDADD = $(SIM_LIBS)
 test_sim_knobs_SOURCES = tests/sim/test_knobs.c
 test_sim_knobs_LDADD = $(SIM_LIBS)
-
-# For tests/mutants/*.sh: the tests with one file of the product in another version.
-sim-mutant: test-sim-scenarios test-sim-crash test-sim-knobs
-	@$(COMPILE) -Wno-error -w -c $(MUTANT_SOURCE) -o $(MUTANT_DIR)/mutant.o
-	@$(LINK) -o $(MUTANT_DIR)/scenarios tests/sim/test_scenarios.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(SIM_LIBS) >/dev/null
-	@$(LINK) -o $(MUTANT_DIR)/crash tests/sim/test_crash.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(SIM_LIBS) >/dev/null
-	@$(LINK) -o $(MUTANT_DIR)/knobs tests/sim/test_knobs.$(OBJEXT) $(MUTANT_DIR)/mutant.o $(SIM_LIBS) >/dev/null
-.PHONY: sim-mutant

@@ -54,6 +54,18 @@ static void a_server_that_is_too_old_is_refused(void **state)
     assert_int_equal(a.len, 0);
 }
 
+/* Whatever is in a value or a name, it stays one. */
+static void values_and_names_end_where_their_quotes_end(void **state)
+{
+    auto_str struct str value = STR_INIT, name = STR_INIT;
+
+    (void)state;
+    sql_quote_string(&value, "a' OR 1 -- \\' `b`\n\t\r");
+    assert_string_equal(value.s, "'a\\' OR 1 -- \\\\\\' `b`\\n\\t\\r'");
+    sql_quote_name(&name, "a` 'b' \\`");
+    assert_string_equal(name.s, "`a\\` 'b' \\\\\\``");
+}
+
 static void values_that_do_not_fit_are_refused(void **state)
 {
     static const struct sql_arg bad[] = {{"limit", "1 OR 1"}, {NULL, NULL}};
@@ -128,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_server_gets_the_newest_variant_it_knows),
         cmocka_unit_test(a_server_that_is_too_old_is_refused),
+        cmocka_unit_test(values_and_names_end_where_their_quotes_end),
         cmocka_unit_test(values_that_do_not_fit_are_refused),
         cmocka_unit_test(every_variant_can_be_filled),
         cmocka_unit_test(every_statement_for_old_servers_runs_on_one),
