@@ -32,19 +32,19 @@ mutant "the lease is not given back" $l 's/bool give_back = [^;]*;/bool give_bac
 
 # ---- journal ----
 # The ROLLBACK of a round is not here: SQLite rolls back by itself what a full or failing disk has stopped.
-j=journal/writer.c a=journal/apply.c s=journal/store.c
-control "$j $a" journal-records journal-full
+j=journal/writer.c ja=journal/apply.c s=journal/store.c
+control "$j $ja" journal-records journal-full
 mutant "commits are not synced" $s 's/journal_mode = WAL; PRAGMA synchronous = FULL/journal_mode = WAL; PRAGMA synchronous = NORMAL/' journal-crash journal-store
 mutant "no transaction around a round" $j 's/journal_db_run\(&w->db, SQL_BEGIN, err\) == 0 && //; s/ &&\n        journal_db_run\(&w->db, SQL_COMMIT, err\) == 0\)/)/' journal-crash journal-writer journal-records
 mutant "acked before the commit" $j 's/ &&\n        journal_db_run\(&w->db, SQL_COMMIT, err\) == 0\)/)/' journal-crash journal-writer
 mutant "a refused record is acked" $j 's/        set_err\(e, &why\);\n    \}\n    return store_numbers/    }\n    return store_numbers/' journal-records
 mutant "a record that the disk did not take is acked" $j 's/        set_err\(e, &err\);\n    return is_full/        (void)e;\n    return is_full/' journal-full
 mutant "numbers begin anew" $j 's/return store_numbers\(w, err\);/return 0;/' journal-records
-mutant "new work begins on the last space" $a 's/if \(types\[e->rec\.type\]\.begins && w->low\)/if (0)/' journal-full
-mutant "a task ID is recorded again" $a 's/return err_set\(err, ERR_REFUSED, 0, "%s: task ID/return 0; err_set(err, ERR_REFUSED, 0, "%s: task ID/' journal-records
-mutant "a step of an ended task is taken" $a 's/if \(need_open_task\(w, r->task, err\) < 0\)/if (0)/g' journal-records
-mutant "two operations of an object are open" $a 's/(static int op_begin[^{]*\{)([^}]*?)while \(\(rc = /$1$2while (0 \&\& (rc = /s' journal-records
-mutant "tasks of an ended operation stay open" $a 's/while \(\(rc = journal_db_int\(&w->db, SQL_TASK_OPEN_OF/while (0 \&\& (rc = journal_db_int(\&w->db, SQL_TASK_OPEN_OF/' journal-records
+mutant "new work begins on the last space" $ja 's/if \(types\[e->rec\.type\]\.begins && w->low\)/if (0)/' journal-full
+mutant "a task ID is recorded again" $ja 's/return err_set\(err, ERR_REFUSED, 0, "%s: task ID/return 0; err_set(err, ERR_REFUSED, 0, "%s: task ID/' journal-records
+mutant "a step of an ended task is taken" $ja 's/if \(need_open_task\(w, r->task, err\) < 0\)/if (0)/g' journal-records
+mutant "two operations of an object are open" $ja 's/(static int op_begin[^{]*\{)([^}]*?)while \(\(rc = /$1$2while (0 \&\& (rc = /s' journal-records
+mutant "tasks of an ended operation stay open" $ja 's/while \(\(rc = journal_db_int\(&w->db, SQL_TASK_OPEN_OF/while (0 \&\& (rc = journal_db_int(\&w->db, SQL_TASK_OPEN_OF/' journal-records
 
 # ---- statements ----
 q=sql/sql.c t=sql/statements.c
