@@ -447,6 +447,22 @@ static const char *const *ctx_pod_ips(void *ctx)
     return n ? l->pod_ips : NULL;
 }
 
+/* Who may lead next only operators know; what they noted stands with the file. NULL: only one. */
+static cJSON *noted_operators(struct live *l, enum kube_kind kind, const char *name)
+{
+    auto_free char *users = mem_printf("chi-%s-common-usersd", name);
+    const char *noted = kind == KUBE_CHI ? json_annotation(find(l, KUBE_CM, users), RENDER_OPERATOR_IPS) : NULL;
+    cJSON *out = noted ? cJSON_CreateArray() : NULL;
+
+    for (const char *p = noted; p && *p; p += strspn(p, ",")) {
+        auto_free char *one = mem_strn(p, strcspn(p, ","));
+
+        json_add_str(out, one);
+        p += strlen(one);
+    }
+    return out;
+}
+
 int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan **out, struct err *err)
 {
     const cJSON *resource = find(l, kind, name);
@@ -462,9 +478,12 @@ int live_plan(struct live *l, enum kube_kind kind, const char *name, struct plan
                              .live = ctx_live,
                              .pod_ips = ctx_pod_ips,
                              .ctx = l};
+    auto_json cJSON *operators = noted_operators(l, kind, name);
     int rc;
 
     out_rfc3339(world_wall(l->a->w), now, sizeof now);
+    ctx.operator_ips = operators;
+    ctx.operator_ip = operators ? NULL : ctx.operator_ip;
     if (!resource)
         return err_set(err, ERR_MISSING, 0, "there is no %s %s in namespace %s", kube_kind_info(kind)->kind, name, l->ns);
     l->now.label = kind == KUBE_CHI ? "clickhouse.altinity.com/chi" : "clickhouse-keeper.altinity.com/chk";

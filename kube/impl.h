@@ -78,6 +78,17 @@ struct kube_events **kube_events_slot(struct kube *k); /* event.c keeps its tabl
 void kube_events_free(struct kube_events *e);
 uint64_t kube_jitter(struct kube *k, uint64_t ms); /* between half and one and a half of it */
 
+/* ---- candidates.c: who may lead next, in the Lease's record ---- */
+enum { CANDIDATE_SAYS_MS = 60000, CANDIDATE_FORGOTTEN_MS = 240000 };
+struct candidates;
+struct candidates *candidates_new(const char *identity, const char *address);
+void candidates_free(struct candidates *c); /* NULL is allowed */
+bool candidates_read(struct candidates *c, const cJSON *record, uint64_t now_ms); /* true: the addresses are others */
+bool candidates_due(const struct candidates *c, const cJSON *record, uint64_t now_ms); /* it is time to say ours */
+/* Ours into the record when it is due; forget: those out of it that have not been heard of. */
+void candidates_write(const struct candidates *c, cJSON *record, const char *now, uint64_t now_ms, bool forget);
+const cJSON *candidates_addresses(const struct candidates *c);
+
 /* ---- list.c ---- */
 /* `page` gets each page's items (it may take children out) and the list's resourceVersion; NULL items: the list began
  * again, forget what came. */

@@ -119,6 +119,10 @@ void kube_lease_stop(struct kube_lease *l);               /* gives the lease bac
 /* The same, and says when that was answered, or could not be within 1.5 s. The client must live until then. */
 void kube_lease_release(struct kube_lease *l, void (*done)(void *ctx), void *ctx);
 bool kube_lease_valid(const struct kube_lease *l);        /* leading, and renewed recently enough to act */
+/* Whoever takes part says in the Lease from which address it will act; the leader forgets who has not said so for minutes. moved: the
+ * addresses are others now; it must not stop the lease. To be called right after the start. */
+void kube_lease_announce(struct kube_lease *l, const char *address, void (*moved)(void *ctx));
+const cJSON *kube_lease_addresses(const struct kube_lease *l); /* sorted, ours among them; NULL: not announced. Borrowed */
 
 int64_t kube_time_parse(const char *rfc3339); /* ms since 1970, -1 when it is none */
 

@@ -26,8 +26,10 @@ struct kube_lease {
     unsigned busy;
     uint64_t sent_ms, renewed_ms; /* the write under way; the last that succeeded */
     cJSON *record;                /* as last seen or written by us */
-    char *seen_rv;
-    uint64_t seen_ms; /* when the record last changed, for us */
+    cJSON *seen_spec;             /* what its holder said last… */
+    uint64_t seen_ms;             /* …and when that was new to us: what others note in the record does not count */
+    struct candidates *candidates; /* NULL: nothing is announced */
+    void (*moved)(void *ctx);
     struct err problem;
 };
 
@@ -41,7 +43,8 @@ static uint64_t good_ms(const struct kube_lease *l)
 static void lease_free(struct kube_lease *l)
 {
     cJSON_Delete(l->record);
-    free(l->seen_rv);
+    cJSON_Delete(l->seen_spec);
+    candidates_free(l->candidates);
     free(l->ns);
     free(l->name);
     free(l->identity);
@@ -125,13 +128,15 @@ static const char *holder(const struct kube_lease *l)
 
 static void remember(struct kube_lease *l, const cJSON *obj)
 {
-    if (!l->record || !str_eq(l->seen_rv, json_rv(obj))) {
-        free(l->seen_rv);
-        l->seen_rv = mem_str(json_rv(obj));
+    if (!cJSON_Compare(l->seen_spec, json_get(obj, "spec"), true)) {
+        cJSON_Delete(l->seen_spec);
+        l->seen_spec = json_copy(json_get(obj, "spec"));
         l->seen_ms = world_mono(l->w);
     }
     cJSON_Delete(l->record);
     l->record = json_copy(obj);
+    if (l->candidates && candidates_read(l->candidates, l->record, world_mono(l->w)))
+        l->moved(l->ctx);
 }
 
 static bool free_to_take(const struct kube_lease *l)
@@ -164,6 +169,8 @@ static cJSON *wanted_record(struct kube_lease *l, const char *identity)
     json_set_str(spec, "holderIdentity", identity);
     json_set_int(spec, "leaseDurationSeconds", *identity ? l->duration_s : 1);
     json_set_str(spec, "renewTime", now);
+    if (l->candidates && *identity)
+        candidates_write(l->candidates, obj, now, world_mono(l->w), true);
     return obj;
 }
 
@@ -228,6 +235,32 @@ static void write_record(struct kube_lease *l, const char *method)
     lease_call(l, method, obj, on_written, l);
 }
 
+static void on_announced(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct kube_lease *l = ctx;
+
+    (void)status;
+    l->call = NULL;
+    if (!err)
+        remember(l, obj);
+    if (err && err->kind == ERR_CONFLICT) /* the leader renewed meanwhile */
+        tick_soon(l);
+    else
+        tick_at_end(l);
+}
+
+/* Another leads: that we are there, and where. Only that annotation is ours to write. */
+static void announce(struct kube_lease *l)
+{
+    auto_json cJSON *obj = json_copy(l->record);
+    char now[32];
+
+    kube_time_print(world_wall(l->w), true, now);
+    cJSON_DeleteItemFromObjectCaseSensitive(json_need_obj(obj, "metadata"), "managedFields");
+    candidates_write(l->candidates, obj, now, world_mono(l->w), false);
+    lease_call(l, "PUT", obj, on_announced, l);
+}
+
 static void on_seen(void *ctx, int status, const cJSON *obj, const struct err *err)
 {
     struct kube_lease *l = ctx;
@@ -259,6 +292,8 @@ static void on_seen(void *ctx, int status, const cJSON *obj, const struct err *e
     }
     if (free_to_take(l))
         write_record(l, "PUT");
+    else if (l->candidates && candidates_due(l->candidates, l->record, world_mono(l->w)))
+        announce(l);
     else
         tick_at_end(l);
 }
@@ -288,6 +323,17 @@ struct kube_lease *kube_lease_start(struct kube *k, const char *ns, const char *
     l->ctx = ctx;
     tick_in(l, 0);
     return l;
+}
+
+void kube_lease_announce(struct kube_lease *l, const char *address, void (*moved)(void *ctx))
+{
+    l->candidates = candidates_new(l->identity, address);
+    l->moved = moved;
+}
+
+const cJSON *kube_lease_addresses(const struct kube_lease *l)
+{
+    return l->candidates ? candidates_addresses(l->candidates) : NULL;
 }
 
 struct release {

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libkube.a
 libkube_a_SOURCES = \
 	kube/access.c \
 	kube/auth.c \
+	kube/candidates.c \
 	kube/event.c \
 	kube/impl.h \
 	kube/kinds.c kube/kinds.h \

@@ -104,6 +104,18 @@ static void note_pod_ips(const struct render_ctx *c, cJSON *annotations)
         json_set_str(annotations, RENDER_POD_IPS, text.s);
 }
 
+/* For who renders without being one of them: `chfleet plan`. */
+static void note_operator_ips(const struct render_ctx *c, cJSON *annotations)
+{
+    auto_str struct str text = STR_INIT;
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, c->operator_ips)
+        str_addf(&text, "%s%s", text.len ? "," : "", v->valuestring);
+    if (cJSON_GetArraySize(c->operator_ips) > 1)
+        json_set_str(annotations, RENDER_OPERATOR_IPS, text.s);
+}
+
 cJSON *render_users_configmap(const struct fleet *f, const struct render_ctx *c, struct err *err)
 {
     bool keeper = f->kind == FLEET_KEEPER;
@@ -118,6 +130,7 @@ cJSON *render_users_configmap(const struct fleet *f, const struct render_ctx *c,
             return NULL;
         put_file(data, "chop-generated-users.xml", users);
         note_pod_ips(c, json_need_obj(json_get(o, "metadata"), "annotations"));
+        note_operator_ips(c, json_need_obj(json_get(o, "metadata"), "annotations"));
     }
     users_files(f, c, data);
     meta_note_keys(&p, o);

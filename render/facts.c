@@ -153,6 +153,57 @@ static bool same_addresses(const cJSON *live, const cJSON *want)
     return all_in(b, a) && (!noted || all_in(a, b));
 }
 
+/* ---- where the operator's user may come from ---- */
+
+struct ips_of {
+    char *path;
+    cJSON *all;
+};
+
+static void one_of_operator(void *ctx, const char *path, const char *value, const char *none)
+{
+    struct ips_of *o = ctx;
+
+    (void)none;
+    if (str_starts(path, o->path))
+        json_add_str(o->all, value);
+}
+
+/* The resource's own addresses: without those that are noted as operators', or, where nothing is noted, without the first. */
+static cJSON *own_addresses(const struct fleet *f, const cJSON *cm)
+{
+    const char *user = json_str(f->config, "clickhouse.access.username", "clickhouse_operator");
+    const char *noted = json_annotation(cm, RENDER_OPERATOR_IPS);
+    auto_free char *path = mem_printf("users/%s/networks/ip", user), *text = mem_printf(",%s,", noted ? noted : "");
+    auto_json cJSON *all = cJSON_CreateArray();
+    struct ips_of o = {path, all};
+    cJSON *out = cJSON_CreateArray();
+    const cJSON *v;
+
+    xmldiff_walk(cJSON_GetStringValue(json_get(json_get(cm, "data"), USERS_FILE)), one_of_operator, &o);
+    cJSON_ArrayForEach(v, all) {
+        auto_free char *one = mem_printf(",%s,", v->valuestring);
+
+        if (noted ? !strstr(text, one) : v != all->child)
+            json_add_str(out, v->valuestring);
+    }
+    return out;
+}
+
+/* Another operator is let in, and that is all: a note of ours, for which nobody is asked. */
+static void note_operators(const struct gather *g, const cJSON *live, const cJSON *want, struct file_lines *l)
+{
+    auto_json cJSON *a = own_addresses(g->f, live), *b = own_addresses(g->f, want);
+
+    if (!all_in(a, b) || !all_in(b, a))
+        return;
+    for (size_t i = 0; i < l->n; i++)
+        if (l->v[i].lets_in) {
+            free(l->v[i].path);
+            l->v[i].path = mem_printf("ConfigMap %s metadata.annotations." RENDER_OPERATOR_IPS, json_name(live));
+        }
+}
+
 static void drop_addresses(struct file_lines *l)
 {
     size_t n = 0;
@@ -189,7 +240,8 @@ static void add_object(struct gather *g, const cJSON *live, const cJSON *want)
     }
     patch = compare_object(live, want, &all, &n);
     for (size_t i = 0; patch && i < n; i++)
-        if (!strstr(all[i].path, " data.") && !strstr(all[i].path, RENDER_POD_IPS))
+        if (!strstr(all[i].path, " data.") && !strstr(all[i].path, RENDER_POD_IPS) &&
+            !strstr(all[i].path, RENDER_OPERATOR_IPS))
             compare_add(&g->out->common_changes, &g->out->n_common, all[i].path, all[i].from, all[i].to);
     changes_free(all, n);
 }
@@ -214,6 +266,8 @@ static int common_maps(struct gather *g, struct err *err)
                  &g->common);
     if (live_users && same_addresses(live_users, want_users))
         drop_addresses(&g->common);
+    if (live_users)
+        note_operators(g, live_users, want_users, &g->common);
     add_lines(g, &g->settings);
     add_lines(g, &g->common);
     add_object(g, live_common, want_common);

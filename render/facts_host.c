@@ -173,7 +173,7 @@ static void sort_lines(const struct gather *g, const struct host *h, const struc
     for (size_t i = 0; i < lines->n; i++) {
         const struct file_line *l = &lines->v[i];
 
-        if (l->membership || l->addresses)
+        if (l->membership || l->addresses || l->lets_in)
             continue;
         if (!file_line_restarts(g->f, h, l))
             take(&out->reload_changes, &out->n_reload, l);

@@ -111,6 +111,13 @@ static bool no_difference(const struct walk *w, const char *path, const char *fr
     return closed(from) && closed(to) && (strchr(path, '@') || !str_eq(from, "1"));
 }
 
+static bool is_operators(const struct fleet *f, const char *path)
+{
+    auto_free char *own = mem_printf("%s/networks/ip", json_str(f->config, "clickhouse.access.username", "clickhouse_operator"));
+
+    return str_starts(path, own);
+}
+
 static void one(void *ctx, const char *path, const char *from, const char *to)
 {
     struct walk *w = ctx;
@@ -129,6 +136,7 @@ static void one(void *ctx, const char *path, const char *from, const char *to)
         l.membership = k->membership;
         l.rule = k->rule ? mem_printf("%s%s", k->rule, path) : NULL;
         l.addresses = strcmp(k->section, "users") == 0 && str_starts(path, "default/networks/ip");
+        l.lets_in = strcmp(k->section, "users") == 0 && is_operators(w->f, path);
     } else {
         l.rule = mem_str(w->file_rule);
     }

@@ -68,6 +68,7 @@ struct file_line {
     bool restart;           /* needs one whatever the rules say */
     bool membership;        /* who is in the list: not a matter of settings */
     bool addresses;         /* addresses of pods in the users file */
+    bool lets_in;           /* addresses of operators there: servers read them by themselves, and nothing else hangs on it */
 };
 struct file_lines {
     struct file_line *v;

@@ -20,6 +20,7 @@ int render_check_version(const cJSON *resource, struct err *err);
 /* What rendering needs to know that the fleet does not say. */
 struct render_ctx {
     const char *operator_ip;      /* OPERATOR_POD_IP, "127.0.0.1" embedded; goes to users.xml as the peer's does */
+    const cJSON *operator_ips;    /* of all who may lead next, sorted, that one among them; NULL: only that one */
     /* Is this host in remote_servers now? NULL = all are. */
     bool (*listed)(void *ctx, const struct host *h);
     uint64_t membership_generation; /* written beside remote_servers as macro chfleet_membership; 0 = none */
@@ -59,6 +60,7 @@ struct render_ctx {
 #define RENDER_GAVE_UP "chfleet.io/gave-up"             /* StatefulSet: generation in which its new host did not start */
 #define RENDER_GIVEN_UP "chfleet.io/given-up"           /* StatefulSet: claims that were deleted by a consent that still stands */
 #define RENDER_SIZE "chfleet.io/size"                   /* claim that we make: the size that was asked for last */
+#define RENDER_OPERATOR_IPS "chfleet.io/operator-ips" /* the same ConfigMap: addresses of operators, when there are several */
 #define RENDER_POD_IPS "chfleet.io/pod-ips"             /* users ConfigMap: addresses of pods that stand in it, by commas */
 #define RENDER_KEYS "chfleet.io/keys"                   /* labels and annotations that came from the resource, so that they go */
 #define RENDER_CONFIG_FILE "chfleet-config.xml"         /* host ConfigMap: the digest as macro chfleet_config */

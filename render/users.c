@@ -228,6 +228,8 @@ static void networks(struct users *u, const char *user)
     const char *const *pods = u->c->pod_ips && strcmp(user, "default") == 0 ? u->c->pod_ips(u->c->ctx) : NULL;
 
     if (strcmp(user, u->operator_name) == 0) {
+        cJSON_ArrayForEach(v, u->c->operator_ips)
+            add_ip(&l, v->valuestring);
         if (u->c->operator_ip && *u->c->operator_ip)
             add_ip(&l, u->c->operator_ip);
     } else {

@@ -455,6 +455,7 @@ void desired_ctx(struct inst *in, struct render_ctx *c)
     *c = (struct render_ctx){.now = in->now,
                              .random = ctx_random,
                              .operator_ip = in->s->opt.operator_ip,
+                             .operator_ips = in->s->lease ? kube_lease_addresses(in->s->lease) : NULL,
                              .listed = member_listed,
                              .membership_generation = in->member_generation,
                              .version = ctx_version,

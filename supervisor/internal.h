@@ -294,6 +294,7 @@ void inst_retry(struct inst *in); /* forgets that a change failed in this genera
 
 /* ---- look.c ---- */
 void inst_look(struct inst *in);          /* plans when nothing is under way; else supersedes what is out of date */
+void inst_let_in(struct inst *in);        /* other operators may lead next: their addresses go into the users' file now */
 void inst_look_for_lost(struct inst *in); /* on each tick */
 
 /* ---- op.c ---- */

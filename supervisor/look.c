@@ -93,13 +93,22 @@ static bool follows(const struct inst *in, const struct plan *p)
     return true;
 }
 
+/* Notes of ours, as who may lead next: there is nothing to look at. */
+static bool tells_nothing(const struct plan *p)
+{
+    for (size_t i = 0; i < p->n_hosts; i++)
+        if (p->hosts[i].action != ACT_NONE || p->hosts[i].objects)
+            return false;
+    return p->n_common == 0;
+}
+
 /* spec.chfleet.approval: required. The hash is what `chfleet plan` prints. */
 static bool approved(struct inst *in, const struct fleet *f, const struct plan *p)
 {
     auto_free char *hash = plan_hash(p);
 
     if (strcmp(json_str(f->chfleet, "approval", "none"), "required") != 0 ||
-        strcmp(json_str(f->chfleet, "approved", ""), hash) == 0 || follows(in, p))
+        strcmp(json_str(f->chfleet, "approved", ""), hash) == 0 || follows(in, p) || tells_nothing(p))
         return true;
     inst_set_error(in, "WAIT_APPROVAL",
                    "the plan waits for approval: look at it with `chfleet plan %s -n %s`, then set "
@@ -279,6 +288,32 @@ static void plan_now(struct inst *in, const cJSON *res)
     } else {
         op_begin(in, f, p);
     }
+}
+
+static void let_in_done(void *ctx, bool changed, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    if (err)
+        log_warn(in->key, "the operators' addresses are not in the users' file yet: %s", err->msg);
+    else if (changed)
+        log_info(in->key, "the users' file has the addresses of all operators");
+    inst_kick(in, 0);
+}
+
+void inst_let_in(struct inst *in)
+{
+    auto_json cJSON *req = NULL;
+
+    if (in->group != GROUP_CHI)
+        return;
+    if (in->state != INST_RUNNING || !in->fleet || in->fleet->deleting) {
+        inst_kick(in, 0);
+        return;
+    }
+    req = cJSON_CreateObject();
+    json_set_str(req, "what", "users");
+    apply_start(in, req, let_in_done, in);
 }
 
 static void supersede(struct inst *in)

@@ -432,6 +432,14 @@ static void lead(void *ctx, bool leading)
     s->w->ops->quit(s->w, 75);
 }
 
+static void candidates_moved(void *ctx)
+{
+    struct super *s = ctx;
+
+    for (struct inst *in = s->recovered && s->leading && !s->stopping ? s->insts : NULL; in; in = in->next)
+        inst_let_in(in);
+}
+
 /* The lease may have run out while this process did not run: its timers are late then. */
 bool super_leads(const struct super *s)
 {
@@ -497,6 +505,8 @@ int super_new(struct world *w, struct kube *k, struct journal *j, const struct s
     if (opt->lease_ns) {
         kube_guard_writes(k, may_write, s);
         s->lease = kube_lease_start(k, opt->lease_ns, "chfleet-leader", s->opt.identity, KUBE_LEASE_S, lead, s);
+        if (opt->operator_ip)
+            kube_lease_announce(s->lease, s->opt.operator_ip, candidates_moved);
     }
     *out = s;
     return 0;

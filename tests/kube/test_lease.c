@@ -20,6 +20,7 @@ struct server {
     cJSON *lease;
     unsigned rv;
     const char *cut_off; /* who holds this identity gets none */
+    const char *dead;    /* who is this holder renews nothing any more */
     const char *trouble; /* what becomes of the next requests for the lease: h hangs, e is an error; NULL: nothing */
     struct world_http *slow; /* the one that hung last */
     cJSON *events;       /* name → object */
@@ -33,6 +34,7 @@ struct who {
     bool leading;
     int changes;
     uint64_t since;
+    unsigned moves;
 };
 
 static void answer_lease(struct server *srv, struct world_http *h, int status)
@@ -89,11 +91,21 @@ static void serve_event(struct server *srv, struct world_http *h)
     script_answer(h, 200, NULL, h->body);
 }
 
+static bool renews_when_dead(struct server *srv, const struct world_http *h)
+{
+    auto_json cJSON *body = srv->dead && h->body ? json_parse(h->body, strlen(h->body), NULL) : NULL;
+
+    return body && str_eq(json_str(body, "spec.holderIdentity", NULL), srv->dead) &&
+           !str_eq(json_str(body, "spec.renewTime", NULL), json_str(srv->lease, "spec.renewTime", NULL));
+}
+
 static void serve(struct script *s, struct world_http *h)
 {
     struct server *srv = s->ctx;
 
     if (srv->cut_off && h->body && strstr(h->body, srv->cut_off))
+        return;
+    if (renews_when_dead(srv, h))
         return;
     if (strstr(h->path, "/leases") && srv->trouble && *srv->trouble) {
         srv->slow = h;
@@ -138,6 +150,24 @@ static void join(struct who *w, struct server *srv, const char *identity)
 {
     *w = (struct who){.srv = srv, .k = script_kube(srv->s)};
     w->l = kube_lease_start(w->k, "ops", "chfleet-leader", identity, DURATION_S, on_lease, w);
+}
+
+static void on_moved(void *ctx)
+{
+    ((struct who *)ctx)->moves++;
+}
+
+static void join_from(struct who *w, struct server *srv, const char *identity, const char *address)
+{
+    join(w, srv, identity);
+    kube_lease_announce(w->l, address, on_moved);
+}
+
+static void assert_addresses(const struct who *w, const char *wanted)
+{
+    auto_free char *text = json_print(kube_lease_addresses(w->l));
+
+    assert_string_equal(text, wanted);
 }
 
 static void part(struct who *w)
@@ -330,6 +360,99 @@ static void a_lost_answer_and_a_stolen_lease_are_seen(void **state)
     server_free(srv);
 }
 
+/* ---- who may lead next ---- */
+
+static void the_leader_knows_the_address_of_the_next_one_and_nothing_changes_when_that_one_leads(void **state)
+{
+    struct server *srv = server_new();
+    struct who a, b;
+
+    (void)state;
+    join_from(&a, srv, "a", "10.0.0.9");
+    script_run(srv->s, 5000);
+    assert_addresses(&a, "[\"10.0.0.9\"]");
+    join_from(&b, srv, "b", "10.0.0.1");
+    script_run(srv->s, 10000);
+    assert_addresses(&a, "[\"10.0.0.1\",\"10.0.0.9\"]");
+    script_run(srv->s, 1800000);
+    assert_int_equal(a.moves, 1);
+    assert_int_equal(a.changes, 1);
+    b.moves = 0;
+    kube_lease_stop(a.l);
+    a.l = NULL;
+    script_run(srv->s, 60000);
+    assert_true(b.leading);
+    assert_addresses(&b, "[\"10.0.0.1\",\"10.0.0.9\"]");
+    assert_int_equal(b.moves, 0);
+    script_run(srv->s, 600000); /* it has not come back */
+    assert_addresses(&b, "[\"10.0.0.1\"]");
+    assert_null(strstr(json_annotation(srv->lease, "chfleet.io/candidates"), "10.0.0.9"));
+    part(&a);
+    part(&b);
+    server_free(srv);
+}
+
+static void who_comes_back_with_another_address_is_known_by_that_one(void **state)
+{
+    struct server *srv = server_new();
+    struct who a, b;
+
+    (void)state;
+    join_from(&a, srv, "a", "10.0.0.1");
+    join_from(&b, srv, "b", "10.0.0.2");
+    script_run(srv->s, 20000);
+    part(&b);
+    join_from(&b, srv, "b", "10.0.0.3");
+    script_run(srv->s, 20000);
+    assert_addresses(&a, "[\"10.0.0.1\",\"10.0.0.3\"]");
+    assert_true(a.leading);
+    part(&a);
+    part(&b);
+    server_free(srv);
+}
+
+static void what_candidates_say_does_not_keep_a_dead_leader_in_office(void **state)
+{
+    (void)state;
+    for (uint64_t ms = 20000; ms < 80000; ms += 3000) {
+        struct server *srv = server_new();
+        struct who a, b, c;
+
+        join_from(&a, srv, "a", "10.0.0.1");
+        script_run(srv->s, 1000);
+        join_from(&b, srv, "b", "10.0.0.2");
+        join_from(&c, srv, "c", "10.0.0.3");
+        script_run(srv->s, ms);
+        assert_true(a.leading);
+        srv->dead = "a";
+        script_run(srv->s, 15000);
+        assert_true(b.leading != c.leading);
+        part(&a);
+        part(&b);
+        part(&c);
+        server_free(srv);
+    }
+}
+
+static void words_of_somebody_else_in_the_record_harm_nobody(void **state)
+{
+    struct server *srv = server_new();
+    struct who a;
+
+    (void)state;
+    join_from(&a, srv, "a", "10.0.0.1");
+    script_run(srv->s, 5000);
+    json_set_str(json_need_obj(json_get(srv->lease, "metadata"), "annotations"), "chfleet.io/candidates", "[{\"a\":");
+    json_set_str(json_get(srv->lease, "metadata"), "resourceVersion", "77");
+    srv->rv = 77;
+    script_run(srv->s, 10000);
+    assert_true(a.leading);
+    assert_addresses(&a, "[\"10.0.0.1\"]");
+    assert_non_null(strstr(json_annotation(srv->lease, "chfleet.io/candidates"), "\"10.0.0.1\""));
+    part(&a);
+    server_free(srv);
+}
+
 /* ---- events ---- */
 
 static void repeated_events_raise_a_count_at_a_measured_pace(void **state)
@@ -403,6 +526,10 @@ int main(void)
         cmocka_unit_test(a_lead_ends_by_the_clock_alone),
         cmocka_unit_test(an_answer_that_is_lost_and_two_errors_cost_no_lead),
         cmocka_unit_test(giving_back_lets_the_next_begin_at_once),
+        cmocka_unit_test(the_leader_knows_the_address_of_the_next_one_and_nothing_changes_when_that_one_leads),
+        cmocka_unit_test(who_comes_back_with_another_address_is_known_by_that_one),
+        cmocka_unit_test(what_candidates_say_does_not_keep_a_dead_leader_in_office),
+        cmocka_unit_test(words_of_somebody_else_in_the_record_harm_nobody),
         cmocka_unit_test(a_lost_answer_and_a_stolen_lease_are_seen),
         cmocka_unit_test(repeated_events_raise_a_count_at_a_measured_pace),
         cmocka_unit_test(a_forgotten_event_is_made_anew),

@@ -329,14 +329,67 @@ static void addresses_of_pods_are_no_reason_to_write_the_users_file(void **state
     unload(&r);
 }
 
-static void another_address_of_the_operator_is_one(void **state)
+static void put_users(struct recorded *r)
+{
+    struct err err = ERR_INIT;
+    cJSON *now = render_users_configmap(r->fleet, &r->ctx, &err);
+
+    assert_non_null(now);
+    cluster_put(&r->state, now);
+}
+
+/* It is written without a word, a turn or an approval, and no host hangs on it. */
+static void another_address_of_the_operator_is_only_noted(void **state)
 {
     struct recorded r;
+    auto_plan struct plan *plan = NULL, *none = NULL, *before = NULL;
+    auto_free char *a = NULL, *b = NULL;
 
     (void)state;
     load(&r, "replicated");
+    put_users(&r);
+    before = plan_of(&r);
     r.ctx.operator_ip = "10.99.7.7";
-    assert_true(users_change(&r, "clickhouse_operator/networks"));
+    plan = plan_of(&r);
+    assert_true(plan->marks && !plan->empty);
+    assert_int_equal(plan->n_common, before->n_common);
+    for (size_t i = 0; i < plan->n_hosts; i++)
+        assert_int_equal(plan->hosts[i].action, before->hosts[i].action);
+    a = plan_hash(before);
+    b = plan_hash(plan);
+    assert_string_equal(a, b);
+    put_users(&r);
+    none = plan_of(&r);
+    assert_int_equal(none->n_common, before->n_common);
+    assert_int_equal(none->marks, before->marks);
+    unload(&r);
+}
+
+static void several_operators_are_let_in_and_the_resources_own_addresses_stay(void **state)
+{
+    struct recorded r;
+    struct err err = ERR_INIT;
+    auto_json cJSON *ips = cJSON_CreateArray(), *now = NULL;
+
+    (void)state;
+    load(&r, "replicated");
+    put_users(&r);
+    json_add_str(ips, "10.64.9.1");
+    json_add_str(ips, "10.64.9.9");
+    r.ctx.operator_ips = ips;
+    now = render_users_configmap(r.fleet, &r.ctx, &err);
+    assert_non_null(strstr(json_get(json_get(now, "data"), "chop-generated-users.xml")->valuestring,
+                           "<ip>10.64.9.1</ip>\n                <ip>10.64.9.9</ip>"));
+    assert_string_equal(json_annotation(now, RENDER_OPERATOR_IPS), "10.64.9.1,10.64.9.9");
+    assert_false(users_change(&r, "networks"));
+    put_users(&r);
+    assert_false(users_change(&r, "networks"));
+    r.ctx.operator_ip = "10.64.9.1"; /* the other one leads: the file stays as it is */
+    {
+        auto_json cJSON *then = render_users_configmap(r.fleet, &r.ctx, &err);
+
+        assert_true(cJSON_Compare(now, then, true));
+    }
     unload(&r);
 }
 
@@ -398,7 +451,8 @@ int main(void)
         cmocka_unit_test(the_same_set_of_objects),         cmocka_unit_test(generated_files_are_the_same_to_the_byte),
         cmocka_unit_test(objects_differ_only_where_meant), cmocka_unit_test(no_statefulset_needs_a_new_pod),
         cmocka_unit_test(addresses_of_pods_are_no_reason_to_write_the_users_file),
-        cmocka_unit_test(another_address_of_the_operator_is_one),
+        cmocka_unit_test(another_address_of_the_operator_is_only_noted),
+        cmocka_unit_test(several_operators_are_let_in_and_the_resources_own_addresses_stay),
         cmocka_unit_test(taking_over_restarts_nothing),    cmocka_unit_test(after_the_first_pass_nothing_is_left_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
