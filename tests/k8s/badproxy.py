@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A proxy in front of an API server that misbehaves on order: badproxy.py PORT CERT KEY UPSTREAM-PORT CONTROL-PORT
 
-GET /MODE on the control port sets what it does from then on (several with +): none, errors (409, 410, 429, 5xx), lost (answers that
-never come back of requests that were carried out, and requests that hang), halfclosed (watches that stay open and tell nothing),
+GET /MODE on the control port sets what it does from then on (several with +): none, errors (conflicts: 409, gone: 410, busy: 429 and broken: 5xx, which
+can also be had one by one), lost (answers that never come back of requests that were carried out, and hang: requests that hang), halfclosed (watches that stay open and tell nothing),
 slow (each watch late by a time of its own, so that kinds overtake each other), reordered (events of one watch swapped), stale
 (every watch is 60 s behind), expired (401).
 GET /counts tells how often each happened."""
@@ -53,22 +53,32 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def error(self, watch):
+        """True: answered with one that the mode has."""
+        write = self.command in ("PUT", "PATCH")
+        kinds = {"conflicts": write, "gone": watch, "busy": True, "broken": True}
+        may = [k for k in kinds if kinds[k] and (k in modes or "errors" in modes)]
+        if not may:
+            return False
+        kind = "conflicts" if "errors" in modes and write and chance.random() < 0.4 else chance.choice(may)
+        if kind == "conflicts":
+            self.answer(409, "Conflict", "the object has been modified")
+        elif kind == "gone":
+            self.answer(410, "Expired", "too old resource version")
+        elif kind == "busy":
+            self.answer(429, "TooManyRequests", "slow down", [("Retry-After", "1")])
+        else:
+            self.answer(chance.choice([500, 502, 503, 504]), "Simulated", "simulated")
+        return True
+
     def fault_before(self, watch):
         """True: answered, the server never heard of it."""
         if "expired" in modes:
             self.answer(401, "Unauthorized", "the token has expired")
             return True
-        if "errors" in modes and chance.random() < 0.3:
-            if watch:
-                self.answer(*chance.choice([(410, "Expired", "too old resource version"), (429, "TooManyRequests", "slow down"),
-                                            (503, "ServiceUnavailable", "no")]))
-            elif self.command in ("PUT", "PATCH") and chance.random() < 0.4:
-                self.answer(409, "Conflict", "the object has been modified")
-            else:
-                code = chance.choice([429, 500, 502, 503, 504])
-                self.answer(code, "Simulated", "simulated", [("Retry-After", "1")] if code == 429 else [])
+        if chance.random() < 0.3 and self.error(watch):
             return True
-        if "lost" in modes and chance.random() < 0.05:
+        if ("lost" in modes or "hang" in modes) and chance.random() < (0.05 if "lost" in modes else 0.15):
             happened("hang")
             time.sleep(8)
             raise Drop()
@@ -149,7 +159,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 continue
             if mute:  # what it kept back can only be had by a new list
                 raise Drop()
-            if "errors" in modes and chance.random() < 0.03:
+            if modes & {"errors", "gone"} and chance.random() < (0.03 if "errors" in modes else 0.2):
                 happened("410 event")
                 self.piece(json.dumps({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired",
                                                                    "message": "too old resource version"}}).encode() + b"\n")
