@@ -19,7 +19,8 @@ static const cJSON *find_container(const cJSON *pod, const char *name)
     return NULL;
 }
 
-/* The container that is meant; NULL: res says what to name. */
+/* The container that is meant; NULL: res says what to name. Which one is meant without a name, where there are several, clients
+ * decide by an annotation. */
 static const char *pick_container(struct api_call *c, const cJSON *pod)
 {
     const char *name = call_param(c, "container");
@@ -28,18 +29,31 @@ static const char *pick_container(struct api_call *c, const cJSON *pod)
 
     if ((!name || !*name) && cJSON_GetArraySize(all) == 1)
         return json_str(all->child, "name", "");
-    if (!name || !*name)
-        name = json_annotation(pod, "kubectl.kubernetes.io/default-container");
-    if (name && find_container(pod, name))
-        return json_str(find_container(pod, name), "name", "");
+    if (name && *name) {
+        if (find_container(pod, name))
+            return json_str(find_container(pod, name), "name", "");
+        answer_fail(c, 400, "BadRequest", "container %s is not valid for pod %s", name, c->name);
+        return NULL;
+    }
+    cJSON_ArrayForEach(one, json_at(pod, "spec.initContainers"))
+        str_addf(&names, "%s%s", names.len ? " " : "", json_str(one, "name", ""));
     cJSON_ArrayForEach(one, all)
         str_addf(&names, "%s%s", names.len ? " " : "", json_str(one, "name", ""));
-    if (name)
-        answer_fail(c, 400, "BadRequest", "container %s is not valid for pod %s", name, c->name);
-    else
-        answer_fail(c, 400, "BadRequest", "a container name must be specified for pod %s, choose one of: [%s]", c->name,
-                    str_text(&names));
+    answer_fail(c, 400, "BadRequest", "a container name must be specified for pod %s, choose one of: [%s]", c->name,
+                str_text(&names));
     return NULL;
+}
+
+static bool has_node(const cJSON *pod)
+{
+    return *json_str(pod, "spec.nodeName", "") != '\0';
+}
+
+static bool need_node(struct api_call *c, const cJSON *pod)
+{
+    if (!has_node(pod))
+        answer_fail(c, 400, "BadRequest", "pod %s does not have a host assigned", c->name);
+    return has_node(pod);
 }
 
 static bool need_runtime(struct api_call *c)
@@ -137,18 +151,63 @@ static void evict(struct api_call *c, const cJSON *pod)
 
 /* ---- streams ---- */
 
+static bool bad_option(struct api_call *c, const char *why)
+{
+    answer_fail(c, 422, "Invalid", "PodLogOptions \"%s\" is invalid: %s", c->name, why);
+    return false;
+}
+
+/* A number that is at least `least`, or none. */
+static bool check_number(struct api_call *c, const char *name, int64_t least, const char *must)
+{
+    const char *text = call_param(c, name);
+    char *end = NULL;
+    int64_t v = text && *text ? strtoll(text, &end, 10) : least;
+    auto_free char *why = NULL;
+
+    if (end && *end) {
+        answer_fail(c, 400, "BadRequest", "%s=%s is no number", name, text);
+        return false;
+    }
+    if (v >= least)
+        return true;
+    why = mem_printf("%s: Invalid value: %lld: must be %s", name, (long long)v, must);
+    return bad_option(c, why);
+}
+
+static bool check_log_options(struct api_call *c)
+{
+    const char *time = call_param(c, "sinceTime"), *seconds = call_param(c, "sinceSeconds");
+
+    if (!check_number(c, "tailLines", 0, "greater than or equal to 0") || !check_number(c, "limitBytes", 1, "greater than 0") ||
+        !check_number(c, "sinceSeconds", 1, "greater than 0"))
+        return false;
+    if (time && *time && parse_time(time) < 0) {
+        answer_fail(c, 400, "BadRequest", "sinceTime=%s is no time: 2006-01-02T15:04:05Z is one", time);
+        return false;
+    }
+    return !time || !*time || !seconds || !*seconds ||
+           bad_option(c, "at most one of `sinceTime` or `sinceSeconds` may be specified");
+}
+
 static enum api_outcome check_log(struct api_call *c, const cJSON *pod)
 {
     if (!call_is(c, "GET")) {
         answer_method(c);
         return API_DONE;
     }
-    return pick_container(c, pod) && need_runtime(c) ? API_LOGS : API_DONE;
+    if (!check_log_options(c) || !pick_container(c, pod))
+        return API_DONE;
+    if (!has_node(pod)) {
+        c->res->status = 204;
+        return API_DONE;
+    }
+    return need_runtime(c) ? API_LOGS : API_DONE;
 }
 
 static enum api_outcome check_exec(struct api_call *c, const cJSON *pod)
 {
-    if (!is_get_or_post(c) || !pick_container(c, pod) || !need_runtime(c))
+    if (!is_get_or_post(c) || !pick_container(c, pod) || !need_node(c, pod) || !need_runtime(c))
         return API_DONE;
     if (!call_param(c, "command")) {
         answer_fail(c, 400, "BadRequest", "exec needs a command");
@@ -168,7 +227,7 @@ enum api_outcome api_pod_sub(struct api_call *c, const cJSON *pod)
     if (strcmp(c->sub, "exec") == 0)
         return check_exec(c, pod);
     if (strcmp(c->sub, "portforward") == 0)
-        return is_get_or_post(c) && need_runtime(c) ? API_FORWARD : API_DONE;
+        return is_get_or_post(c) && need_node(c, pod) && need_runtime(c) ? API_FORWARD : API_DONE;
     if (strcmp(c->sub, "eviction") == 0)
         evict(c, pod);
     else

@@ -95,7 +95,7 @@ spec:
 apiVersion: v1
 kind: Pod
 metadata: {name: p1, labels: {app: web}}
-spec: {containers: [{name: c, image: busybox}]}
+spec: {nodeName: here, terminationGracePeriodSeconds: 0, containers: [{name: c, image: busybox}]}
 YAML
 cat >"$WORK/chi.yaml" <<'YAML'
 apiVersion: clickhouse.altinity.com/v1
