@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/api.h"
+#include "cli/letgo.h"
 #include "cli/manifest.h"
 
 enum { WAIT_MS = 10 * 60 * 1000, POLL_MS = 200 };
@@ -16,6 +17,23 @@ struct target {
     char *uid; /* of the object that was deleted; NULL: it was not there */
 };
 
+/* It is read again, for its version: with the deletion it has another one. */
+static int without_operator(struct cli *c, struct fleet_api *a, const struct target *t, struct err *err)
+{
+    struct err why = ERR_INIT;
+    auto_json cJSON *live = NULL;
+
+    if (!cli_flag(c, "without-operator") || (t->kind != KUBE_CHI && t->kind != KUBE_CHK))
+        return 0;
+    live = api_get(a, t->kind, t->ns, t->name, &why);
+    if (live)
+        return letgo(a, t->kind, live, err);
+    if (why.kind == ERR_MISSING)
+        return 0;
+    *err = why;
+    return -1;
+}
+
 static int delete_one(struct cli *c, struct fleet_api *a, struct target *t, struct err *err)
 {
     struct err why = ERR_INIT;
@@ -25,7 +43,7 @@ static int delete_one(struct cli *c, struct fleet_api *a, struct target *t, stru
     if (live && api_delete(a, t->kind, t->ns, t->name, json_uid(live), &why) == 0) {
         t->uid = mem_str(json_uid(live));
         printf("%s/%s is being deleted\n", what, t->name);
-        return 0;
+        return without_operator(c, a, t, err);
     }
     if (why.kind == ERR_MISSING && cli_flag(c, "ignore-not-found"))
         return 0;

@@ -46,6 +46,7 @@ static const struct cli_option delete_options[] = {
     {'w', "wait", NULL, NULL, "until it is really gone"},
     {0, "timeout", "TIME", NULL, "give up waiting after this time (default 10m)"},
     {0, "ignore-not-found", NULL, NULL, "what is not there is no error"},
+    {0, "without-operator", NULL, NULL, "installations: its operator is gone, nobody else ends them"},
     END_OF_OPTIONS,
 };
 static const struct cli_option status_options[] = {
@@ -149,7 +150,11 @@ const struct cli_command cli_commands[] = {
     {"delete", "KIND NAME… | -f FILE", "Delete resources",
      "Deleting an installation removes its servers, services and Keeper entries. Volumes whose reclaimPolicy is Retain\n"
      "stay, and are attached again when an installation of the same name is created.\n\n"
+     "That is the operator's work. Where it is gone, or lost its rights together with the namespace, an installation stays\n"
+     "Terminating: --without-operator lets go of it. Then all its volumes stay, and its entries in Keeper. It is refused\n"
+     "while an operator lives that can do it.\n\n"
      "  chfleet delete chi demo --wait\n"
+     "  chfleet delete chi demo --without-operator --wait\n"
      "  chfleet delete -f cluster.yaml",
      delete_options, 0, -1, false, cmd_delete},
     {"status", "[NAME…]", "What each host is doing, and why it waits",

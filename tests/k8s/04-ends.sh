@@ -53,6 +53,45 @@ chi_gone() { ! kubectl -n late get chi demo >/dev/null 2>&1; }
 check "with one it ends" wait_until 60 chi_gone
 operator_stop two
 
+# ---- the operator has roles in single namespaces, and they go with theirs ----
+kubectl create namespace shop >/dev/null
+kubectl create namespace stats >/dev/null
+kubectl get clusterrolebinding chfleet -o json | jq 'del(.metadata.resourceVersion, .metadata.uid)' >"$WORK/binding.json"
+kubectl delete clusterrolebinding chfleet >/dev/null
+"$SRC/deploy/bundle.sh" --watch shop,stats --no-crds --no-secret | kubectl apply --server-side --force-conflicts -f - >/dev/null
+rm -rf "$WORK/two"
+OPERATOR_ENV=WATCH_NAMESPACES=shop,stats operator_start two
+for ns in shop stats; do
+    chi demo 1 2 24.8 | sed '/zookeeper:/d' | kubectl -n "$ns" apply -f - >/dev/null
+    check "an installation is there ($ns)" wait_until 90 settled chi demo "$ns"
+done
+let_go() { KUBECONFIG=$K/admin chfleet -n "$1" delete chi demo --without-operator "${@:2}"; }
+refuses() { let_go "$1" >"$WORK/said" 2>&1; [ $? -eq 3 ] && grep -q 'an operator that lives' "$WORK/said"; }
+kubectl delete namespace shop --wait=false >/dev/null
+stuck() { [ -z "$(kubectl -n shop get role -o name)" ] && kubectl -n shop get chi demo -o 'jsonpath={.metadata.deletionTimestamp}' | grep -q .; }
+check "the role goes with its namespace, the installation waits" wait_until 30 stuck
+check "… is let go of" let_go shop --wait --timeout 60s
+check "… and the namespace ends" wait_until 90 ns_gone shop
+kubectl -n stats patch chi demo --type merge -p '{"spec": {"configuration": {"profiles": {"default/max_threads": "4"}}}}' >/dev/null
+check "the operator goes on in the other namespace" wait_until 60 settled chi demo stats
+check "nobody lets go of what an operator can end" refuses stats
+check "… which ends it" wait_until 60 fails kubectl -n stats get chi demo
+kubectl create namespace shop >/dev/null
+"$SRC/deploy/bundle.sh" --watch shop,stats --no-crds --no-secret | kubectl apply --server-side --force-conflicts -f - >/dev/null
+chi demo 1 1 24.8 | sed '/zookeeper:/d' | kubectl -n shop apply -f - >/dev/null
+check "the namespace is made again with its role: it is served" wait_until 120 settled chi demo shop
+operator_stop two
+kubectl -n shop delete chi demo --wait=false >/dev/null
+check "the operator went first: the installation is let go of" let_go shop --wait --timeout 60s
+owned_gone() { [ -z "$(kubectl -n shop get sts,svc,cm,pdb -l clickhouse.altinity.com/chi=demo -o name)" ]; }
+check "… what it owned goes" wait_until 60 owned_gone
+check "… its volume stays" kubectl -n shop get pvc data-chi-demo-main-0-0-0
+kubectl delete namespace shop stats --wait=false >/dev/null
+for ns in shop stats; do
+    check "namespace $ns ends" wait_until 90 ns_gone "$ns"
+done
+kubectl create -f "$WORK/binding.json" >/dev/null
+
 # ---- the definitions go while resources are there, without an operator: the documented way out ----
 make last
 kubectl -n last patch chi demo --type merge -p '{"metadata": {"finalizers": ["finalizer.clickhouseinstallation.altinity.com"]}}' >/dev/null
