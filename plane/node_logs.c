@@ -23,7 +23,8 @@ struct log_job {
     char *dir, *uid, *container;
     struct runtime_log_options o;
     int fd;
-    off_t at;
+    off_t at, end;    /* end: where the instance that is meant ended; -1 = it goes on */
+    bool whole;       /* the instance began in this file */
     int64_t left;     /* bytes of the limit; -1 = none */
     struct str line;  /* incomplete line, with timestamps or since */
     uint64_t last_ms; /* time of the last line that had one */
@@ -176,12 +177,18 @@ static bool still_there(const struct log_job *j)
 static bool read_more(struct log_job *j)
 {
     char buf[CHUNK];
+    size_t want = sizeof buf;
     struct stat st;
     ssize_t n;
 
-    if (fstat(j->fd, &st) == 0 && st.st_size < j->at)
+    if (fstat(j->fd, &st) == 0 && st.st_size < j->at) {
+        if (j->end >= 0)
+            return false;
         j->at = 0; /* it was cut: the old text is in log.1 now */
-    n = pread(j->fd, buf, sizeof buf, j->at);
+    }
+    if (j->end >= 0 && j->end - j->at < (off_t)want)
+        want = j->end > j->at ? (size_t)(j->end - j->at) : 0;
+    n = pread(j->fd, buf, want, j->at);
     if (n <= 0)
         return false;
     j->at += n;
@@ -215,10 +222,13 @@ static void first_look(void *ctx)
     struct stat st = {0};
 
     fstat(j->fd, &st);
-    if (j->o.tail_lines >= 0)
-        j->at = tail_offset(j->fd, st.st_size, j->o.tail_lines);
-    else if (!j->o.previous)
+    if (j->o.tail_lines >= 0) {
+        off_t at = tail_offset(j->fd, j->end >= 0 ? j->end : st.st_size, j->o.tail_lines);
+
+        j->at = at > j->at ? at : j->at;
+    } else if (!j->whole && !j->o.previous) {
         give_rotated(j);
+    }
     look(j);
 }
 
@@ -236,6 +246,42 @@ static void logs_cancel(struct runtime_job *job)
     job_free((struct log_job *)job);
 }
 
+/* Where the running instance began in the log, and the one before (-1: there was none), as its shim noted. False: it noted nothing, or
+ * the beginning is in the rotated file. */
+static bool read_begun(const char *dir, long long *before, long long *at)
+{
+    auto_close int fd = open_log(dir, "log.begun");
+    char line[64];
+    ssize_t n = fd >= 0 ? read(fd, line, sizeof line - 1) : 0;
+
+    line[n > 0 ? n : 0] = '\0';
+    return sscanf(line, "%lld %lld", before, at) == 2;
+}
+
+/* Opens the file that has the instance that is meant, from `*at` on to `*end`. */
+static int open_instance(const struct node_ctr *c, const struct runtime_log_options *o, struct log_job *j, struct err *err)
+{
+    long long before = 0, at = 0;
+
+    j->whole = read_begun(c->dir, &before, &at);
+    j->end = -1;
+    if (!o->previous) {
+        j->at = j->whole ? at : 0;
+        j->fd = open_log(c->dir, "log");
+        return j->fd >= 0 ? 0
+                          : err_set(err, ERR_REFUSED, 0, "container %s has not started yet: %s", c->name,
+                                    c->wait_message && *c->wait_message ? c->wait_message : c->wait_reason);
+    }
+    if (j->whole) {
+        j->at = before;
+        j->end = at;
+    }
+    j->fd = before < 0 ? -1 : open_log(c->dir, j->whole ? "log" : "log.1");
+    return j->fd >= 0 ? 0
+                      : err_set(err, ERR_MISSING, 0, "previous terminated container \"%s\" in pod \"%s\" not found", c->name,
+                                c->pod->name);
+}
+
 struct runtime_job *node_logs(void *node, const cJSON *pod, const struct runtime_log_options *o,
                               const struct runtime_cbs *cbs, void *ctx, struct err *err)
 {
@@ -243,24 +289,19 @@ struct runtime_job *node_logs(void *node, const cJSON *pod, const struct runtime
     struct node *n = node;
     struct node_ctr *c = runtime_container(n, pod, o->container, err);
     struct log_job *j;
-    int fd;
 
     if (!c)
         return NULL;
-    fd = open_log(c->dir, o->previous ? "log.1" : "log");
-    if (fd < 0) {
-        err_set(err, o->previous ? ERR_MISSING : ERR_REFUSED, 0,
-                o->previous ? "container %s has no older log" : "container %s has not started yet: %s", c->name,
-                c->wait_message && *c->wait_message ? c->wait_message : c->wait_reason);
+    j = mem_zero(sizeof *j);
+    if (open_instance(c, o, j, err) < 0) {
+        free(j);
         return NULL;
     }
-    j = mem_zero(sizeof *j);
     j->job = (struct runtime_job){&kind, n, *cbs, ctx};
     j->dir = mem_str(c->dir);
     j->uid = mem_str(c->pod->uid);
     j->container = mem_str(c->name);
     j->o = *o;
-    j->fd = fd;
     j->left = o->limit_bytes;
     j->last_ms = c->st.started_ms;
     j->timer = world_timer(n->w, 0, first_look, j);

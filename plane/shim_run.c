@@ -93,6 +93,7 @@ static _Noreturn void become_server(struct shim *s, pid_t shim, int why_fd)
         errno = e.kind == ERR_SYS ? e.sys : ECANCELED;
         child_fail(why_fd);
     }
+    shim_log_begin(s);
     null = open("/dev/null", O_RDONLY);
     dup2(null, 0);
     dup2(s->log_fd, 1);

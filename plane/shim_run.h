@@ -67,6 +67,7 @@ bool shim_exec_reaped(struct shim *s, pid_t pid, int wait_status); /* false: not
 /* shim_log.c */
 void shim_log_open(struct shim *s);
 void shim_log_event(struct shim *s); /* the log grew */
+void shim_log_begin(struct shim *s); /* notes where the instance that starts now begins in the log, and the one before it */
 void shim_log_rotate(struct shim *s);
 
 #endif

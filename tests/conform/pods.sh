@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# What people do with the containers of pods, with the same results on the plane and on a kubelet: pods_facts NAME IMAGE, with KUBECONFIG
-# set, check and wait_until at hand. It works in the namespace pods and deletes it. IMAGE has sh and what belongs to it.
+# What people do with the containers of pods, with the same results on the plane and on a kubelet: pods_facts NAME IMAGE [PORT], with
+# KUBECONFIG set, check and wait_until at hand. It works in the namespace pods and deletes it. IMAGE has sh and what belongs to it.
 
 kp() { timeout 60 kubectl -n pods "$@"; }
 kp_manifest() { # IMAGE: one that talks and serves, one of two containers, one that ends
@@ -132,15 +132,14 @@ kp_since() { # nothing of the beginning once some seconds have passed
 }
 kp_since_time() { [ "$(kp_logs --since-time=2020-01-01T00:00:00Z | wc -l)" -ge 202 ]; }
 kp_previous() {
-    local kp_now kp_before
+    local kp_before
     wait_until 60 kp logs ends --previous >/dev/null 2>&1 || return 1
     kp_before=$(kp logs ends --previous)
     echo "$kp_before"
     [[ $kp_before = 'life of '* ]]
 }
 kp_forwards() { # two forwards of two ports each, ten connections
-    local kp_port kp_pids='' kp_i kp_rc=0 kp_a kp_b
-    kp_port=$1
+    local kp_port=$1 kp_pids='' kp_i kp_rc=0 kp_a kp_b
     for kp_i in 1 2; do
         timeout 60 kubectl -n pods port-forward pod/talks ":$kp_port" ":$((kp_port + 1))" >"$WORK/forward.$kp_i" 2>&1 &
         kp_pids="$kp_pids $!"
@@ -152,7 +151,6 @@ kp_forwards() { # two forwards of two ports each, ten connections
         [ "$(curl -s --max-time 10 "http://127.0.0.1:$kp_a/a")" = "from $kp_port" ] || kp_rc=1
         [ "$(curl -s --max-time 10 "http://127.0.0.1:$kp_b/b")" = "from $((kp_port + 1))" ] || kp_rc=1
     done
-    # A port where nobody listens ends that connection, not the others.
     # shellcheck disable=SC2086
     kill $kp_pids
     wait 2>/dev/null $kp_pids
@@ -171,7 +169,7 @@ kp_nobody() { # what the forward says of a port where nobody listens
     return "$kp_rc"
 }
 
-pods_facts() { # NAME IMAGE
+pods_facts() { # NAME IMAGE [PORT]: at PORT and PORT+1 of the pod somebody answers with "from PORT"
     local kp=$1
     KP=$$
     kubectl create namespace pods >/dev/null
@@ -202,6 +200,7 @@ pods_facts() { # NAME IMAGE
     check "$kp: kubectl exec in a container that is not there" kp_fails 1 'container (not found|none is not valid for pod two|none not found)' exec two -c none -- true
     check "$kp: kubectl exec in a pod that is not there" kp_fails 1 'pods "none" not found' exec none -- true
     check "$kp: kubectl port-forward to a pod that is not there" kp_fails 1 'pods "none" not found' port-forward pod/none 80
+    [ -z "${3-}" ] || check "$kp: several kubectl port-forward with several ports each" kp_forwards "$3"
     check "$kp: kubectl port-forward to a port where nobody listens" kp_nobody
     check "$kp: kubectl cp from a container" kp_fails 0 '' cp talks:/etc/hostname "$WORK/copied"
     check "$kp: kubectl delete of pods that run" kp delete pod talks two ends --timeout=60s

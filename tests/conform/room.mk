@@ -3,5 +3,5 @@
 EXTRA_PROGRAMS += conformance
 SLOW_HELPERS += conformance
 conformance_SOURCES = tests/conform/main.c tests/conform/conform.h tests/conform/expect.c tests/conform/wire.c
-EXTRA_DIST += tests/slow/conformance.sh tests/conform/facts.sh tests/conform/kubectl.sh tests/conform/facts
+EXTRA_DIST += tests/slow/conformance.sh tests/conform/facts.sh tests/conform/kubectl.sh tests/conform/pods.sh tests/conform/facts
 conformance_LDADD = libkube.a $(LIBS_SCHEMA)

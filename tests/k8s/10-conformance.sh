@@ -8,6 +8,8 @@
 . "$SRC/tests/conform/facts.sh"
 # shellcheck source=tests/conform/kubectl.sh
 . "$SRC/tests/conform/kubectl.sh"
+# shellcheck source=tests/conform/pods.sh
+. "$SRC/tests/conform/pods.sh"
 
 # shellcheck disable=SC2154 # bg sets PID_…
 server_restarts() {
@@ -29,6 +31,22 @@ check "the plane answers" wait_until 30 kubectl --kubeconfig "$WORK/plane/kubeco
 export KUBECONFIG=$WORK/plane/kubeconfig
 kubectl_facts plane
 check "plane: kubectl apply --server-side is refused with what to do instead" kc_refuses 'use kubectl apply without --server-side' -n default apply --server-side -f - <<<'{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}'
+cat >"$WORK/answer.py" <<'PY'
+import http.server, sys, threading
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        text = b"from %d" % self.server.server_address[1]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+for port in (int(sys.argv[1]), int(sys.argv[1]) + 1):
+    threading.Thread(target=http.server.ThreadingHTTPServer(("127.0.0.1", port), Answer).serve_forever).start()
+PY
+bg answers python3 "$WORK/answer.py" 18080 # pods of the plane have the machine's network
+pods_facts plane busybox:1 18080
 # shellcheck disable=SC2154
 kill "$PID_plane"
 wait "$PID_plane"
