@@ -69,6 +69,7 @@ struct host_facts {
 
 struct facts {
     bool fresh;             /* nothing of this installation exists yet */
+    bool held;              /* settings for all are kept in files of the hosts' own, for now */
     bool membership_stale;  /* live remote_servers differ from what all joined hosts should give */
     struct change *common_changes; size_t n_common;   /* shared objects: common/users ConfigMaps, Services, Secrets, PDBs */
     struct host_facts *hosts; size_t n_hosts;         /* wanted hosts in fleet order, then unwanted ones by key */

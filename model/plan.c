@@ -748,6 +748,8 @@ static void common(struct planner *m)
     }
     if (live->membership_stale)
         copy_change(m->p, "remote_servers", "another list", "the hosts that are members");
+    if (live->held)
+        copy_change(m->p, "chop-generated-settings.xml", "in files of the hosts' own", "for all");
     for (size_t i = 0; i < live->n_unknown; i++) {
         if (unknown_goes(&m->f->knobs.unknown, live->unknown[i]))
             copy_change(m->p, live->unknown[i], "there", NULL);
@@ -768,17 +770,25 @@ static void restart_order(struct planner *m)
     m->p->execute_task_id = m->p->restart_token && m->f->task_id;
 }
 
-/* Settings for all hosts that change while hosts get new pods: no server may read settings meant for another version.
+/*
+ * Settings for all hosts that change while hosts get new pods: no server may read settings meant for another version. On one
+ * machine, where files reach a server at once, settings that need a restart are held, too: until its turn comes, a server
+ * that crashes by itself starts with the settings that it had. A kubelet's time for that would be waited for at each turn.
+ * What an operation that failed left held stays so.
  */
 static bool must_hold(const struct planner *m)
 {
-    bool settings = false, pods = false;
+    bool settings = m->live->held, turns = false;
 
     for (size_t i = 0; i < m->p->n_common; i++)
         settings |= str_starts(m->p->common[i].path, "spec.configuration.settings.");
-    for (size_t i = 0; i < m->live->n_hosts; i++)
-        pods |= m->live->hosts[i].n_template > 0 && disruptive(m->p->hosts[i].action);
-    return settings && pods && m->f->kind == FLEET_CLICKHOUSE;
+    for (size_t i = 0; i < m->live->n_hosts; i++) {
+        const struct host_facts *h = &m->live->hosts[i];
+
+        turns |= (h->n_template > 0 || (h->n_restart > 0 && (m->f->endpoints || m->live->held))) &&
+                 disruptive(m->p->hosts[i].action);
+    }
+    return settings && turns && m->f->kind == FLEET_CLICKHOUSE;
 }
 
 static bool is_empty(const struct planner *m)

@@ -105,7 +105,7 @@ void plan_print(const struct plan *p, struct str *out)
     if (p->marks)
         str_add(out, "chfleet's own annotations are written on shared objects\n");
     if (p->hold_settings)
-        str_add(out, "settings reach each host together with its new pod\n");
+        str_add(out, "settings reach each host when its turn comes\n");
     if (p->restart_token)
         str_addf(out, "ordered restart: %s\n", p->restart_token);
     print_tasks(p, out);

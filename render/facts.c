@@ -252,12 +252,12 @@ static int common_maps(struct gather *g, struct err *err)
     const cJSON *live_common = ctx_live(g->c, "ConfigMap", common), *live_users = ctx_live(g->c, "ConfigMap", users);
     auto_json cJSON *want_common = render_common_configmap(g->f, g->c, err);
     auto_json cJSON *want_users = want_common ? render_users_configmap(g->f, g->c, err) : NULL;
-    const char *settings;
+    auto_free char *settings = NULL;
 
     if (!want_users)
         return -1;
     read_list(g, live_common);
-    settings = cJSON_GetStringValue(json_get(json_get(want_common, "data"), "chop-generated-settings.xml"));
+    settings = render_common_settings_file(g->f, g->c); /* the common file itself goes without while hosts hold theirs */
     g->common_settings = mem_str(settings ? settings : "");
     if (live_common)
         split_common(g, json_get(live_common, "data"), json_get(want_common, "data"));

@@ -204,10 +204,13 @@ static cJSON *without_ours(const cJSON *data)
     return copy;
 }
 
-static void files(const struct gather *g, const struct host *h, const cJSON *sts, const cJSON *live,
-                  const cJSON *desired, struct host_facts *out)
+/* A host whose turn has not come is to keep its old copy for now; its process is compared with what it is to load in the end. */
+static void files(const struct gather *g, const struct host *h, const cJSON *sts, const cJSON *live, const cJSON *desired,
+                  struct host_facts *out)
 {
-    const char *hash = json_annotation(desired, RENDER_RESTART_HASH);
+    struct err ignored = ERR_INIT;
+    auto_free char *hash = g->c->holding ? render_restart_hash(g->f, h, g->c, &ignored)
+                                         : mem_str(json_annotation(desired, RENDER_RESTART_HASH));
     auto_free char *scope = mem_printf("spec.configuration.clusters[%s].hosts[%s]", h->cluster->name, h->name);
     auto_json cJSON *have = without_ours(json_get(live, "data")), *want = without_ours(json_get(desired, "data"));
     struct file_lines own = {NULL, 0}, held = {NULL, 0};
@@ -219,6 +222,7 @@ static void files(const struct gather *g, const struct host *h, const cJSON *sts
                             loaded_by_time(g, live, out->identity, hash));
 
     filediff(g->f, have, want, scope, true, &own);
+    g->out->held |= is_held && g->c->holding;
     if (is_held)
         own_common(g, live, &held);
     /* One that does not run has loaded nothing: it finds the shared files as they are when it starts, but its own ones are

@@ -58,20 +58,35 @@ void settings_held(void *ctx, bool changed, const struct err *err)
     op_run_wave(in);
 }
 
+/* What was for all before: when the common file is gone already, the copy of a host whose turn has not come. Caller frees. */
+static char *settings_of_before(struct inst *in)
+{
+    auto_free char *cm_name = mem_printf("chi-%s-common-configd", in->name);
+    const cJSON *text = json_get(json_get(inst_live(in, KUBE_CM, cm_name), "data"), "chop-generated-settings.xml");
+    struct render_ctx c;
+
+    desired_ctx(in, &c);
+    for (size_t i = 0; !text && i < in->fleet->n_hosts; i++) {
+        const cJSON *own = json_get(json_get(inst_live(in, KUBE_CM, in->fleet->hosts[i]->configmap), "data"),
+                                    "chop-generated-settings_common.xml");
+
+        if (cJSON_IsString(own) && !str_eq(own->valuestring, in->held_new))
+            text = own;
+    }
+    return mem_str(cJSON_GetStringValue(text));
+}
+
 /* Each host gets a copy of today's common settings file, then the common one goes. */
 void settings_hold(struct inst *in)
 {
-    auto_free char *cm_name = mem_printf("chi-%s-common-configd", in->name);
-    const cJSON *cm = inst_live(in, KUBE_CM, cm_name);
-    const cJSON *text = json_get(json_get(cm, "data"), "chop-generated-settings.xml");
     cJSON *list = cJSON_CreateArray();
 
     in->state = INST_PREPARING;
     in->holding = true;
     free(in->held_old);
     free(in->held_new);
-    in->held_new = NULL;
-    in->held_old = mem_str(cJSON_IsString(text) ? text->valuestring : NULL);
+    in->held_old = in->held_new = NULL;
+    in->held_old = settings_of_before(in);
     for (size_t i = 0; i < in->fleet->n_hosts; i++) {
         cJSON *req;
 

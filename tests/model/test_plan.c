@@ -4,7 +4,8 @@
  *   spec.yaml     the resource, and whatever else it needs (templates, Keeper installations, Secrets)
  *   before.yaml   optional: the same resource as it was; the cluster is then in that state, with everything running
  *   facts.json    optional: live objects, merged over that state; "absent": true takes one away
- *   options.json  optional: {"addressing": "endpoints", "version": "18.16.1", "objects": true, "version of pods only": true}
+ *   options.json  optional: {"addressing": "endpoints", "version": "18.16.1", "objects": true, "version of pods only": true,
+ *                 "held": true: hosts hold the settings for all of before.yaml in files of their own}
  *   plan.txt      what `chfleet plan` prints, or "error: " and the message
  *   objects/      with "objects": every rendered object
  * CHFLEET_UPDATE_GOLDEN=1 writes plan.txt and objects/ instead of comparing.
@@ -108,6 +109,23 @@ static void run_before(struct plan_case *c)
         run_host(c, f, f->hosts[i]);
 }
 
+/* An operation that held settings has failed: each host has a copy of what was for all, and that file is gone. */
+static void hold_settings(struct plan_case *c)
+{
+    static const char name[] = "chop-generated-settings.xml";
+    cJSON *all = (cJSON *)cluster_find(&c->state, "ConfigMap", "chi-demo-common-configd"), *o, *text;
+
+    if (!json_bool(c->options, "held", false))
+        return;
+    text = cJSON_DetachItemFromObjectCaseSensitive(json_get(all, "data"), name);
+    assert_non_null(text);
+    c->state.held = text->valuestring;
+    cJSON_ArrayForEach(o, c->state.objects)
+        if (str_eq(json_str(o, "kind", NULL), "ConfigMap") && str_starts(json_name(o), "chi-demo-deploy-confd-"))
+            json_set_str(json_get(o, "data"), "chop-generated-settings_common.xml", c->state.held);
+    cJSON_AddItemToObject(c->options, "text of held", text);
+}
+
 static void add_facts(struct plan_case *c)
 {
     auto_free char *text = test_file_text(c->dir, "facts.json");
@@ -142,6 +160,7 @@ static void load(struct plan_case *c, const char *name)
     if (strcmp(json_str(c->options, "addressing", "dns"), "endpoints") == 0)
         c->addressing = cluster_endpoints();
     run_before(c);
+    hold_settings(c);
     c->state.version_of_pods = json_bool(c->options, "version of pods only", false);
     add_resources(c, "spec.yaml");
     add_facts(c);

@@ -392,6 +392,33 @@ static bool fails_then_repaired(struct run *r)
     return run_completed(r);
 }
 
+/* Nobody but the first host has seen the settings that came with the image, not even one that crashes meanwhile. */
+static void change_bad_image_and_setting(struct run *r)
+{
+    r->shape.settings = SETTING("200");
+    change_bad_image(r);
+}
+
+static bool fails_then_corrected(struct run *r)
+{
+    const struct chost *h;
+    char text[32];
+
+    if (!lab_wait_word(r->l, "demo", "Aborted", HOURS(8)))
+        return false;
+    chost_kill(hosts_at(r->l->hosts, 3)); /* it comes back with what it had */
+    lab_run(r->l, 60000);
+    r->shape.settings = SETTING("300");
+    r->shape.image = LAB_IMAGE;
+    run_apply(r);
+    if (!run_completed(r))
+        return false;
+    for (size_t i = 0; (h = hosts_at(r->l->hosts, i)); i++)
+        if (strcmp(chost_setting(h, "keep_alive_timeout", true, text, sizeof text), "300") != 0)
+            observer_violation(r->l->obs, "%s runs with keep_alive_timeout %s", chost_pod(h), text);
+    return true;
+}
+
 /* reconcile.statefulSet.update.onFailure: rollback. Whoever dies and whatever is lost, all run what they ran. */
 static bool rolled_back_then_repaired(struct run *r)
 {
@@ -895,6 +922,14 @@ static const struct scenario scenarios[] = {
      .change = change_bad_image,
      .done = fails_then_repaired,
      .starts = -1},
+    {.name = "bad-image-corrected",
+     .what = "an image that does not start and a setting, then the old image and another setting",
+     .from = {.shards = 2, .replicas = 2, .settings = SETTING("100")},
+     .change = change_bad_image_and_setting,
+     .done = fails_then_corrected,
+     .starts = -1,
+     .unguarded = true,
+     .no_load = true},
     {.name = "rollback",
      .what = "an image that does not start, and the roll-back",
      .from = {.shards = 2,

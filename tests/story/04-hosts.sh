@@ -38,6 +38,19 @@ check "the setting is in the common file again" common_has
 no_copies() { ! chf get cm -o json | jq -r '.items[].data | keys[]' | grep -q settings_common; }
 check "and no host keeps a copy" no_copies
 
+say "a bad setting"
+fleet two 1 2 24.9 "    settings: {max_connections: 400, http_port: none}" >"$WORK/two.yaml"
+chf apply -f "$WORK/two.yaml" >/dev/null
+check "a setting that no server starts with stops at the first host" wait_until 90 status_is two Aborted
+victim=$(pgrep -f -- "$DATA/.*/default_chi-two-main-0-1-0_.*config.xml" | head -n 1)
+[ -n "$victim" ] && kill -9 "$victim"
+sibling_new() { [ "$(pgrep -f -- "$DATA/.*/default_chi-two-main-0-1-0_.*config.xml" | head -n 1)" != "$victim" ] && sql "$(host_url two chi-two-main-0-1)" "SELECT 1"; }
+check "its sibling crashes and comes back with the settings that it had" wait_until 60 sibling_new
+fleet two 1 2 24.9 "    settings: {max_connections: 410}" >"$WORK/two.yaml"
+check "another setting repairs it" apply "$WORK/two.yaml" 180
+starts_both() { chf plan two | grep -q '2 unchanged' && no_copies; }
+check "in both hosts, in one file again" starts_both
+
 say "suspend"
 fleet two 1 2 24.9 "    settings: {max_connections: 500}" "  suspend: \"yes\"" >"$WORK/two.yaml"
 chf apply -f "$WORK/two.yaml" >/dev/null
