@@ -86,7 +86,7 @@ static bool is_local(const struct fleet_api *a, const char *plane_config)
 static int connect_to(struct fleet_api *a, const char *ns, struct err *err)
 {
     struct kube_config *config;
-    const struct kube_limits fast = {1000, 1000}; /* a person waits */
+    const struct kube_limits fast = {.qps = 1000, .burst = 1000}; /* a person waits */
 
     if (world_real_new(NULL, &a->w, err) < 0 || kube_config_load(a->w, a->kubeconfig, &config, err) < 0)
         return -1;

@@ -28,9 +28,10 @@ const char *kube_config_namespace(const struct kube_config *c); /* "default" whe
 /* ---- client ---- */
 struct kube;
 struct kube_limits {
-    unsigned qps, burst; /* request budget; 0 = 50 and 100 */
+    /* Requests a second, and at once; 0 = 50 and 100. The rate rises up to `most` while the server answers quickly; 0: it stays. */
+    unsigned qps, burst, most;
 };
-struct kube *kube_new(struct world *w, struct kube_config *takes, const struct kube_limits *limits);
+struct kube *kube_new(struct world *w, struct kube_config *takes, const struct kube_limits *limits); /* NULL: 50, 100, 200 */
 void kube_free(struct kube *k); /* cancels all calls; caches and leases are stopped by their owners before */
 void kube_set_limits(struct kube *k, const struct kube_limits *limits);
 

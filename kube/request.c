@@ -14,11 +14,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "kube/budget.h"
 #include "kube/impl.h"
 
 enum {
-    QPS = 50,
-    BURST = 100,
     TOTAL_MS = 20000,
     GIVE_UP_MS = 30000,
     SINGLE_MS = 1000, /* how long a call of one try waits for credentials */
@@ -34,7 +33,7 @@ struct kube_call {
     char *method, *path, *content_type, *what, *body;
     unsigned flags, tries;
     uint32_t total_ms, idle_ms, give_up_ms;
-    uint64_t begun_ms;
+    uint64_t begun_ms, sent_ms;
     bool asked_again; /* after a 401 */
     bool streamed;    /* its user has got bytes: they must not come twice */
     struct kube_cred *cred;
@@ -52,9 +51,8 @@ struct kube {
     struct world *w;
     struct kube_auth *auth;
     struct kube_events *events;
-    struct kube_limits limits;
-    double tokens;
-    uint64_t filled_ms, pause_until_ms, requests, writes;
+    struct kube_budget budget;
+    uint64_t requests, writes;
     struct world_timer *pump_timer;
     bool (*may_write)(void *ctx);
     void *may_write_ctx;
@@ -72,16 +70,6 @@ static struct call_list *list_of(struct kube_call *c)
 
 /* ---- budget ---- */
 
-static void refill(struct kube *k)
-{
-    uint64_t now = world_mono(k->w);
-
-    k->tokens += (double)(now - k->filled_ms) * k->limits.qps / 1000;
-    if (k->tokens > k->limits.burst)
-        k->tokens = k->limits.burst;
-    k->filled_ms = now;
-}
-
 static void on_pump(void *ctx)
 {
     struct kube *k = ctx;
@@ -94,19 +82,6 @@ static void pump_in(struct kube *k, uint64_t ms)
 {
     world_timer_stop(k->w, &k->pump_timer);
     k->pump_timer = world_timer(k->w, ms, on_pump, k);
-}
-
-/* 0: now; else how many ms until the budget lets it go. */
-static uint64_t budget_wait(struct kube *k, const struct kube_call *c)
-{
-    uint64_t now = world_mono(k->w);
-
-    if (c->flags & CALL_URGENT)
-        return 0;
-    if (k->pause_until_ms > now)
-        return k->pause_until_ms - now;
-    refill(k);
-    return k->tokens >= 1 ? 0 : (uint64_t)((1 - k->tokens) * 1000 / k->limits.qps) + 1;
 }
 
 uint64_t kube_jitter(struct kube *k, uint64_t ms)
@@ -254,12 +229,8 @@ static bool retry(struct kube_call *c, const struct http_response *res)
     wait = kube_jitter(k, wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
     if (after > 0 && (uint64_t)after > wait)
         wait = (uint64_t)after + wait / 4; /* all who were told the same time do not come back together */
-    if (res->status == 429 && after > 0 && !(c->flags & CALL_URGENT)) {
-        uint64_t until = now + ((uint64_t)after < PAUSE_MAX_MS ? (uint64_t)after : PAUSE_MAX_MS);
-
-        if (until > k->pause_until_ms)
-            k->pause_until_ms = until;
-    }
+    if (res->status == 429 && after > 0 && !(c->flags & CALL_URGENT))
+        budget_pause(&k->budget, now + ((uint64_t)after < PAUSE_MAX_MS ? (uint64_t)after : PAUSE_MAX_MS));
     if (now + wait > c->begun_ms + c->give_up_ms)
         return false;
     c->state = CALL_WAITING;
@@ -291,6 +262,8 @@ static void on_done(void *ctx, const struct http_response *res)
     auto_json cJSON *obj = NULL;
 
     c->http = NULL;
+    if (!(c->flags & (CALL_STREAM | CALL_URGENT)))
+        budget_answered(&k->budget, world_mono(k->w), res->status, c->flags & CALL_WRITE, world_mono(k->w) - c->sent_ms);
     if (res->status == 401 && !c->asked_again && kube_auth_refused(k->auth, c->cred)) {
         c->asked_again = true;
         to_queue(c);
@@ -353,7 +326,8 @@ static void send_call(struct kube_call *c, struct kube_cred *cred)
     c->tries++;
     kube_cred_put(c->cred);
     c->cred = cred;
-    k->tokens -= 1;
+    c->sent_ms = world_mono(k->w);
+    budget_take(&k->budget);
     k->requests++;
     k->writes += (c->flags & CALL_WRITE) != 0;
     c->http = k->w->ops->http(k->w, &req, c->flags & CALL_STREAM ? on_data : NULL, on_done, c);
@@ -396,7 +370,7 @@ static void pump(struct kube *k)
     struct kube_call *c;
 
     while ((c = TAILQ_FIRST(&k->urgent)) || (c = TAILQ_FIRST(&k->queue))) {
-        uint64_t wait = budget_wait(k, c);
+        uint64_t wait = c->flags & CALL_URGENT ? 0 : budget_wait(&k->budget, world_mono(k->w));
         struct err err = ERR_INIT;
         struct kube_cred *cred;
 
@@ -494,10 +468,7 @@ struct kube_events **kube_events_slot(struct kube *k)
 
 void kube_set_limits(struct kube *k, const struct kube_limits *limits)
 {
-    k->limits.qps = limits && limits->qps ? limits->qps : QPS;
-    k->limits.burst = limits && limits->burst ? limits->burst : BURST;
-    if (k->tokens > k->limits.burst)
-        k->tokens = k->limits.burst;
+    budget_set_limits(&k->budget, limits);
     pump_in(k, 0);
 }
 
@@ -516,9 +487,7 @@ struct kube *kube_new(struct world *w, struct kube_config *takes, const struct k
     TAILQ_INIT(&k->urgent);
     TAILQ_INIT(&k->queue);
     TAILQ_INIT(&k->others);
-    kube_set_limits(k, limits);
-    k->tokens = k->limits.burst;
-    k->filled_ms = world_mono(w);
+    budget_init(&k->budget, limits, world_mono(w));
     return k;
 }
 

@@ -4,6 +4,7 @@ libkube_a_SOURCES = \
 	kube/access.c \
 	kube/auth.c \
 	kube/candidates.c \
+	kube/budget.c kube/budget.h \
 	kube/event.c \
 	kube/impl.h \
 	kube/kinds.c kube/kinds.h \

@@ -25,6 +25,7 @@ void apply_finish(struct apply *a, const struct err *err)
     a->done(a->ctx, a->changed, err);
     cJSON_Delete(a->req);
     cJSON_Delete(a->queue);
+    cJSON_Delete(a->then);
     cJSON_Delete(a->desired);
     cJSON_Delete(a->patch_only);
     free(a->name);
@@ -206,6 +207,27 @@ static void delete_unknown(struct apply *a)
         next_object(a);
 }
 
+static void then_done(void *ctx, bool changed, const struct err *err)
+{
+    struct apply *a = ctx;
+
+    a->changed |= changed;
+    apply_finish(a, err);
+}
+
+static void queue_is_empty(struct apply *a)
+{
+    cJSON *then = a->then;
+
+    a->then = NULL;
+    if (cJSON_GetArraySize(then) > 0) {
+        apply_all(a->in, then, then_done, a);
+        return;
+    }
+    cJSON_Delete(then);
+    apply_finish(a, NULL);
+}
+
 static void next_object(struct apply *a)
 {
     cJSON *head = a->queue ? cJSON_DetachItemFromArray(a->queue, 0) : NULL;
@@ -215,7 +237,7 @@ static void next_object(struct apply *a)
     a->desired = a->patch_only = NULL;
     a->tries = 0;
     if (!head) {
-        apply_finish(a, NULL);
+        queue_is_empty(a);
         return;
     }
     a->kind = (enum kube_kind)kube_kind_by_name(json_str(head, "kind", ""));

@@ -21,6 +21,7 @@ struct apply {
     enum kube_kind kind; /* of the object being written */
     char *name;
     cJSON *queue;      /* what is still to write: objects, {"kind","metadata","patch"} or {…,"delete":true} */
+    cJSON *then;       /* requests that are carried out, some at a time, when that is done; NULL: none */
     cJSON *desired;    /* the one being written; NULL = it is rendered anew at each try */
     cJSON *patch_only; /* a plain merge patch instead of a rendered object */
     struct world_timer *timer;

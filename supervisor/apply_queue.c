@@ -184,20 +184,37 @@ static bool claims_are_new(enum host_action action)
     return action == ACT_CREATE || action == ACT_REBUILD || action == ACT_MOVE;
 }
 
-static int queue_host_objects(struct apply *a, const struct render_ctx *c, struct err *err)
+/* Each host's own objects are a request of their own: hundreds of them, some at a time. */
+static void then_host_objects(struct apply *a)
 {
     const struct fleet *f = a->in->fleet;
 
+    a->then = cJSON_CreateArray();
     for (size_t i = 0; i < f->n_hosts; i++) {
-        const struct host *h = f->hosts[i];
-        const struct hostrec *rec = inst_host(a->in, h->key);
+        const struct hostrec *rec = inst_host(a->in, f->hosts[i]->key);
+        cJSON *req;
 
-        if (rec && claims_are_new(rec->action) && queue_live_claims(a, h, c, err) < 0)
-            return -1;
-        if (rec && rec->objects && queue_written_with_shared(a, h, rec->action, c, err) < 0)
-            return -1;
+        if (!rec || (!claims_are_new(rec->action) && !rec->objects))
+            continue;
+        req = cJSON_CreateObject();
+        json_set_str(req, "what", "host-objects");
+        json_set_str(req, "host", rec->key);
+        cJSON_AddItemToArray(a->then, req);
     }
-    return 0;
+}
+
+static int queue_host_objects(struct apply *a, struct err *err)
+{
+    const struct host *h = apply_wanted_host(a);
+    const struct hostrec *rec = h ? inst_host(a->in, h->key) : NULL;
+    struct render_ctx c;
+
+    if (!rec)
+        return 0;
+    desired_ctx(a->in, &c);
+    if (claims_are_new(rec->action) && queue_live_claims(a, h, &c, err) < 0)
+        return -1;
+    return rec->objects ? queue_written_with_shared(a, h, rec->action, &c, err) : 0;
 }
 
 /* What the plan says is there and wanted by nothing: "Service x". */
@@ -280,8 +297,9 @@ static int queue_shared(struct apply *a, struct err *err)
     struct render_ctx c;
 
     desired_ctx(a->in, &c);
-    if (render_shared(a->in->fleet, &c, a->queue, err) < 0 || queue_host_objects(a, &c, err) < 0)
+    if (render_shared(a->in->fleet, &c, a->queue, err) < 0)
         return -1;
+    then_host_objects(a);
     queue_unknown(a);
     return 0;
 }
@@ -292,6 +310,7 @@ static const struct {
 } requests[] = {
     {"ready", queue_ready},   {"nudge", queue_nudge}, {"annotate", queue_annotation},
     {"status", queue_status}, {"pvcs", queue_pvcs},   {"shared", queue_shared},
+    {"host-objects", queue_host_objects},
 };
 
 int apply_fill_queue(struct apply *a, struct err *err)

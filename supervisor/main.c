@@ -30,9 +30,10 @@ struct daemon_options {
         size_t n;
     } namespaces, exclude;
     unsigned port_base;
+    struct kube_limits limits;
 };
 
-enum { PORT_BASE_MIN = 1024, PORT_BASE_MAX = 60000 };
+enum { PORT_BASE_MIN = 1024, PORT_BASE_MAX = 60000, RATE = 50, RATE_MOST = 200, RATE_MAX = 5000 };
 
 struct daemon_state {
     struct daemon_options o;
@@ -75,6 +76,17 @@ static int take_ports(struct daemon_options *o, const char *value, struct err *e
     return 0;
 }
 
+static int take_rate(unsigned *to, const char *name, const char *value, struct err *err)
+{
+    char *end;
+    unsigned long n = strtoul(value, &end, 10);
+
+    if (*end || n < 1 || n > RATE_MAX)
+        return err_set(err, ERR_INPUT, 0, "--%s must be a number of requests a second from 1 to %d", name, RATE_MAX);
+    *to = (unsigned)n;
+    return 0;
+}
+
 static int take_option(void *ctx, const char *name, const char *value, struct err *err)
 {
     struct daemon_options *o = ctx;
@@ -96,6 +108,10 @@ static int take_option(void *ctx, const char *name, const char *value, struct er
         add_names(&o->exclude, value);
     else if (strcmp(name, "port-base") == 0)
         return take_ports(o, value, err);
+    else if (strcmp(name, "api-rate") == 0)
+        return take_rate(&o->limits.qps, name, value, err);
+    else if (strcmp(name, "api-rate-most") == 0)
+        return take_rate(&o->limits.most, name, value, err);
     else if (strcmp(name, "log-level") == 0 && log_level_parse(value) < 0)
         return err_set(err, ERR_INPUT, 0, "--log-level %s: write error, warning, notice, info or debug", value);
     return 0;
@@ -320,7 +336,8 @@ static int start(struct daemon_state *d, struct err *err)
         (!so.lease_ns && claim_fleet(d, kube_config_server(kc), err) < 0))
         return -1;
     so.config_ns = so.lease_ns ? so.lease_ns : kube_config_namespace(kc);
-    d->kube = kube_new(d->w, kc, NULL);
+    d->o.limits.burst = 2 * d->o.limits.qps;
+    d->kube = kube_new(d->w, kc, &d->o.limits);
     so.config_text = config;
     if (super_new(d->w, d->kube, d->journal, &so, &d->super, err) < 0 || start_fronts(d, err) < 0)
         return -1;
@@ -355,7 +372,7 @@ static int worker_begin(struct world *w, struct world_chan *chan, const struct w
 
 int main(int argc, char **argv)
 {
-    struct daemon_state d = {.claim = -1};
+    struct daemon_state d = {.claim = -1, .o.limits = {.qps = RATE, .most = RATE_MOST}};
     struct world_spawner *spawner = NULL;
     struct err err = ERR_INIT;
     int code = 0;

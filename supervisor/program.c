@@ -15,6 +15,10 @@ static const struct program_text options[] = {
      "Where /healthz, /readyz, /status and the live page are. Default: a free port of 127.0.0.1, written to DIR/status.address."},
     {"metrics-address", "HOST:PORT", "Where /metrics for Prometheus is. Default: with the status."},
     {"port-base", "N", "First port given to servers on one machine. Default: 21000."},
+    {"api-rate", "N", "Requests a second that the API server gets at any time; twice as many at once after a pause. Default: 50."},
+    {"api-rate-most", "N",
+     "The rate rises up to this while the API server answers quickly and refuses nothing. Default: 200. The same number as --api-rate "
+     "keeps it steady."},
     {"log-level", "LEVEL", "error, warning, notice, info (default) or debug."},
     {NULL, NULL, NULL}};
 

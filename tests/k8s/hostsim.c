@@ -81,7 +81,7 @@ static void on_signal(void *ctx, int signo)
 static int start(struct hostsim *hs, struct err *err)
 {
     const struct hosts_hooks hooks = {on_state, on_exited, on_unknown, hs};
-    const struct kube_limits limits = {5000, 5000};
+    const struct kube_limits limits = {.qps = 5000, .burst = 5000};
     struct kube_config *kc = NULL;
     struct hosts_knobs *k;
 

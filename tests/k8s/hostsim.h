@@ -35,7 +35,7 @@ struct hpod {
     const char *waiting, *message;
     int exit_code; /* of the last process; -1: none */
     struct chost *host; /* NULL: Keeper */
-    struct hpod *next;
+    struct hpod *next, *next_named;
 };
 
 struct hostsim_options {
@@ -48,6 +48,8 @@ struct hostsim_options {
 struct hs_server;
 struct hs_member;
 
+enum { POD_BUCKETS = 4096 };
+
 struct hostsim {
     struct world *w;
     struct event_base *base;
@@ -57,7 +59,7 @@ struct hostsim {
     struct hostsim_options o;
     struct podspec_source source;
     struct kube_cache *pods, *configmaps, *claims, *services, *volumes;
-    struct hpod *list;
+    struct hpod *list, *named[POD_BUCKETS]; /* the same by key: thousands of names are resolved each second */
     unsigned next_ip;
     struct hs_server *servers;
     struct hs_tls *tls;

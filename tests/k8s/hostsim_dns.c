@@ -34,21 +34,44 @@ static void split(const char *ns, const char *name, char service[256], char in[2
         snprintf(in, 256, "%s", ns ? ns : "");
 }
 
+static bool answers(struct hostsim *hs, const cJSON *svc, const struct hpod *p)
+{
+    const cJSON *pod;
+
+    if (p->gone || (!p->ready && !json_bool(svc, "spec.publishNotReadyAddresses", false)))
+        return false;
+    pod = kube_cache_get(hs->pods, p->ns, p->name);
+    return pod && *json_str(pod, "status.podIP", "") && selects(svc, pod);
+}
+
+/* The Service of one replica selects no pod but its StatefulSet's, which is found by name: nobody looks at hundreds. */
+static struct hpod *only_pod(struct hostsim *hs, const cJSON *svc)
+{
+    auto_free char *key = mem_printf("%s/%s-0", json_ns(svc), json_name(svc));
+    const cJSON *selector = json_at(svc, "spec.selector");
+    bool one = json_get(selector, "clickhouse.altinity.com/replica") && json_get(selector, "clickhouse.altinity.com/shard") &&
+               json_get(selector, "clickhouse.altinity.com/cluster") && json_get(selector, "clickhouse.altinity.com/chi");
+
+    return one ? pods_by_key(hs, key) : NULL;
+}
+
 int dns_pods(struct hostsim *hs, const char *ns, const char *name, struct hpod **out, int max)
 {
     char service[256], in[256];
-    const cJSON *svc, *pod;
+    const cJSON *svc;
+    struct hpod *only;
     int n = 0;
 
     split(ns, name, service, in);
     svc = kube_cache_get(hs->services, in, service);
-    for (struct hpod *p = svc ? hs->list : NULL; p && n < max; p = p->next) {
-        if (p->gone || strcmp(p->ns, in) != 0 || (!p->ready && !json_bool(svc, "spec.publishNotReadyAddresses", false)))
-            continue;
-        pod = kube_cache_get(hs->pods, p->ns, p->name);
-        if (pod && *json_str(pod, "status.podIP", "") && selects(svc, pod))
-            out[n++] = p;
+    only = svc ? only_pod(hs, svc) : NULL;
+    if (only && answers(hs, svc, only)) {
+        out[n++] = only;
+        return n;
     }
+    for (struct hpod *p = svc && !only ? hs->list : NULL; p && n < max; p = p->next)
+        if (strcmp(p->ns, in) == 0 && answers(hs, svc, p))
+            out[n++] = p;
     return n;
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/hash.h"
 #include "tests/k8s/hostsim_impl.h"
 
 enum { LACKS_MS = 300, PULL_RETRY_MS = 10000, BACKOFF_MS = 10000, BACKOFF_MAX_MS = 300000, NUDGED_MS = 300 };
@@ -31,9 +32,14 @@ static struct hpod *find(struct hostsim *hs, const char *uid)
     return NULL;
 }
 
+static struct hpod **bucket(struct hostsim *hs, const char *key)
+{
+    return &hs->named[hash_fnv64(key, strlen(key)) % POD_BUCKETS];
+}
+
 struct hpod *pods_by_key(struct hostsim *hs, const char *key)
 {
-    for (struct hpod *p = hs->list; p; p = p->next)
+    for (struct hpod *p = *bucket(hs, key); p; p = p->next_named)
         if (!p->gone && strcmp(p->key, key) == 0)
             return p;
     return NULL;
@@ -524,6 +530,8 @@ static struct hpod *pod_new(struct hostsim *hs, const cJSON *obj)
     p->host = p->keeper ? NULL : hosts_get(hs->hosts, p->key, true);
     p->next = hs->list;
     hs->list = p;
+    p->next_named = *bucket(hs, p->key);
+    *bucket(hs, p->key) = p;
     return p;
 }
 
@@ -532,6 +540,11 @@ static void pod_free(struct hostsim *hs, struct hpod *p)
     for (struct hpod **at = &hs->list; *at; at = &(*at)->next)
         if (*at == p) {
             *at = p->next;
+            break;
+        }
+    for (struct hpod **at = bucket(hs, p->key); *at; at = &(*at)->next_named)
+        if (*at == p) {
+            *at = p->next_named;
             break;
         }
     free(p->ns);

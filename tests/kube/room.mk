@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 LIBS_KUBE = libkube.a $(LIBS_BASE) $(YAML_LIBS)
-check_PROGRAMS += test-kube-config test-kube-lease test-kube-request test-kube-watch
+check_PROGRAMS += test-kube-budget test-kube-config test-kube-lease test-kube-request test-kube-watch
+test_kube_budget_SOURCES = tests/kube/test_budget.c
+test_kube_budget_LDADD = $(LIBS_KUBE) $(CMOCKA_LIBS)
 test_kube_request_SOURCES = tests/kube/test_request.c tests/kube/script.c tests/kube/script.h
 test_kube_request_LDADD = $(LIBS_KUBE) $(CMOCKA_LIBS)
 test_kube_watch_SOURCES = tests/kube/test_watch.c tests/kube/script.c tests/kube/script.h

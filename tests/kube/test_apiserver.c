@@ -256,7 +256,7 @@ static void on_nap(void *ctx)
 
 static struct kube *client(struct world *w)
 {
-    struct kube_limits limits = {2000, 2000};
+    struct kube_limits limits = {.qps = 2000, .burst = 2000};
     struct kube_config *c = NULL;
     struct err err = ERR_INIT;
 

@@ -244,7 +244,7 @@ static void the_budget_spreads_requests(void **state)
     struct heard h = {0};
     struct script *s;
     struct kube *k = client(&s, &p);
-    struct kube_limits limits = {10, 5};
+    struct kube_limits limits = {.qps = 10, .burst = 5};
     uint64_t writes;
 
     (void)state;

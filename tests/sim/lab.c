@@ -378,7 +378,7 @@ static char *operator_config(const struct lab *l)
 void lab_super_start(struct lab *l)
 {
     struct super_options opt = {.data_dir = "", .identity = "sim", .operator_ip = "127.0.0.1", .build = "sim"};
-    struct kube_limits limits = {10000, 10000};
+    struct kube_limits limits = {.qps = 10000, .burst = 10000};
     struct kube_config *kc;
     struct err err = ERR_INIT;
     auto_free char *name = mem_printf("chfleetd-%u", ++l->super_starts), *config = operator_config(l);
