@@ -229,16 +229,28 @@ struct shard_view {
     unsigned others, serving, disrupted;
 };
 
-static struct shard_view view_shard(struct inst *in, const char *key)
+/* Also of a host that the spec has no more. */
+static const struct shard *shard_of(const struct fleet *f, const char *key)
 {
-    struct shard_view v = {0, 0, 0};
+    const struct host *h = fleet_host(f, key);
     size_t n = inst_shard_len(key);
 
-    for (size_t i = 0; i < in->fleet->n_hosts; i++) {
-        const char *other = in->fleet->hosts[i]->key;
+    for (size_t i = 0; !h && i < f->n_hosts; i++)
+        if (strncmp(f->hosts[i]->key, key, n) == 0)
+            h = f->hosts[i];
+    return h ? h->shard : NULL;
+}
+
+static struct shard_view view_shard(struct inst *in, const char *key)
+{
+    const struct shard *shard = shard_of(in->fleet, key);
+    struct shard_view v = {0, 0, 0};
+
+    for (size_t i = 0; shard && i < shard->n_hosts; i++) {
+        const char *other = shard->hosts[i]->key;
         struct hostrec *rec;
 
-        if (strncmp(other, key, n) != 0 || strchr(other + n, '/') || strcmp(other, key) == 0)
+        if (strcmp(other, key) == 0)
             continue;
         rec = inst_host(in, other);
         v.others++;

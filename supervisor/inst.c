@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "supervisor/internal.h"
 
+enum { LOOK_SOON_MS = 5 };
+
 /* ---- finding and making ---- */
 
 struct inst *inst_find(struct super *s, enum owner_group g, const char *ns, const char *name)
@@ -252,6 +254,24 @@ size_t inst_prefix(const struct inst *in)
     return strlen(in->ns) + 1 + strlen(in->name);
 }
 
+static void look_again(void *ctx)
+{
+    struct super *s = ctx;
+
+    s->look_timer = NULL;
+    governor_look(s);
+    for (struct inst *in = s->insts; in; in = in->next)
+        if (in->state == INST_RUNNING)
+            member_look(in);
+}
+
+/* Hundreds of pods that start are thousands of events: those who wait are looked at once for all of a moment. */
+static void look_soon(struct super *s)
+{
+    if (!s->look_timer)
+        s->look_timer = world_timer(s->w, LOOK_SOON_MS, look_again, s);
+}
+
 void inst_owned_changed(struct inst *in, enum kube_kind kind, const cJSON *obj)
 {
     auto_free char *host = host_of(in, obj);
@@ -259,8 +279,7 @@ void inst_owned_changed(struct inst *in, enum kube_kind kind, const cJSON *obj)
     if (in->state == INST_RUNNING) {
         if (kind != KUBE_EPSLICE) /* pods that come into a slice or leave it are told of one by one */
             tell_host(in, host);
-        governor_look(in->s);
-        member_look(in);
+        look_soon(in->s);
         return;
     }
     if (!inst_busy(in))

@@ -224,6 +224,7 @@ struct super {
     struct world_timer *tick;
     struct world_timer *facts_timer; /* until facts that are due go out */
     uint64_t facts_turn;
+    struct world_timer *look_timer; /* until permits and members are looked at again */
     struct endpoints *balanced; /* which pods balancing Services send to */
     struct world_timer *stop_timer;
     void (*stop_done)(void *ctx);

@@ -526,6 +526,7 @@ void super_free(struct super *s)
     kube_guard_writes(s->kube, NULL, NULL);
     world_timer_stop(s->w, &s->tick);
     world_timer_stop(s->w, &s->facts_timer);
+    world_timer_stop(s->w, &s->look_timer);
     world_timer_stop(s->w, &s->stop_timer);
     for (struct wproc *wp = s->wprocs; wp; wp = wp->next)
         if (wp->proc)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Many hosts on a real API server: how long a creation and a rolling upgrade take, requests for each restarted host, writes of a
 # look at what is as it should be, memory of the operator with its workers, and the size of every object. 10 x 1 and 10 x 2; with
-# CHFLEET_LONG=1 also 50 x 2 and 300 x 2. SIZES="50x2" picks others, SIZES= none; MOST=1: 1,000 x 3, too. Lines that begin with
-# "# result" are for bench/RESULTS.md.
+# CHFLEET_LONG=1 also 50 x 2 and 300 x 2. SIZES="50x2" picks others, SIZES= none; MOST=1: 1,000 x 3, too; KILL=1 kills the operator
+# in the middle of each upgrade. Lines that begin with "# result" are for bench/RESULTS.md.
 # shellcheck source=tests/k8s/lib.sh
 . "$(dirname "$0")/lib.sh"
 K8S_APISERVER_FLAGS='--max-requests-inflight=1600 --max-mutating-requests-inflight=800'
@@ -70,12 +70,27 @@ turns() { # SHARDS REPLICAS
     [ "$at_once" -le "$(threads "$1")" ] || at_once=$(threads "$1")
     echo $(((1 + ($1 - 1 + at_once - 1) / at_once) * $2))
 }
+half_way() { # NAME HOSTS: pods of the new image
+    [ "$(get "/api/v1/namespaces/default/pods?labelSelector=clickhouse.altinity.com/chi=$1" |
+        jq '[.items[] | select(.spec.containers[0].image | endswith(":24.9"))] | length')" -ge $(($2 / 2)) ]
+}
+started_once() { # since $WORK/starts
+    starts_all | jq -n --slurpfile was "$WORK/starts" --slurpfile now /dev/stdin '
+        [$now[0] | to_entries[] | select(.key | contains("chi-")) | .value - ($was[0][.key] // 0) | select(. != 1)] | length' | grep -x 0
+}
+killed() { # in the middle of an upgrade: NAME HOSTS SECONDS
+    check "… half way" wait_until "$3" half_way "$1" "$2"
+    operator_stop one KILL
+    operator_start one
+}
 upgrade() { # SHARDS REPLICAS SECONDS NAME
     local at mark hosts=$(($1 * $2))
     at=$(ms) mark=$(audit_mark)
     starts_all >"$WORK/starts"
     resource "$4" "$1" "$2" 24.9
+    [ -z "${KILL-}" ] || killed "$4" "$hosts" "$3"
     check "… and upgraded" wait_until "$3" done_now "$4"
+    check "… each server started once" started_once
     at=$(($(ms) - at))
     say "result upgrade $1 x $2: $at ms, $(turns "$1" "$2") turns of $((at / $(turns "$1" "$2"))) ms, $(audit_requests "$mark") requests, $(audit_writes "$mark") writes"
     check "… for at most 12 requests each" few "$hosts"

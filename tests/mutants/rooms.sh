@@ -10,8 +10,12 @@ export PARTS
 export srcdir=$SRC
 
 # ---- requests ----
-k=kube/kube.c r=kube/request.c l=kube/lease.c w=kube/watch.c
-control "$k $r $l $w" kube-request kube-lease kube-watch
+k=kube/kube.c r=kube/request.c l=kube/lease.c w=kube/watch.c b=kube/budget.c
+control "$k $r $l $w $b" kube-budget kube-request kube-lease kube-watch
+mutant "a slow server is asked more and more" $b 's/took_ms <= QUICK_MS && //' kube-budget
+mutant "a refusal changes nothing" $b 's/status == 0 \|\| status == 429 \|\| status >= 500/0/' kube-budget
+mutant "a server that became slow is not spared" $b 's/(static void slower[^{]*\{)/$1 if (1) return;/' kube-budget
+mutant "more than the most" $b 's/ &&\n\s*b->starved_ms && b->rate < b->limits.most//' kube-budget
 mutant "a DELETE without the UID" $k 's/if \(uid && \*uid\)/if (0)/' kube-request
 mutant "a write although another leads" $r 's/if \(!may_send\(c\)\)/if (0)/' kube-request
 mutant "a write that waited is not asked about again" $r 's/(static bool may_send[^{]*\{)/$1 if (c->tries) return true;/' kube-request
