@@ -640,6 +640,45 @@ static void a_soak_delays_changes_and_not_the_creation(void **state)
 }
 
 /* test-sim-knobs [PATTERN]: only the tests whose names fit; VERBOSE=1 shows the log. */
+/* ---- many hosts ---- */
+
+struct labels {
+    struct sim *s;
+    unsigned n;
+    uint64_t first, last;
+};
+
+static void on_write(void *ctx, const char *method, const char *path)
+{
+    struct labels *seen = ctx;
+
+    if (strcmp(method, "PATCH") != 0 || !strstr(path, "/persistentvolumeclaims/"))
+        return;
+    seen->last = sim_now(seen->s);
+    if (seen->n++ == 0)
+        seen->first = seen->last;
+}
+
+/* An answer takes 100 ms; 24 of them one after the other would be 2.4 s, and minutes in a fleet of thousands. */
+static void claims_of_new_hosts_are_labelled_side_by_side(void **state)
+{
+    struct try t = {.shape = SHAPE(24, 1, "")};
+    struct labels seen = {0};
+
+    (void)state;
+    t.l = lab_new(5, false);
+    seen.s = t.l->s;
+    t.l->on_write = on_write;
+    t.l->hook_ctx = &seen;
+    sim_faults(t.l->s)->max_latency_ms = 100;
+    lab_super_start(t.l);
+    apply_as(&t, "demo");
+    assert_true(lab_wait_completed(t.l, "demo", HOURS(1)));
+    assert_int_equal(seen.n, 24);
+    assert_in_range(seen.last - seen.first, 1, 1200);
+    lab_free(t.l);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -660,6 +699,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_keeper_stops_and_starts_and_keeps_its_volumes),
         cmocka_unit_test(a_hook_of_a_cluster_reaches_one_host),
         cmocka_unit_test(a_soak_delays_changes_and_not_the_creation),
+        cmocka_unit_test(claims_of_new_hosts_are_labelled_side_by_side),
     };
 
     if (argc > 1)
