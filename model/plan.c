@@ -820,6 +820,25 @@ static void hosts(struct planner *m)
     }
 }
 
+/* onFailure: rollback keeps what a pod template was. What else takes a host out has its way back in the spec alone: said before. */
+static void no_way_back(struct planner *m)
+{
+    if (m->f->kind != FLEET_CLICKHOUSE || m->f->knobs.update_failed != FAILURE_ROLLBACK)
+        return;
+    for (size_t i = 0; i < m->live->n_hosts; i++) {
+        const struct host_facts *h = &m->live->hosts[i];
+        const struct change *c = h->n_restart ? h->restart_changes : h->n_recreate ? h->recreate_changes : NULL;
+
+        if (!c || !disruptive(m->p->hosts[i].action) || (h->n_template && m->p->hosts[i].action == ACT_RESTART))
+            continue;
+        warn(m, mem_printf("reconcile.statefulSet.update.onFailure: rollback gives back pod templates, and settings that come with "
+                           "them. Where a server does not start with %s, nothing else is taken out, and the way back is "
+                           "the spec of before",
+                           c->path));
+        return;
+    }
+}
+
 static void keeper_warnings(struct planner *m)
 {
     if (m->f->kind == FLEET_KEEPER && m->f->stop && !m->f->deleting)
@@ -845,6 +864,7 @@ int plan_make(const struct fleet *f, const struct facts *live, struct plan **out
     restart_order(&m);
     keeper_warnings(&m);
     hosts(&m);
+    no_way_back(&m);
     if (f->suspend && !f->deleting) {
         warn(&m, mem_str("spec.suspend: yes: nothing is done"));
         m.p->empty = true;

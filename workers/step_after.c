@@ -30,15 +30,33 @@ bool is_aftermath(const struct step_table *table)
     return strcmp(table->name, "rollback") == 0 || strcmp(table->name, "take-back") == 0;
 }
 
-const char *aftermath_table(struct task *t)
+/* What the knobs ask for when this step fails; NULL: nothing. */
+static const char *asked_for(const struct task *t, bool create)
 {
     static const char *const steps[] = {"objects", "orphan", "replace", "started", "loaded", NULL};
-    bool create = strcmp(t->table->name, "create") == 0, known = false;
     const char *name = json_str(json_get(t->json, "knobs"), create ? "after_failed_create" : "after_failed_update", "");
+    bool known = false;
 
     for (size_t i = 0; steps[i]; i++)
         known |= strcmp(t->step->name, steps[i]) == 0;
-    if (!known || !*name || !t->host || is_aftermath(t->table) || strcmp(t->kind, "chi") != 0)
+    return known && *name && t->host && !is_aftermath(t->table) && strcmp(t->kind, "chi") == 0 ? name : NULL;
+}
+
+const char *aftermath_refused(struct task *t)
+{
+    bool create = strcmp(t->table->name, "create") == 0;
+
+    if (create || !asked_for(t, create) || fact_bool(t, t->host, "sts.previous"))
+        return "";
+    return "; onFailure: rollback does not reach this change, which is not one of the pod template: apply the spec of before";
+}
+
+const char *aftermath_table(struct task *t)
+{
+    bool create = strcmp(t->table->name, "create") == 0;
+    const char *name = asked_for(t, create);
+
+    if (!name)
         return NULL;
     if (create)
         return t->acted || strcmp(t->step->name, "objects") != 0 ? name : NULL;

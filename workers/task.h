@@ -220,6 +220,7 @@ void task_stop(struct task *t, const char *why, bool now);
 enum step_rc fence_hosts(struct task *t);
 /* step_after.c: tables that follow a failure, and which one follows the failure of the step at hand (NULL: none). */
 bool is_aftermath(const struct step_table *table);
+const char *aftermath_refused(struct task *t); /* for the end of a failure's text: why there is no roll-back; "" */
 const char *aftermath_table(struct task *t);
 
 /* ---- guards and parts of steps that several files need ---- */

@@ -71,7 +71,7 @@ void turn_failed(struct task *t, const struct err *err)
         snprintf(text, sizeof text, "%s; and the %s stopped at %s: %s", t->aftermath, t->table->name, t->step->name,
                  err->msg);
     else
-        snprintf(text, sizeof text, "%s: %s", t->step->name, err->msg);
+        snprintf(text, sizeof text, "%s: %s%s", t->step->name, err->msg, err->kind == ERR_REFUSED ? "" : aftermath_refused(t));
     end_task(t, err->kind == ERR_REFUSED ? "refused" : "failed", text);
 }
 

@@ -14,7 +14,7 @@ spec:
   containers:
     - name: c
       image: $1
-      command: [sh, -c, 'i=0; while [ \$i -lt 200 ]; do echo line \$i; i=\$((i+1)); done; echo error >&2; echo ready; while true; do if [ -e /tmp/say-$KP ]; then cat /tmp/say-$KP; rm /tmp/say-$KP; fi; sleep 0.2; done']
+      command: [sh, -c, 'i=0; while [ \$i -lt 200 ]; do echo line \$i; i=\$((i+1)); done; echo error >&2; sleep 1; echo ready; while true; do if [ -e /tmp/say-$KP ]; then cat /tmp/say-$KP; rm /tmp/say-$KP; fi; sleep 0.2; done']
 ---
 apiVersion: v1
 kind: Pod
@@ -131,12 +131,15 @@ kp_since() { # nothing of the beginning once some seconds have passed
     [ -z "$(kp_logs --since=1s)" ] && [ "$(kp_logs --since=1h | wc -l)" -ge 202 ]
 }
 kp_since_time() { [ "$(kp_logs --since-time=2020-01-01T00:00:00Z | wc -l)" -ge 202 ]; }
-kp_previous() {
-    local kp_before
-    wait_until 60 kp logs ends --previous >/dev/null 2>&1 || return 1
-    kp_before=$(kp logs ends --previous)
-    echo "$kp_before"
+kp_life() { # of an instance that is just being removed a kubelet has no log for a moment
+    kp_before=$(kp logs ends --previous 2>&1)
     [[ $kp_before = 'life of '* ]]
+}
+kp_previous() {
+    local kp_before='' kp_rc=0
+    wait_until 60 kp_life || kp_rc=1
+    echo "$kp_before"
+    return "$kp_rc"
 }
 kp_forwards() { # two forwards of two ports each, ten connections
     local kp_port=$1 kp_pids='' kp_i kp_rc=0 kp_a kp_b
@@ -175,7 +178,7 @@ pods_facts() { # NAME IMAGE [PORT]: at PORT and PORT+1 of the pod somebody answe
     kubectl create namespace pods >/dev/null
     kp_manifest "$2" | kp apply -f - >/dev/null
     check "$kp: pods run" kp wait --for=condition=Ready pod/talks pod/two --timeout=60s
-    check "$kp: kubectl logs has all lines" kp_bytes "$({ seq -f 'line %g' 0 199; echo error; echo ready; } | wc -c)" logs talks
+    check "$kp: kubectl logs has all lines" wait_until 20 kp_bytes "$({ seq -f 'line %g' 0 199; echo error; echo ready; } | wc -c)" logs talks
     check "$kp: kubectl logs --tail" kp_is ready logs talks --tail=1
     check "$kp: kubectl logs --limit-bytes" kp_bytes 10 logs talks --limit-bytes=10
     check "$kp: kubectl logs --since" kp_since

@@ -7,6 +7,8 @@
 . "$SRC/tests/k8s/node.sh"
 # shellcheck source=tests/story/_fleet.sh
 . "$SRC/tests/story/_fleet.sh"
+# shellcheck source=tests/conform/pods.sh
+. "$SRC/tests/conform/pods.sh"
 [ -n "${NODE_INSIDE-}" ] || {
     [ -n "${CHFLEET_LONG-}" ] || {
         echo "skipped: a quarter of an hour on a node of its own; ./check --long runs it, or CHFLEET_LONG=1"
@@ -99,6 +101,9 @@ check "without rights on the node, with a root file system that is read-only" bo
 inside() { kc -n chfleet exec deployment/chfleet -- /usr/bin/chfleet "$@"; }
 check "the command line is in the image" inside version
 
+say "what people do with containers, as on the plane"
+pods_facts kubelet clickhouse/clickhouse-server:18.16.1
+
 say "create"
 kc create namespace $NS >/dev/null
 keeper >"$WORK/keeper.yaml"
@@ -119,6 +124,13 @@ insert() { curl -sS --fail-with-body "http://$(balancer):8123/?insert_distribute
 check "rows are inserted through the Service" insert
 count_is() { answers 'SELECT count() FROM app.ev_all' "$1" "$2"; }
 check "every host counts them" wait_until 20 count_is 10000 4
+both_let_in() { # the one that stands by, too
+    local p
+    for p in $(kc -n chfleet get pods -l app.kubernetes.io/name=chfleet -o 'jsonpath={.items[*].status.podIP}'); do
+        kc -n $NS get configmap chi-up-common-usersd -o 'jsonpath={.data.chop-generated-users\.xml}' | grep -qF "<ip>$p</ip>" || return 1
+    done
+}
+check "servers let in both operators" both_let_in
 
 say "scale out"
 installation 3 18.16.1

@@ -330,7 +330,7 @@ image_base() {
     mkdir -p "$r"/{bin,usr/bin,usr/sbin,etc,tmp,proc,sys,dev,root,var/lib,var/log,usr/share,lib/x86_64-linux-gnu}
     chmod 1777 "$r/tmp"
     cp /bin/bash "$(command -v busybox)" "$r/bin/"
-    for a in sh ls cat sleep ps grep id hostname env date mkdir rm tee kill wget; do ln -sf busybox "$r/bin/$a"; done
+    for a in sh ls cat sleep ps grep id hostname env date mkdir rm tee kill wget head wc mv stty tar true; do ln -sf busybox "$r/bin/$a"; done
     with_libraries "$r" /bin/bash
     for a in libnss_dns.so.2 libnss_files.so.2 libresolv.so.2; do cp -L "/lib/x86_64-linux-gnu/$a" "$r/lib/x86_64-linux-gnu/"; done
     cp -r /usr/share/zoneinfo "$r/usr/share/" && cp -L /usr/share/zoneinfo/UTC "$r/etc/localtime" && echo UTC >"$r/etc/timezone"

@@ -263,6 +263,7 @@ static void without_that_knob_a_host_that_fails_stays_as_it_is(void **state)
     expect(&s, "failed");
     assert_false(s.hosts[0].restored);
     assert_string_equal(s.hosts[0].member, "out");
+    assert_null(strstr(s.done_text, "rollback"));
     script_fini(&s);
 }
 
@@ -276,6 +277,7 @@ static void nothing_is_rolled_back_to_what_is_not_known(void **state)
     assert_true(script_finish(&s, HOUR));
     expect(&s, "failed");
     assert_int_equal(script_count(&s, "incident-ROLLED_BACK "), 0);
+    assert_non_null(strstr(s.done_text, "onFailure: rollback does not reach this change"));
     script_fini(&s);
 }
 
