@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/index.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/out.h"
@@ -22,6 +23,10 @@ struct live {
     const char **pod_ips; /* see ctx_pod_ips() */
     bool endpoints;
     cJSON *lists[KUBE_KINDS]; /* arrays of items */
+    struct {                  /* where they are: thousands are looked for by name, each many times */
+        struct index by_name;
+        cJSON **items;
+    } names[KUBE_KINDS];
     cJSON *secrets;           /* "ns/name" → Secret, null when there is none */
     cJSON *ports;             /* "service/proto" → port, for what is not there yet */
     cJSON *config, *file;     /* in force; of the file */
@@ -47,6 +52,26 @@ static void name_items(enum kube_kind kind, cJSON *items)
     }
 }
 
+static void forget_names(struct live *l, enum kube_kind kind)
+{
+    index_fini(&l->names[kind].by_name);
+    free(l->names[kind].items);
+    l->names[kind].items = NULL;
+}
+
+static void index_names(struct live *l, enum kube_kind kind)
+{
+    size_t n = 0, at;
+    cJSON *item;
+
+    l->names[kind].items = mem_array((size_t)cJSON_GetArraySize(l->lists[kind]) + 1, sizeof *l->names[kind].items);
+    cJSON_ArrayForEach(item, l->lists[kind]) {
+        if (!index_find(&l->names[kind].by_name, json_name(item), &at))
+            index_add(&l->names[kind].by_name, json_name(item), n);
+        l->names[kind].items[n++] = item;
+    }
+}
+
 static int read_list(struct live *l, enum kube_kind kind, const char *ns, struct err *err)
 {
     auto_json cJSON *list = api_list(l->a, kind, ns, NULL, err);
@@ -57,6 +82,7 @@ static int read_list(struct live *l, enum kube_kind kind, const char *ns, struct
     if (!l->lists[kind])
         l->lists[kind] = cJSON_CreateArray();
     name_items(kind, l->lists[kind]);
+    index_names(l, kind);
     return 0;
 }
 
@@ -180,8 +206,10 @@ void live_free(struct live *l)
 {
     if (!l)
         return;
-    for (size_t i = 0; i < KUBE_KINDS; i++)
+    for (size_t i = 0; i < KUBE_KINDS; i++) {
+        forget_names(l, (enum kube_kind)i);
         cJSON_Delete(l->lists[i]);
+    }
     cJSON_Delete(l->secrets);
     cJSON_Delete(l->ports);
     cJSON_Delete(l->config);
@@ -195,7 +223,10 @@ void live_free(struct live *l)
 static cJSON *find(const struct live *l, enum kube_kind kind, const char *name)
 {
     cJSON *item;
+    size_t at;
 
+    if (l->names[kind].items)
+        return name && index_find(&l->names[kind].by_name, name, &at) ? l->names[kind].items[at] : NULL;
     cJSON_ArrayForEach(item, l->lists[kind])
         if (str_eq(json_name(item), name))
             return item;
@@ -226,6 +257,7 @@ void live_replace(struct live *l, enum kube_kind kind, const cJSON *resource)
 {
     cJSON *old = (cJSON *)live_object(l, kind, json_ns(resource), json_name(resource));
 
+    forget_names(l, kind);
     if (!l->lists[kind] && kind == KUBE_CHOPCONF)
         l->lists[kind] = cJSON_CreateArray();
     if (old)
