@@ -39,6 +39,6 @@ mutant "a canary that is none" $p 's/canary_first\(m, first\);\n/(void)canary_fi
 mutant "no soak" $p 's/if \(s <= 0 \|\| of_creation\(m, wave\)\)/if (1)/' "${all[@]}"
 mutant "percent of shards are rounded down" $p 's/\(all \* \(size_t\)percent \+ 99\) \/ 100/(all * (size_t)percent) \/ 100/' "${all[@]}"
 mutant "Keeper members go together" $p 's/bool together = m->live->fresh \|\| m->f->stop;/bool together = true;/' "${all[@]}"
-mutant "settings are not held for their image" $p 's/return settings && pods && m->f->kind == FLEET_CLICKHOUSE;/return false;/' "${all[@]}"
+mutant "settings are not held for their image" $p 's/return settings && turns && m->f->kind == FLEET_CLICKHOUSE;/return false;/' "${all[@]}"
 mutant "objects that nobody knows go" $p 's/(static bool unknown_goes[^{]*\{)/$1 if (1) return true;/' "${all[@]}"
 mutants_end

@@ -10,8 +10,8 @@ export PARTS
 export srcdir=$SRC
 
 # ---- requests ----
-k=kube/kube.c r=kube/request.c l=kube/lease.c w=kube/watch.c b=kube/budget.c
-control "$k $r $l $w $b" kube-budget kube-request kube-lease kube-watch
+k=kube/kube.c r=kube/request.c l=kube/lease.c w=kube/watch.c b=kube/budget.c c=kube/candidates.c
+control "$k $r $l $w $b $c" kube-budget kube-request kube-lease kube-watch
 mutant "a slow server is asked more and more" $b 's/took_ms <= QUICK_MS && //' kube-budget
 mutant "a refusal changes nothing" $b 's/status == 0 \|\| status == 429 \|\| status >= 500/0/' kube-budget
 mutant "a server that became slow is not spared" $b 's/(static void slower[^{]*\{)/$1 if (1) return;/' kube-budget
@@ -28,7 +28,10 @@ mutant "leads to the very end of the lease" $l 's/\* 1000 \* 2 \/ 3;/* 1000;/' k
 mutant "a lease that cannot be renewed is not given up" $l 's/(static void on_lapse[^{]*\{)/$1 if (1) return;/' kube-lease
 mutant "a lead has no end" $l 's/return l->leading && world_mono\(l->w\) - l->renewed_ms < good_ms\(l\);/return l->leading;/' kube-lease
 mutant "the lease of another is taken at once" $l 's/return world_mono\(l->w\) - l->seen_ms >= \(uint64_t\)duration_s \* 1000;/return true;/' kube-lease
-mutant "the clock of another is believed" $l 's/if \(!l->record \|\| !str_eq\(l->seen_rv, json_rv\(obj\)\)\) \{/if (!l->record) {/' kube-lease
+mutant "the clock of another is believed" $l 's/if \(!cJSON_Compare\(l->seen_spec, [^{]*\) \{/if (!l->seen_spec) {/' kube-lease
+mutant "what a candidate says renews the lease of the dead" $l 's/if \(!cJSON_Compare\(l->seen_spec, [^{]*\) \{/if (!l->record || !str_eq(json_rv(l->record), json_rv(obj))) {/' kube-lease
+mutant "a candidate that is gone stays known" $c 's/forget \? all->child : NULL/NULL/' kube-lease
+mutant "a candidate says nothing a second time" $c 's/ \|\|\n\s*now_ms - \(uint64_t\)json_int\(seen, "ms", 0\) >= \(uint64_t\)CANDIDATE_SAYS_MS//' kube-lease
 mutant "good from when the answer came" $l 's/l->renewed_ms = l->sent_ms;/l->renewed_ms = world_mono(l->w);/' kube-lease
 mutant "a stolen lease goes unseen" $l 's/if \(l->leading && !str_eq\(holder\(l\), l->identity\)\)/if (0)/' kube-lease
 mutant "a conflict is written over" $l 's/cJSON_Delete\(l->record\); \/\* somebody else wrote[^\n]*\n            l->record = NULL;//' kube-lease
