@@ -383,6 +383,7 @@ static void grant(struct permit *p)
     if (strcmp(p->klass, "planned") == 0 || strcmp(p->klass, "down") == 0)
         inst_host_need(in, p->host)->disrupted = true;
     in->s->n_permits++;
+    tell_now(wp); /* its guards come next: they are to see what the permit was given on */
     link_answer(wp, p->seq, NULL, NULL);
     governor_drop_permit(wp, p);
 }

@@ -268,44 +268,69 @@ static cJSON *status_patch(const cJSON *old, const cJSON *now)
     return patch;
 }
 
-static void status_written(void *ctx, int status, const cJSON *obj, const struct err *err)
+static void status_over(struct inst *in, const cJSON *now, bool again)
 {
-    struct inst *in = ctx;
-
     in->pending--;
     in->status_busy = false;
-    if (in->status_again)
+    if (in->status_again || again)
         status_kick(in);
     in->status_again = false;
-    if (obj && !err)
-        kube_cache_put(in->group == GROUP_CHI ? in->s->chi : in->s->chk, obj);
-    if (err && status != 404) {
-        log_info(in->key, "status: %s", err->msg);
-        status_kick(in);
-    }
+    if (now)
+        kube_cache_put(in->group == GROUP_CHI ? in->s->chi : in->s->chk, now);
     if (!inst_busy(in) && in->kicked && !in->pending) {
         in->kicked = false;
         inst_kick(in, 0);
     }
 }
 
-/* The fields of the peer stay its own as long as it may write them. */
-static void say_blocked(struct inst *in, const cJSON *res)
+static void status_reread(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    (void)status;
+    status_over(ctx, err ? NULL : obj, true);
+}
+
+static void status_written(void *ctx, int status, const cJSON *obj, const struct err *err)
+{
+    struct inst *in = ctx;
+
+    if (err && status != 404)
+        log_info(in->key, "status: %s", err->msg);
+    if (err && status == 409)
+        kube_get(in->s->kube, in->kind, in->ns, in->name, status_reread, in);
+    else
+        status_over(in, err ? NULL : obj, err && status != 404);
+}
+
+/* Takes what is to be said. It is true of the version that we know: not of one that was changed meanwhile, nor of another
+ * resource that has the name now. */
+static void status_send(struct inst *in, const cJSON *res, cJSON *status)
 {
     auto_json cJSON *patch = cJSON_CreateObject();
 
-    if (str_eq(json_str(json_at(res, "status.chfleet"), "blocked", NULL), in->error))
-        return;
-    json_set_str(json_set_obj(json_set_obj(patch, "status"), "chfleet"), "blocked", in->error);
+    json_set_str(json_set_obj(patch, "metadata"), "resourceVersion", json_rv(res));
+    json_set(patch, "status", status);
     in->status_busy = true;
     in->pending++;
     kube_patch(in->s->kube, in->kind, in->ns, in->name, "status", patch, status_written, in);
 }
 
+/* The fields of the peer stay its own as long as it may write them. */
+static void say_blocked(struct inst *in, const cJSON *res)
+{
+    cJSON *status;
+
+    if (str_eq(json_str(json_at(res, "status.chfleet"), "blocked", NULL), in->error))
+        return;
+    status = cJSON_CreateObject();
+    json_set_str(json_set_obj(status, "chfleet"), "blocked", in->error);
+    status_send(in, res, status);
+}
+
 void status_write_now(struct inst *in)
 {
     const cJSON *res = super_resource(in);
-    auto_json cJSON *st = NULL, *diff = NULL, *patch = NULL;
+    auto_json cJSON *st = NULL;
+    cJSON *diff;
 
     if (!res || (!in->fleet && !in->error_code) || !in->s->leading || !super_watches(in->s, in->ns))
         return;
@@ -321,13 +346,8 @@ void status_write_now(struct inst *in)
     }
     st = in->fleet ? make_status(in, json_get(res, "status")) : status_without_fleet(in, json_get(res, "status"));
     diff = status_patch(json_get(res, "status"), st);
-    if (!diff)
-        return;
-    patch = cJSON_CreateObject();
-    json_set(patch, "status", json_copy(diff));
-    in->status_busy = true;
-    in->pending++;
-    kube_patch(in->s->kube, in->kind, in->ns, in->name, "status", patch, status_written, in);
+    if (diff)
+        status_send(in, res, diff);
 }
 
 static void status_due(void *ctx)

@@ -35,7 +35,7 @@ struct stream {
     struct sim_http *http; /* NULL: the client went away */
     struct api_watch *watch;
     uint64_t last_ms;
-    bool silent;
+    bool silent, missed; /* missed: something was not told; it ends with the next word */
     unsigned refs;
 };
 
@@ -80,7 +80,8 @@ static void stream_send(struct stream *st, const char *data, size_t len, bool en
     struct piece *p;
     uint64_t at = sim_now(st->l->s) + (st->l->watch.lag_max_ms ? sim_random(st->l->s) % st->l->watch.lag_max_ms : 0);
 
-    if (st->silent && !end)
+    st->missed |= st->l->deaf && !end;
+    if ((st->silent || st->missed) && !end)
         return;
     if (at < st->last_ms)
         at = st->last_ms;
@@ -94,9 +95,17 @@ static void stream_send(struct stream *st, const char *data, size_t len, bool en
     sim_after(st->l->s, at - sim_now(st->l->s), piece_arrives, p);
 }
 
+static void stream_cut(void *ctx);
+
 static void stream_emit(void *ctx, const char *data, size_t len)
 {
-    stream_send(ctx, data, len, false);
+    struct stream *st = ctx;
+
+    if (st->missed && !st->l->deaf) {
+        st->refs++;
+        sim_after(st->l->s, 1, stream_cut, st);
+    }
+    stream_send(st, data, len, false);
 }
 
 static void stream_over(void *ctx)
@@ -158,10 +167,26 @@ static const char *header(const struct http_request *req, const char *name)
     return NULL;
 }
 
+/* Writes say which object, or which version of it, they are meant for. Events are ours alone. */
+static bool has_precondition(const struct http_request *req)
+{
+    auto_free char *text = mem_strn(req->body_len ? req->body : "", req->body_len);
+    auto_json cJSON *body = json_parse(text, strlen(text), NULL);
+
+    if (strcmp(req->method, "POST") == 0 || strstr(req->url, "/events"))
+        return true;
+    if (strcmp(req->method, "DELETE") == 0)
+        return *json_str(body, "preconditions.uid", "") != '\0';
+    return *json_str(body, "metadata.resourceVersion", "") || *json_str(body, "metadata.uid", "");
+}
+
 static void note_write(struct lab *l, const struct http_request *req)
 {
     size_t n = strlen(l->write_log);
     char line[400];
+
+    if (!has_precondition(req))
+        observer_violation(l->obs, "%s %s has no precondition", req->method, req->url + strlen(API));
 
     l->writes++;
     log_debug("api", "%s %s %.*s", req->method, req->url + strlen(API), req->body_len > 600 ? 600 : (int)req->body_len,
@@ -172,6 +197,51 @@ static void note_write(struct lab *l, const struct http_request *req)
     if (n + strlen(line) + 1 >= sizeof l->write_log)
         n = 0;
     snprintf(l->write_log + n, sizeof l->write_log - n, "%s", line);
+}
+
+/* ---- writes that are late ---- */
+
+struct held {
+    char *method, *path, *query, *type, *body;
+    struct held *next;
+};
+
+static void hold(struct lab *l, const struct api_request *r)
+{
+    struct held *h = mem_zero(sizeof *h);
+
+    *h = (struct held){mem_str(r->method),       mem_str(r->path), mem_str(r->query),
+                       mem_str(r->content_type), mem_str(r->body), l->held};
+    l->held = h;
+}
+
+unsigned lab_let_go(struct lab *l)
+{
+    unsigned done = 0;
+
+    for (struct held *h; (h = l->held);) {
+        struct api_request r = {.method = h->method,
+                                .path = h->path,
+                                .query = h->query,
+                                .content_type = h->type,
+                                .user = "chfleet",
+                                .body = h->body,
+                                .body_len = strlen(h->body)};
+        struct api_response res = {0};
+
+        l->held = h->next;
+        api_handle(l->plane.api, &r, &res);
+        log_debug("api", "late: %s %s → %d", h->method, h->path, res.status);
+        done += res.status < 300;
+        api_response_free(&res);
+        free(h->method);
+        free(h->path);
+        free(h->query);
+        free(h->type);
+        free(h->body);
+        free(h);
+    }
+    return done;
 }
 
 static bool serve_api(struct lab *l, struct sim_http *http, const struct http_request *req, int *status,
@@ -193,7 +263,11 @@ static bool serve_api(struct lab *l, struct sim_http *http, const struct http_re
     l->requests++;
     if (strcmp(req->method, "GET") != 0)
         note_write(l, req);
-    else if (query && strstr(query, "watch=true") && chance(l, l->watch.gone_permille)) {
+    if (strcmp(req->method, "GET") != 0 && l->hold && l->hold(l->hook_ctx, req->method, only, req->body)) {
+        hold(l, &r);
+        return false;
+    }
+    if (strcmp(req->method, "GET") == 0 && query && strstr(query, "watch=true") && chance(l, l->watch.gone_permille)) {
         *status = 410;
         str_add(body, "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"simulated: too old "
                       "resource version\"}");
@@ -344,6 +418,7 @@ struct lab *lab_new(uint64_t seed, bool dns)
 void lab_free(struct lab *l)
 {
     lab_super_kill(l);
+    lab_let_go(l);
     load_free(l->load);
     observer_free(l->obs);
     kubelet_free(l->kubelet);
@@ -394,6 +469,7 @@ void lab_super_start(struct lab *l)
     if (journal_open(&l->journal, l->journal_dir, l->super_w, NULL, JOURNAL_INLINE | JOURNAL_NO_BALLAST, &err) < 0)
         broken("journal", &err);
     opt.config_text = config;
+    opt.lease_ns = l->lease_ns;
     if (super_new(l->super_w, l->kube, l->journal, &opt, &l->super, &err) < 0)
         broken("supervisor", &err);
 }

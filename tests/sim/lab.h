@@ -24,6 +24,8 @@ struct watch_faults {
     unsigned lag_max_ms, cut_permille, silent_permille, gone_permille;
 };
 
+struct held; /* a write that is still on its way to the API server */
+
 struct lab {
     uint64_t seed;
     bool dns;
@@ -34,6 +36,7 @@ struct lab {
     struct observer *obs;
     struct load *load;
     struct watch_faults watch;
+    bool deaf; /* watches tell nothing while this is so; who lists anew sees it */
     /* the product; super_w is NULL while it does not run */
     struct world *super_w;
     struct kube *kube;
@@ -48,7 +51,11 @@ struct lab {
     void (*on_write)(void *ctx, const char *method, const char *path);
     /* called after a statement reached a server, before its answer leaves; may kill */
     void (*on_statement)(void *ctx, struct chost *h, const struct world *from, const char *sql);
+    /* true: this write stays on its way until lab_let_go(), whatever becomes of who sent it */
+    bool (*hold)(void *ctx, const char *method, const char *path, const char *body);
+    struct held *held;
     void *hook_ctx;
+    const char *lease_ns; /* from the next start on it acts only while it leads; NULL: always */
     const char *config; /* JSON laid over the operator's configuration at the next start; NULL: nothing */
 };
 
@@ -63,6 +70,9 @@ void lab_power_fails(struct lab *l);          /* the same, and what its journal 
 void lab_disk_full(struct lab *l, bool full); /* the journal takes nothing */
 void lab_super_restart_in(struct lab *l, uint64_t ms); /* starts it again later */
 void lab_forget_journal(struct lab *l); /* while it does not run: the next one begins with an empty one */
+
+/* The held writes arrive now. Returns how many were carried out. */
+unsigned lab_let_go(struct lab *l);
 
 /* Creates or replaces the spec. Text is JSON. */
 void lab_apply(struct lab *l, const char *json);

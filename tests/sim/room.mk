@@ -24,8 +24,8 @@ SIM_LIBS = libsim.a libsupervisor.a libworkers.a librender.a libplanenode.a libp
 	$(LIBS_BASE) $(SQLITE_LIBS) $(YAML_LIBS) $(XML_LIBS) $(ZK_LIBS) $(EVENTSSL_LIBS) $(ZLIB_LIBS) $(SSL_LIBS) $(CMOCKA_LIBS) -lpthread
 
 # Minutes of one core, and processes that die with their memory: once in ./check, without sanitizers.
-EXTRA_PROGRAMS += test-sim-models test-sim-observer test-sim-scenarios test-sim-crash test-sim-knobs
-SLOW_TESTS += test-sim-models test-sim-observer test-sim-scenarios test-sim-crash test-sim-knobs
+EXTRA_PROGRAMS += test-sim-models test-sim-observer test-sim-scenarios test-sim-crash test-sim-knobs test-sim-fences
+SLOW_TESTS += test-sim-models test-sim-observer test-sim-scenarios test-sim-crash test-sim-knobs test-sim-fences
 test_sim_models_SOURCES = tests/sim/test_models.c
 test_sim_models_LDADD = $(SIM_LIBS)
 test_sim_observer_SOURCES = tests/sim/test_observer.c
@@ -36,3 +36,5 @@ test_sim_crash_SOURCES = tests/sim/test_crash.c
 test_sim_crash_LDADD = $(SIM_LIBS)
 test_sim_knobs_SOURCES = tests/sim/test_knobs.c
 test_sim_knobs_LDADD = $(SIM_LIBS)
+test_sim_fences_SOURCES = tests/sim/test_fences.c
+test_sim_fences_LDADD = $(SIM_LIBS)

@@ -293,7 +293,9 @@ static void http_finish(void *ctx)
                                 .headers = str_text(&h->res_headers),
                                 .sent = !h->drop && !h->refused};
 
-    if (!h->cancelled && h->proc->alive && !h->proc->frozen) {
+    if (!h->cancelled && h->proc->alive && h->proc->frozen)
+        return; /* who asked still holds it */
+    if (!h->cancelled && h->proc->alive) {
         h->cancelled = true;
         quiet(&h->limit);
         quiet(&h->idle);
@@ -896,8 +898,17 @@ static void op_run(struct world *w, const char *const *argv, const char *const *
 
 static void op_quit(struct world *w, int code)
 {
+    struct simproc *p = proc_of(w);
+
     (void)code;
-    sim_kill(w);
+    if (p->worker) {
+        sim_kill(w);
+        return;
+    }
+    p->frozen = true; /* what it has is still its own: who made it takes it apart */
+    for (struct simproc *q = p->s->procs; q; q = q->next)
+        if (q->alive && q->as_child && q->as_child->parent == p)
+            sim_kill(&q->w);
 }
 
 static const struct world_ops sim_ops = {
