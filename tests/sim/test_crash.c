@@ -478,11 +478,18 @@ static int parse(int argc, char **argv, struct options *o)
 static bool all_of(const struct options *o)
 {
     struct cells cells = cells_new();
-    const char *few = getenv("SIM_RUNS"); /* so many scenarios, and nothing else: with sanitizers */
-    unsigned turn = o->first, n = few ? (unsigned)atoi(few) : N_IN_MATRIX;
+    const char *few = getenv("SIM_RUNS"), *seed = getenv("SEED");
+    unsigned turn = o->first, n = N_IN_MATRIX, from = 0;
     bool good = true;
 
-    for (unsigned i = 0; i < n && i < N_IN_MATRIX; i++) {
+    few = few && *few ? few : NULL;
+    if (few) { /* so many scenarios, by the seed, and nothing else: with sanitizers */
+        n = (unsigned)atoi(few);
+        from = seed ? (unsigned)(strtoull(seed, NULL, 10) % N_IN_MATRIX) : 0;
+    }
+    for (unsigned k = 0; k < n && k < N_IN_MATRIX; k++) {
+        unsigned i = (from + k) % N_IN_MATRIX;
+
         if (o->name && strcmp(o->name, in_matrix[i]) != 0)
             continue;
         if (o->list)

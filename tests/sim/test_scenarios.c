@@ -161,6 +161,7 @@ int main(int argc, char **argv)
     bool good = true;
     int c;
 
+    few = few && *few ? few : NULL;
     if (few) {
         o.runs = (unsigned)atoi(few);
         o.seed = 5; /* with deaths */
