@@ -241,8 +241,8 @@ static struct world_timer *op_timer(struct world *w, uint64_t ms, void (*fn)(voi
 
 static void op_timer_stop(struct world *w, struct world_timer *t)
 {
-    (void)w;
-    ((struct event *)t)->dead = true;
+    if (!proc_of(w)->frozen) /* else none of its timers runs, and this one may be over */
+        ((struct event *)t)->dead = true;
 }
 
 /* ---- HTTP ---- */
