@@ -93,7 +93,7 @@ upgrade() { # SHARDS REPLICAS SECONDS NAME
     check "… each server started once" started_once
     at=$(($(ms) - at))
     say "result upgrade $1 x $2: $at ms, $(turns "$1" "$2") turns of $((at / $(turns "$1" "$2"))) ms, $(audit_requests "$mark") requests, $(audit_writes "$mark") writes"
-    check "… for at most 12 requests each" few "$hosts"
+    [ -n "${KILL-}" ] || check "… for at most 12 requests each" few "$hosts" # a new operator reads all, and leaves some again
 }
 scale() { # SHARDS REPLICAS SECONDS
     local at mark name=s$1x$2
