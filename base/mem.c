@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 static _Noreturn void out_of_memory(size_t size)
@@ -85,6 +86,37 @@ char *mem_printf(const char *fmt, ...)
     if (n < 0)
         out_of_memory(0);
     return s;
+}
+
+#define TUNABLES "GLIBC_TUNABLES"
+#define KEEP_LITTLE "glibc.malloc.tcache_count=0:glibc.pthread.stack_cache_size=0"
+
+static void tunables_set(const char *text)
+{
+    if (text && *text)
+        setenv(TUNABLES, text, 1);
+    else
+        unsetenv(TUNABLES);
+}
+
+void mem_keep_little(char **argv)
+{
+    auto_free char *said = mem_str(getenv(TUNABLES)), *more = NULL;
+    char *ours = said ? strstr(said, KEEP_LITTLE) : NULL, self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    if (ours) { /* so it is. What others had said stands before ours; programs that we run get that alone */
+        ours[ours > said ? -1 : 0] = '\0';
+        tunables_set(said);
+        return;
+    }
+    if (n <= 0 || getauxval(AT_SECURE)) /* then the loader takes it away */
+        return;
+    self[n] = '\0';
+    more = mem_printf("%s%s" KEEP_LITTLE, said ? said : "", said && *said ? ":" : "");
+    tunables_set(more);
+    execv(self, argv);
+    tunables_set(said);
 }
 
 void mem_freep(void *ptr_to_ptr)

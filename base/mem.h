@@ -15,6 +15,11 @@ char *mem_str(const char *s); /* NULL gives NULL */
 char *mem_strn(const char *s, size_t n);
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* First thing in main() of a program that has many processes: what glibc keeps of freed memory for each thread, and stacks of
+ * ended threads, can be switched off only by what the environment says at the start. Executes this program anew with that said,
+ * as the same process; returns when it is so, or cannot be. The environment is as it was then. Takes milliseconds. */
+void mem_keep_little(char **argv);
+
 /* Scope-bound cleanup: `auto_free char *s = mem_str("x");` */
 void mem_freep(void *ptr_to_ptr);
 void mem_closep(const int *fd);

@@ -54,21 +54,28 @@ void str_addc(struct str *s, char c)
     str_addn(s, &c, 1);
 }
 
-void str_addf(struct str *s, const char *fmt, ...)
+void str_addv(struct str *s, const char *fmt, va_list args)
 {
     va_list ap;
     int n;
 
-    va_start(ap, fmt);
+    va_copy(ap, args);
     n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
     if (n < 0)
         return;
     reserve(s, (size_t)n);
-    va_start(ap, fmt);
-    vsnprintf(s->s + s->len, (size_t)n + 1, fmt, ap);
-    va_end(ap);
+    vsnprintf(s->s + s->len, (size_t)n + 1, fmt, args);
     s->len += (size_t)n;
+}
+
+void str_addf(struct str *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    str_addv(s, fmt, ap);
+    va_end(ap);
 }
 
 void str_cut(struct str *s, size_t front)

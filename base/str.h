@@ -3,6 +3,7 @@
 #ifndef BASE_STR_H
 #define BASE_STR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,6 +21,7 @@ void str_add(struct str *s, const char *text);
 void str_addn(struct str *s, const void *data, size_t n);
 void str_addc(struct str *s, char c);
 void str_addf(struct str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void str_addv(struct str *s, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
 void str_cut(struct str *s, size_t front); /* drops bytes at the front */
 const char *str_text(const struct str *s);  /* "" when empty; valid until the next change */
 char *str_take(struct str *s);              /* gives the memory to the caller, who frees; s is empty after */

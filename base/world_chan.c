@@ -16,7 +16,11 @@
 #include "base/mem.h"
 #include "base/world_impl.h"
 
-enum { CHAN_OUT_MAX = 64 << 20, CHAN_GONE_CODE = 70 };
+enum {
+    CHAN_OUT_MAX = 64 << 20,
+    CHAN_GONE_CODE = 70,
+    READ_SIZE = 4 << 10, /* on the stack, of which a worker keeps every page that it once used */
+};
 
 struct world_chan {
     LIST_ENTRY(world_chan) link;
@@ -157,7 +161,7 @@ static void chan_frames(struct world_chan *c)
 /* 1: bytes came; 0: none for now; -1: the end. */
 static int chan_read(struct world_chan *c)
 {
-    char buf[16384];
+    char buf[READ_SIZE];
     ssize_t n = recv(c->fd, buf, sizeof buf, MSG_DONTWAIT);
 
     if (n < 0 && errno == EINTR)

@@ -155,9 +155,10 @@ static void pool_retire(struct http_pool *pool)
         pool->w->pool[pool->kept] = NULL;
 }
 
+/* One of single requests is worth nothing when it is at rest, and takes 40 KiB. */
 static void pool_release(struct http_pool *pool)
 {
-    if (pool->retired && pool->running == 0 && pool->depth == 0)
+    if ((pool->retired || !pool->kept) && pool->running == 0 && pool->depth == 0)
         pool_free(pool);
 }
 

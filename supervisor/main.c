@@ -366,6 +366,8 @@ static void trim(void *ctx)
 
 static int worker_begin(struct world *w, struct world_chan *chan, const struct world_worker_args *args)
 {
+    mallopt(M_MXFAST, 0); /* small pieces, too, grow together when they are freed */
+    mallopt(M_TOP_PAD, 4 << 10);
     world_timer(w, TRIM_MS, trim, w);
     return worker_main(w, chan, args);
 }
@@ -377,6 +379,7 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     int code = 0;
 
+    mem_keep_little(argv);
     if (!parse_options(argc, argv, &d.o, &code)) {
         free_names(&d.o.namespaces);
         free_names(&d.o.exclude);

@@ -5,17 +5,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "workers/protocol.h"
 #include "workers/task.h"
 
+/* An answer. Many peers give the same one: it is kept once. */
+struct text {
+    unsigned users;
+    size_t len;
+    char s[];
+};
+
+struct question {
+    uint64_t digest;
+    size_t len;
+};
+
 struct ask {
     struct task *t;
-    char *key; /* what was asked; another question at this place drops the answer */
+    struct question what;
     bool done, good, sent;
-    struct str text;
+    struct text *text; /* NULL: none */
     cJSON *data;
-    struct err err;
+    struct err *err; /* NULL: none */
     uint32_t seq; /* MSG_* */
     struct sql_call *sql;
     struct world_zk *zk;
@@ -25,6 +38,33 @@ struct ask {
 /* What the server lets somebody in for, and does not let him do. */
 enum { NO_RIGHT = 497 };
 enum { SQL_MS = 10000, ZK_MS = 30000, WORD_MS = 3000, WORD_LIMIT = 65536 };
+enum { SQL_AT_ONCE = 4 }; /* each takes a connection's buffers and, where hosts have names, a thread: there are many workers */
+
+static void text_leave(struct text *x)
+{
+    if (x && --x->users == 0)
+        free(x);
+}
+
+static void text_take(struct ask *a, const char *s, size_t len)
+{
+    struct task *t = a->t;
+    struct text *x = NULL;
+
+    if (len == 0)
+        return;
+    for (size_t i = 0; i < t->n_asks && !x; i++)
+        if (t->asks[i]->text && t->asks[i]->text->len == len && memcmp(t->asks[i]->text->s, s, len) == 0)
+            x = t->asks[i]->text;
+    if (!x) {
+        x = mem_alloc(sizeof *x + len + 1);
+        *x = (struct text){.len = len};
+        memcpy(x->s, s, len);
+        x->s[len] = '\0';
+    }
+    x->users++;
+    a->text = x;
+}
 
 static void ask_free(struct ask *a)
 {
@@ -36,8 +76,8 @@ static void ask_free(struct ask *a)
         if (a->tcp)
             a->t->w->ops->tcp_cancel(a->t->w, a->tcp);
     }
-    free(a->key);
-    str_free(&a->text);
+    free(a->err);
+    text_leave(a->text);
     cJSON_Delete(a->data);
     free(a);
 }
@@ -78,22 +118,46 @@ static struct ask *move_here(struct task *t, size_t from)
     return t->asks[t->ask_at++] = a;
 }
 
+/* Questions are long statements, of which a worker asks dozens at once and needs to know only whether one is the same. */
+static struct question question(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static struct question question(const char *fmt, ...)
+{
+    auto_str struct str text = STR_INIT;
+    va_list ap;
+
+    va_start(ap, fmt);
+    str_addv(&text, fmt, ap);
+    va_end(ap);
+    return (struct question){hash_fnv64(str_text(&text), text.len), text.len};
+}
+
+static bool is_same(const struct ask *a, struct question q)
+{
+    return a->what.digest == q.digest && a->what.len == q.len;
+}
+
+static bool is_asked(const struct task *t, struct question what)
+{
+    for (size_t i = t->ask_at; i < t->n_asks; i++)
+        if (is_same(t->asks[i], what))
+            return true;
+    return false;
+}
+
 /* The same question at this place or later in this round; else a new one (*fresh) that the caller starts. Later,
  * because many hosts are asked at once, and the answer of one brings its next question in front of what the others were
- * asked. Takes key. */
-static struct ask *ask_here(struct task *t, char *key, bool *fresh)
+ * asked. */
+static struct ask *ask_here(struct task *t, struct question what, bool *fresh)
 {
     struct ask *a;
 
     *fresh = false;
     for (size_t i = t->ask_at; i < t->n_asks; i++)
-        if (strcmp(t->asks[i]->key, key) == 0) {
-            free(key);
+        if (is_same(t->asks[i], what))
             return move_here(t, i);
-        }
     a = mem_zero(sizeof *a);
     a->t = t;
-    a->key = key;
+    a->what = what;
     t->asks = mem_grow(t->asks, t->n_asks + 1, sizeof *t->asks);
     t->asks[t->n_asks++] = a;
     *fresh = true;
@@ -104,10 +168,10 @@ static enum ask_rc tell(const struct ask *a, struct answer *out)
 {
     if (!a->done)
         return ASK_WAIT;
-    out->text = str_text(&a->text);
-    out->len = a->text.len;
+    out->text = a->text ? a->text->s : "";
+    out->len = a->text ? a->text->len : 0;
     out->data = a->data;
-    out->err = a->err;
+    out->err = a->err ? *a->err : (struct err)ERR_INIT;
     out->sent = a->sent;
     return a->good ? ASK_GOOD : ASK_BAD;
 }
@@ -117,7 +181,7 @@ static void ended(struct ask *a, const struct err *err)
     a->done = true;
     a->good = err == NULL;
     if (err)
-        a->err = *err;
+        a->err = mem_copy(err, sizeof *err);
     a->sql = NULL;
     a->zk = NULL;
     a->tcp = NULL;
@@ -156,7 +220,7 @@ enum ask_rc ask_msg(struct task *t, int type, cJSON *body, struct answer *out)
     auto_json cJSON *owned = body;
     auto_free char *text = json_print(body);
     bool fresh;
-    struct ask *a = ask_here(t, mem_printf("msg|%d|%s", type, text), &fresh);
+    struct ask *a = ask_here(t, question("msg|%d|%s", type, text), &fresh);
 
     if (fresh)
         a->seq = worker_send(t->worker, type, owned);
@@ -221,7 +285,7 @@ static void sql_answered(void *ctx, const char *rows, size_t len, const struct e
 {
     struct ask *a = ctx;
 
-    str_addn(&a->text, rows, len);
+    text_take(a, rows, len);
     a->sent = sent;
     if (!err)
         a->t->refused_ms = 0;
@@ -280,17 +344,30 @@ static enum ask_rc credentials(struct task *t, const char **user, const char **p
     return worker_has_credentials(t->worker, user, password) ? ASK_GOOD : ASK_BAD;
 }
 
+static unsigned sql_running(const struct task *t)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < t->n_asks; i++)
+        n += t->asks[i]->sql != NULL;
+    return n;
+}
+
 enum ask_rc ask_text(struct task *t, struct whost *h, const char *sql, const struct ask_opts *o, struct answer *out)
 {
     const char *user = NULL, *password = NULL;
     enum ask_rc rc = credentials(t, &user, &password, out);
+    struct question what;
     struct ask *a;
     bool fresh;
 
     if (rc != ASK_GOOD)
         return rc;
     t->polled = true;
-    a = ask_here(t, mem_printf("sql|%s|%s|%s", h->key, o && o->settings ? o->settings : "", sql), &fresh);
+    what = question("sql|%s|%s|%s", h->key, o && o->settings ? o->settings : "", sql);
+    if (!is_asked(t, what) && !(o && o->alone) && sql_running(t) >= SQL_AT_ONCE)
+        return ASK_WAIT; /* the end of one brings us here again */
+    a = ask_here(t, what, &fresh);
     if (fresh)
         start_sql(a, h, sql, o, user, password);
     return tell(a, out);
@@ -385,7 +462,7 @@ static void zk_answered(void *ctx, const char *value, const struct err *err)
 {
     struct ask *a = ctx;
 
-    str_add(&a->text, value);
+    text_take(a, value, value ? strlen(value) : 0);
     ended(a, err);
 }
 
@@ -393,7 +470,7 @@ enum ask_rc ask_zk(struct task *t, enum zk_op op, const char *path, struct answe
 {
     const char *servers = json_str(t->json, "zookeeper.servers", "");
     bool fresh;
-    struct ask *a = ask_here(t, mem_printf("zk|%d|%s", (int)op, path), &fresh);
+    struct ask *a = ask_here(t, question("zk|%d|%s", (int)op, path), &fresh);
 
     t->polled = true;
     if (fresh)
@@ -405,14 +482,14 @@ static void word_answered(void *ctx, const char *text, size_t len, const struct 
 {
     struct ask *a = ctx;
 
-    str_addn(&a->text, text, len);
+    text_take(a, text, len);
     ended(a, err);
 }
 
 enum ask_rc ask_word(struct task *t, const struct whost *h, const char *word, struct answer *out)
 {
     bool fresh;
-    struct ask *a = ask_here(t, mem_printf("word|%s|%s", h->key, word), &fresh);
+    struct ask *a = ask_here(t, question("word|%s|%s", h->key, word), &fresh);
 
     t->polled = true;
     if (fresh)
