@@ -40,6 +40,10 @@ cJSON *json_need_obj(cJSON *j, const char *key);                /* existing obje
 /* For objects that are kept by the thousand: names of fields are shared with all others from here on. They are never freed, so
  * only so many different ones are taken. Not for more than one thread. */
 void json_share_names(cJSON *j);
+/* Takes j. The same tree, small and never to be changed: names are shared as above, and equal arrays and objects inside of all
+ * trees that are kept exist once. Ends with json_keep_no_more(), not with cJSON_Delete(); NULL is allowed in both. */
+const cJSON *json_keep(cJSON *j);
+void json_keep_no_more(const cJSON *kept);
 cJSON *json_copy(const cJSON *j);                               /* deep; NULL gives NULL */
 cJSON *json_add_str(cJSON *array, const char *value);
 

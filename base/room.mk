@@ -6,7 +6,7 @@ libbase_a_SOURCES = \
 	base/frame.c base/frame.h \
 	base/hash.c base/hash.h \
 	base/index.c base/index.h \
-	base/json.c base/json.h \
+	base/json.c base/json_keep.c base/json.h \
 	base/log.c base/log.h \
 	base/mem.c base/mem.h \
 	base/program.c base/program.h \

@@ -31,7 +31,7 @@ enum {
 };
 
 struct entry {
-    cJSON *obj;
+    const cJSON *obj;      /* kept */
     const char *ns, *name; /* inside obj */
     uint64_t rv;
     unsigned seen; /* the last list that showed it */
@@ -102,7 +102,7 @@ static size_t locate(const struct kube_cache *c, const char *ns, const char *nam
     return low;
 }
 
-static void entry_set(struct entry *e, cJSON *obj, unsigned seen)
+static void entry_set(struct entry *e, const cJSON *obj, unsigned seen)
 {
     e->obj = obj;
     e->ns = json_ns(obj);
@@ -142,17 +142,17 @@ static bool is_buried(const struct kube_cache *c, const cJSON *obj, uint64_t rv)
     return false;
 }
 
-static void drop_at(struct kube_cache *c, size_t i, cJSON *last)
+static void drop_at(struct kube_cache *c, size_t i, const cJSON *last)
 {
-    cJSON *old = c->entries[i].obj;
+    const cJSON *old = c->entries[i].obj;
 
     memmove(c->entries + i, c->entries + i + 1, (c->n - i - 1) * sizeof *c->entries);
     c->n--;
     notify(c, KUBE_GONE, old, last ? last : old);
-    cJSON_Delete(old);
+    json_keep_no_more(old);
 }
 
-static void insert_at(struct kube_cache *c, size_t i, cJSON *obj)
+static void insert_at(struct kube_cache *c, size_t i, const cJSON *obj)
 {
     if (c->n == c->cap) {
         c->cap = c->cap ? c->cap * 2 : 16;
@@ -169,24 +169,25 @@ static void prepare(struct kube_cache *c, cJSON *obj)
     cJSON_DeleteItemFromObjectCaseSensitive(json_get(obj, "metadata"), "managedFields");
     if (c->compact)
         c->compact(obj);
-    json_share_names(obj);
 }
 
-/* Takes obj. `since`: what is absent here and not newer than this is known to be gone. */
-static void store(struct kube_cache *c, cJSON *obj, uint64_t since)
+/* Takes fresh. `since`: what is absent here and not newer than this is known to be gone. */
+static void store(struct kube_cache *c, cJSON *fresh, uint64_t since)
 {
-    uint64_t rv = strtoull(json_rv(obj), NULL, 10);
+    uint64_t rv = strtoull(json_rv(fresh), NULL, 10);
+    const cJSON *obj;
     bool found;
-    size_t i = locate(c, json_ns(obj), json_name(obj), &found);
+    size_t i = locate(c, json_ns(fresh), json_name(fresh), &found);
 
     if (found ? rv <= c->entries[i].rv && (!c->force || rv == c->entries[i].rv)
-              : rv <= since || is_buried(c, obj, rv)) {
+              : rv <= since || is_buried(c, fresh, rv)) {
         if (found)
             c->entries[i].seen = c->generation;
-        cJSON_Delete(obj);
+        cJSON_Delete(fresh);
         return;
     }
-    prepare(c, obj);
+    prepare(c, fresh);
+    obj = json_keep(fresh);
     if (found && !str_eq(json_uid(obj), json_uid(c->entries[i].obj))) {
         drop_at(c, i, NULL);
         i = locate(c, json_ns(obj), json_name(obj), &found); /* the callback may have put others */
@@ -195,11 +196,11 @@ static void store(struct kube_cache *c, cJSON *obj, uint64_t since)
         insert_at(c, i, obj);
         return;
     }
-    cJSON *old = c->entries[i].obj;
+    const cJSON *old = c->entries[i].obj;
 
     entry_set(&c->entries[i], obj, c->generation);
     notify(c, KUBE_CHANGED, old, obj);
-    cJSON_Delete(old);
+    json_keep_no_more(old);
 }
 
 static void remove_object(struct kube_cache *c, cJSON *last)
@@ -236,7 +237,7 @@ static void alive(struct kube_cache *c)
 static void cache_free(struct kube_cache *c)
 {
     for (size_t i = 0; i < c->n; i++)
-        cJSON_Delete(c->entries[i].obj);
+        json_keep_no_more(c->entries[i].obj);
     free(c->entries);
     str_free(&c->line);
     free(c->ns);

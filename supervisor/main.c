@@ -314,6 +314,26 @@ static int claim_fleet(struct daemon_state *d, const char *server, struct err *e
                    server);
 }
 
+/* A worker holds much for a moment (the schema of a dozen peers) and waits for minutes: there are many of it. What a look at a
+ * large fleet leaves behind lies between what stays. */
+enum { TRIM_MS = 1000, MAIN_TRIM_MS = 5000 };
+
+static void trim(void *ctx)
+{
+    struct world *w = ctx;
+
+    malloc_trim(0);
+    world_timer(w, TRIM_MS, trim, w);
+}
+
+static void trim_main(void *ctx)
+{
+    struct world *w = ctx;
+
+    malloc_trim(0);
+    world_timer(w, MAIN_TRIM_MS, trim_main, w);
+}
+
 static int start(struct daemon_state *d, struct err *err)
 {
     struct kube_config *kc = NULL;
@@ -347,21 +367,11 @@ static int start(struct daemon_state *d, struct err *err)
         keep_config(d, config);
     if (d->o.config)
         d->look = world_timer(d->w, LOOK_MS, look, d);
+    world_timer(d->w, MAIN_TRIM_MS, trim_main, d->w);
     world_real_signal(d->w, SIGTERM, on_signal, d);
     world_real_signal(d->w, SIGINT, on_signal, d);
     world_real_signal(d->w, SIGHUP, on_signal, d);
     return 0;
-}
-
-/* A worker holds much for a moment (the schema of a dozen peers) and waits for minutes: there are many of it. */
-enum { TRIM_MS = 1000 };
-
-static void trim(void *ctx)
-{
-    struct world *w = ctx;
-
-    malloc_trim(0);
-    world_timer(w, TRIM_MS, trim, w);
 }
 
 static int worker_begin(struct world *w, struct world_chan *chan, const struct world_worker_args *args)

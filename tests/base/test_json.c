@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,6 +133,59 @@ static void copies_outlive_an_object_with_shared_names(void **state)
     assert_null(json_get(copy, "spec"));
 }
 
+static cJSON *pod(const char *name, int port)
+{
+    auto_free char *text = mem_printf("{\"metadata\":{\"name\":\"%s\",\"labels\":{\"app\":\"x\",\"empty\":{}}},\"spec\":{\"containers\":["
+                                      "{\"name\":\"c\",\"ports\":[{\"port\":%d,\"tcp\":true}],\"env\":[\"a\",1.5,null]}]}}", name, port);
+
+    return cJSON_Parse(text);
+}
+
+static void kept_trees_share_what_is_equal_and_nothing_else(void **state)
+{
+    const cJSON *a = json_keep(pod("a", 1)), *b = json_keep(pod("b", 1)), *c = json_keep(pod("c", 2));
+    auto_json cJSON *was = pod("c", 2), *copy = json_copy(b);
+
+    (void)state;
+    assert_ptr_equal(json_at(a, "spec.containers.0"), json_at(b, "spec.containers.0"));
+    assert_ptr_equal(json_at(a, "metadata.labels.app"), json_at(c, "metadata.labels.app"));
+    assert_ptr_not_equal(json_at(a, "spec.containers.0"), json_at(c, "spec.containers.0"));
+    assert_ptr_equal(json_at(a, "spec.containers.0.env.1"), json_at(c, "spec.containers.0.env.1"));
+    assert_string_equal(json_name(b), "b");
+    json_keep_no_more(a);
+    json_keep_no_more(b);
+    assert_true(json_same(c, was));
+    json_keep_no_more(c);
+    assert_string_equal(json_name(copy), "b");
+    json_set_str(json_at(copy, "spec.containers.0"), "name", "other");
+    assert_int_equal(json_int(copy, "spec.containers.0.ports.0.port", 0), 1);
+    json_keep_no_more(json_keep(NULL));
+}
+
+/* A part is found again also after the table has grown and shrunk, and a name beyond those that are shared is its own. */
+static void thousands_of_trees_are_kept_and_let_go(void **state)
+{
+    const cJSON *kept[3000];
+    char name[40];
+
+    (void)state;
+    for (int i = 0; i < 3000; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        kept[i] = json_keep(pod(name, i % 50));
+    }
+    for (int i = 0; i < 3000; i += 2)
+        json_keep_no_more(kept[i]);
+    for (int i = 1; i < 3000; i += 2) {
+        snprintf(name, sizeof name, "n%d", i);
+        assert_string_equal(json_name(kept[i]), name);
+        assert_int_equal(json_int(kept[i], "spec.containers.0.ports.0.port", -1), i % 50);
+        if (i >= 51)
+            assert_ptr_equal(json_at(kept[i], "spec.containers.0"), json_at(kept[i - 50], "spec.containers.0"));
+    }
+    for (int i = 1; i < 3000; i += 2)
+        json_keep_no_more(kept[i]);
+}
+
 static void endless_names_are_not_all_kept(void **state)
 {
     (void)state;
@@ -153,6 +207,7 @@ int main(void)
         cmocka_unit_test(merge_patch_and_its_diff_agree),  cmocka_unit_test(paths_and_equality),
         cmocka_unit_test(frames_come_back_whole),          cmocka_unit_test(globs_bools_and_digests),
         cmocka_unit_test(copies_outlive_an_object_with_shared_names), cmocka_unit_test(endless_names_are_not_all_kept),
+        cmocka_unit_test(kept_trees_share_what_is_equal_and_nothing_else), cmocka_unit_test(thousands_of_trees_are_kept_and_let_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
