@@ -38,7 +38,8 @@ struct ask {
 /* What the server lets somebody in for, and does not let him do. */
 enum { NO_RIGHT = 497 };
 enum { SQL_MS = 10000, ZK_MS = 30000, WORD_MS = 3000, WORD_LIMIT = 65536 };
-enum { SQL_AT_ONCE = 4 }; /* each takes a connection's buffers and, where hosts have names, a thread: there are many workers */
+/* Each takes a connection's buffers and, where hosts have names, a thread: there are many workers of shards. */
+enum { SQL_AT_ONCE = 4, SQL_AT_ONCE_OF_ALL = 8 };
 
 static void text_leave(struct text *x)
 {
@@ -365,7 +366,7 @@ enum ask_rc ask_text(struct task *t, struct whost *h, const char *sql, const str
         return rc;
     t->polled = true;
     what = question("sql|%s|%s|%s", h->key, o && o->settings ? o->settings : "", sql);
-    if (!is_asked(t, what) && !(o && o->alone) && sql_running(t) >= SQL_AT_ONCE)
+    if (!is_asked(t, what) && !(o && o->alone) && sql_running(t) >= (t->host ? SQL_AT_ONCE : SQL_AT_ONCE_OF_ALL))
         return ASK_WAIT; /* the end of one brings us here again */
     a = ask_here(t, what, &fresh);
     if (fresh)

@@ -14,7 +14,7 @@ static void add_hosts(struct task *t, const cJSON *list, bool peer)
     cJSON_ArrayForEach(one, list) {
         struct whost *h = &t->hosts[t->n_hosts++];
 
-        h->key = mem_str(json_str(one, "key", ""));
+        h->key = json_str(one, "key", "");
         h->json = one;
         h->peer = peer;
     }
@@ -39,10 +39,10 @@ static int check_task(const struct task *t, struct err *err)
     return 0;
 }
 
-struct task *task_new(struct worker *wk, struct world *w, cJSON *json, struct err *err)
+struct task *task_new(struct worker *wk, struct world *w, cJSON *text, struct err *err)
 {
     struct task *t = mem_zero(sizeof *t);
-    const cJSON *own = json_get(json, "hosts"), *peers = json_get(json, "peers");
+    const cJSON *json = json_keep(text), *own = json_get(json, "hosts"), *peers = json_get(json, "peers");
 
     t->worker = wk;
     t->w = w;
@@ -84,10 +84,8 @@ void task_free(struct task *t)
         return;
     asks_clear(t);
     world_timer_stop(t->w, &t->wake);
-    for (size_t i = 0; i < t->n_hosts; i++) {
-        free(t->hosts[i].key);
+    for (size_t i = 0; i < t->n_hosts; i++)
         free(t->hosts[i].version_of);
-    }
     free(t->hosts);
     free(t->order);
     cJSON_Delete(t->rows);
@@ -96,6 +94,6 @@ void task_free(struct task *t)
     cJSON_Delete(t->late);
     cJSON_Delete(t->told);
     cJSON_Delete(t->behind);
-    cJSON_Delete(t->json);
+    json_keep_no_more(t->json);
     free(t);
 }

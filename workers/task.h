@@ -32,7 +32,7 @@ struct task;
 struct worker;
 
 struct whost {
-    char *key;
+    const char *key;   /* borrowed from the task */
     const cJSON *json; /* borrowed from the task */
     bool peer;         /* not one of the task's hosts */
     bool over;         /* its table is done */
@@ -73,7 +73,7 @@ struct task {
     struct world *w;
     uint32_t id, tries; /* task number; which worker of it this is */
     int64_t op;
-    cJSON *json;         /* MSG_TASK, owned */
+    const cJSON *json;   /* MSG_TASK, kept */
     const char *kind;    /* "chi" or "chk" */
     struct whost *hosts; /* the task's, then its peers */
     size_t n_hosts, n_own;
