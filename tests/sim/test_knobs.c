@@ -159,18 +159,32 @@ static struct chost *host(struct try *t, const char *name)
 
 /* ---- how much at once ---- */
 
-static unsigned most_down(const char *extra)
+static unsigned most_down_with(const char *extra, uint64_t seed)
 {
     struct try t;
     unsigned n;
 
-    begin(&t, 2, false, SHAPE(6, 2, extra), NULL, NULL);
+    begin(&t, seed, false, SHAPE(6, 2, extra), NULL, NULL);
     t.shape.image = LAB_NEW_IMAGE;
     apply_all_of(&t);
     assert_true(wait_all(&t, "Completed", HOURS(3)));
     n = t.most_down;
     end(&t);
     return n;
+}
+
+/* Of several runs: whether those that may be down together are so at one moment is chance. */
+static unsigned most_down(const char *extra)
+{
+    unsigned most = 0;
+
+    for (uint64_t seed = 2; seed <= 8; seed += 2) {
+        unsigned n = most_down_with(extra, seed);
+
+        if (n > most)
+            most = n;
+    }
+    return most;
 }
 
 static void so_many_shards_change_at_once_as_threads_and_percent_say(void **state)
