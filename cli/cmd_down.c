@@ -119,7 +119,8 @@ static int stop_shims(const char *dir, struct err *err)
 static int stop_all(struct cli *c, const char *dir, uint64_t limit_ms, struct err *err)
 {
     end_guard(dir);
-    daemon_stop(dir, "exporter", STOP_MS);
+    if (daemon_stop(dir, "exporter", STOP_MS))
+        printf("exporter ended\n");
     if (daemon_stop(dir, "operator", STOP_MS))
         printf("operator ended\n");
     if (!cli_flag(c, "keep")) {

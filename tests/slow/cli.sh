@@ -154,7 +154,7 @@ check "up again" chf up
 finds_hosts() { metrics_at | grep -q '^chi_clickhouse_metric_fetch_errors{chi="demo".*fetch_type="system.metrics".* 0$'; }
 check "the exporter is back, too, and finds the hosts" wait_until 60 finds_hosts
 check "the cluster comes back" wait_until 60 bash -c '. "$SRC/tests/story/_lib.sh"; trap - EXIT; settled demo && chf status demo | grep -c " yes " | grep -qx 4'
-check "--keep leaves databases running" gives 0 "plane ended" chf down --keep
+check "--keep leaves databases running" gives 0 "exporter ended" chf down --keep
 check "they do" pgrep -f -- "--config-file=$DATA/plane/pods"
 check "up takes them over" chf up
 check "--purge removes the folder" gives 0 "removed" chf down --purge
