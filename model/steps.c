@@ -4,10 +4,11 @@
 #include <string.h>
 
 /* Names are journalled and mean the same in every table: append only, never rename. */
-enum { WAITS = 1, UNDO = 2 }; /* interruptible; has an undo */
+enum { WAITS = 1, UNDO = 2, AHEAD = 4 }; /* interruptible; has an undo; for all hosts first */
 #define STEP(name, what, klass, guards, limit_s, tries, flags)                                                         \
     {                                                                                                                  \
-        name, what, CLASS_##klass, guards, limit_s, tries, ((flags)&WAITS) != 0, ((flags)&UNDO) != 0                   \
+        name, what, CLASS_##klass, guards, limit_s, tries, ((flags)&WAITS) != 0, ((flags)&UNDO) != 0,                  \
+            ((flags)&AHEAD) != 0                                                                                       \
     }
 
 enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT };
@@ -35,6 +36,7 @@ enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT
     STEP("caught-up", "its own replicas passed what was logged when it came back", RECOVER, 0, HOUR, 3, WAITS)
 #define JOIN STEP("join", "in its peers' remote_servers and behind the balancer", RECOVER, 0, 300, 5, 0)
 #define OBJECTS STEP("objects", "ConfigMap, Service, volume claims and StatefulSet exist", RECOVER, 0, 180, 3, 0)
+#define OBJECTS_OF_ALL STEP("objects", "ConfigMap, Service, volume claims and StatefulSet exist", RECOVER, 0, 180, 3, AHEAD)
 #define FLUSH                                                                                                          \
     STEP("flush", "Distributed queues are sent; every part of a replicated table is on a peer", NONE, 0, 1800, 2, WAITS)
 #define HALT STEP("halt", "scaled to 0, the pod is gone", OWNER, GUARD_IDENTITY, 300, 3, 0)
@@ -72,7 +74,7 @@ enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT
     STEP("grow", "volume claims ask for their new size and attributes, and have them", NONE, 0, 1800, 2, WAITS)
 #define ORPHAN_QUIET STEP("orphan", "the StatefulSet is made anew around its pod", NONE, 0, 180, 3, 0)
 
-static const struct step create_steps[] = {OBJECTS, STARTED, LOADED, ATTACHED, FORGET, SCHEMA, CAUGHT_UP, JOIN,
+static const struct step create_steps[] = {OBJECTS_OF_ALL, STARTED, LOADED, ATTACHED, FORGET, SCHEMA, CAUGHT_UP, JOIN,
                                           AFTER_HOST, AFTER_SHARD};
 static const struct step reload_steps[] = {
     CONFIG, STEP("reload", "the running server has loaded the new files", NONE, 0, 300, 2, WAITS)};
@@ -101,7 +103,7 @@ static const struct step rebuild_steps[] = {LEAVE_DOWN, HALT_DOWN, LOST_VOLUMES,
                                             LOADED,     ATTACHED, FORGET,    SCHEMA,       CAUGHT_UP, JOIN,
                                             AFTER_HOST, AFTER_SHARD};
 static const struct step stop_steps[] = {BEFORE_SHARD, BEFORE_HOST, LEAVE_FOR_GOOD, DRAIN, HALT};
-static const struct step start_steps[] = {OBJECTS, STARTED, LOADED, ATTACHED, FORGET, SCHEMA, CAUGHT_UP, JOIN, AFTER_HOST, AFTER_SHARD};
+static const struct step start_steps[] = {OBJECTS_OF_ALL, STARTED, LOADED, ATTACHED, FORGET, SCHEMA, CAUGHT_UP, JOIN, AFTER_HOST, AFTER_SHARD};
 /* It may be out because its creation was not finished. */
 static const struct step join_steps[] = {STARTED, LOADED, ATTACHED, FORGET, SCHEMA, CAUGHT_UP, JOIN};
 
@@ -235,6 +237,7 @@ void steps_print(const struct step_table *t, struct str *out)
         str_addf(out, "  %zu %-18s %s\n      %-18s permit: %s  deadline: %u s  tries: %u", i + 1, s->name, s->what, "",
                  step_class_name(s->klass), s->limit_s, s->tries);
         print_guards(s->guards, out);
-        str_addf(out, "%s%s\n", s->interruptible ? "  may be interrupted" : "", s->has_undo ? "  can be undone" : "");
+        str_addf(out, "%s%s%s\n", s->interruptible ? "  may be interrupted" : "", s->has_undo ? "  can be undone" : "",
+                 s->ahead ? "  of all hosts first" : "");
     }
 }

@@ -42,6 +42,7 @@ struct step {
     unsigned tries;
     bool interruptible; /* a wait that a new generation may end at once */
     bool has_undo;
+    bool ahead; /* done for each host of the task before any goes on, so that their servers start side by side */
 };
 
 struct step_table {

@@ -193,33 +193,61 @@ static void finish_aftermath(struct task *t)
                   strcmp(t->table->name, "rollback") == 0 ? "it has its old StatefulSet back" : "it is scaled to 0");
 }
 
-/* The next host that has something to do; false when there is none. */
+static bool step_is_ahead(const struct task *t)
+{
+    return t->step_at < t->table->n_steps && t->table->steps[t->step_at].ahead;
+}
+
+/* Is there anything to do for the host at t->at? */
+static bool begin_host(struct task *t)
+{
+    t->host = &t->hosts[t->order[t->at]];
+    t->table = course_table_of(t, t->host);
+    t->backs = 0;
+    if (!t->table)
+        return false; /* action none */
+    read_rows(t);
+    if (t->ahead)
+        return step_is_ahead(t);
+    if (t->step_at < t->table->n_steps)
+        return true;
+    if (is_aftermath(t->table)) { /* who was told so died before it was said on */
+        finish_aftermath(t);
+        return true;
+    }
+    t->host->over = true;
+    return false;
+}
+
 bool course_host(struct task *t)
 {
-    for (; t->at < t->n_own; t->at++) {
-        t->host = &t->hosts[t->order[t->at]];
-        t->table = course_table_of(t, t->host);
-        t->backs = 0;
-        if (!t->table)
-            continue; /* action none */
-        read_rows(t);
-        if (t->step_at < t->table->n_steps)
-            return true;
-        if (is_aftermath(t->table)) { /* who was told so died before it was said on */
-            finish_aftermath(t);
-            return true;
+    for (;; t->at++) {
+        if (t->at >= t->n_own && !t->ahead)
+            return false;
+        if (t->at >= t->n_own) {
+            t->ahead = false;
+            t->at = 0;
         }
-        t->host->over = true;
+        if (begin_host(t))
+            return true;
     }
-    return false;
+}
+
+void course_after_host(struct task *t)
+{
+    t->at++;
+    if (!course_host(t))
+        course_finish(t, "done", "%s", "");
 }
 
 bool course_table(struct task *t)
 {
     t->host = NULL;
     t->table = steps_table(json_str(t->json, "table", ""));
-    if (!t->table || t->table->per_host)
+    if (!t->table || t->table->per_host) {
+        t->ahead = t->n_own > 1;
         return course_host(t);
+    }
     read_rows(t);
     return t->step_at < t->table->n_steps;
 }
@@ -227,18 +255,22 @@ bool course_table(struct task *t)
 void course_next(struct task *t)
 {
     t->step_at++;
+    if (t->ahead && !step_is_ahead(t)) {
+        course_after_host(t);
+        return;
+    }
     if (course_step(t))
         return;
-    if (t->host && is_aftermath(t->table)) {
+    if (!t->host) {
+        course_finish(t, "done", "%s", "");
+        return;
+    }
+    if (is_aftermath(t->table)) {
         finish_aftermath(t);
         return;
     }
-    if (t->host) {
-        t->host->over = true;
-        t->at++;
-    }
-    if (!t->host || !course_host(t))
-        course_finish(t, "done", "%s", "");
+    t->host->over = true;
+    course_after_host(t);
 }
 
 void course_finish(struct task *t, const char *outcome, const char *fmt, ...)

@@ -39,6 +39,7 @@ void course_attempt(struct task *t, unsigned tried); /* begins this try (1 = fir
 bool course_step(struct task *t); /* begins the step at task->step_at; false when the table is done */
 const struct step_table *course_table_of(const struct task *t, const struct whost *h); /* NULL: nothing to do for h */
 bool course_host(struct task *t);  /* the next host, from task->at, with something left to do; false: none */
+void course_after_host(struct task *t); /* goes to the next host, or ends the task */
 bool course_table(struct task *t); /* begins, or goes on where the rows end; false: all is done */
 void course_next(struct task *t);  /* the step at hand is done: next step, host, or the end */
 /* Sends MSG_DONE and enters PHASE_OVER. */

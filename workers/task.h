@@ -79,6 +79,7 @@ struct task {
     size_t n_hosts, n_own;
     size_t *order;      /* indexes of own hosts as they are done */
     size_t at;          /* in order[] */
+    bool ahead;         /* of each host only the steps that are done ahead; then again from the first host */
     struct whost *host; /* NULL in tables that run once */
     const struct step_table *table;
     size_t step_at;

@@ -67,6 +67,10 @@ void turn_failed(struct task *t, const struct err *err)
         course_attempt(t, t->tried + 1);
         return;
     }
+    if (t->ahead) { /* that is for this host's turn to say; who comes before it does not suffer */
+        course_after_host(t);
+        return;
+    }
     if (t->host && is_aftermath(t->table) && *t->aftermath)
         snprintf(text, sizeof text, "%s; and the %s stopped at %s: %s", t->aftermath, t->table->name, t->step->name,
                  err->msg);

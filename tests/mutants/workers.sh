@@ -108,6 +108,8 @@ mutant "deletes the table of others in Keeper" workers/entries.c 's/if \(a\.len 
 mutant "entries of a removed host stay" workers/entries.c 's/(enum step_rc drop_replica_probe[^{]*\{)/$1 if (1) return STEP_SKIP;/'
 mutant "deletes volumes that are to be kept" workers/step_remove.c 's/return !json_bool\(claim, "retain", true\);/return true;/'
 mutant "joins without the schema" workers/step_schema.c 's/if \(!applies\(t\)\)/if (1)/'
+mutant "new hosts of a shard wait for each other" workers/course.c 's/t->ahead = t->n_own > 1;/t->ahead = false;/'
+mutant "a new host that is refused ends the task of the others" workers/turns.c 's/if \(t->ahead\) \{/if (0) {/'
 mutant "publishes a list without a shard" workers/step_membership.c 's/if \(!found\)/if (0)/'
 mutant "a peer that did not load the list is no matter" workers/step_membership.c 's/json_add_str\(t->late, t->hosts\[i\]\.key\);//'
 mutant "a late peer blocks all" workers/step_membership.c 's/if \(!all && over\)/if (0)/'

@@ -493,6 +493,10 @@ static void apply(struct script *s, uint32_t seq, const cJSON *body)
         bool fresh = !h->sts || h->replicas == 0, other = strcmp(h->depth, "immutable") == 0;
         bool halts = json_int(body, "replicas", 1) == 0;
 
+        if (h->set_refused) {
+            refuse(s, seq, "refused", "exceeded quota");
+            return;
+        }
         if (other && !halts && !json_bool(body, "orphan", false)) {
             refuse(s, seq, "refused", "immutable");
             return;
@@ -1320,7 +1324,8 @@ bool script_run(struct script *s, uint64_t limit_ms)
         struct script_event *e = s->events;
 
         s->events = e->next;
-        s->now_ms = e->at;
+        if (s->now_ms < e->at) /* else it was due while no worker lived */
+            s->now_ms = e->at;
         s->n_events++;
         e->fn(e);
         event_free(e);

@@ -23,6 +23,7 @@ struct script_host {
     bool claim_goes, claim_given_up, unused_claim; /* as the supervisor marks them */
     const char *requested, *capacity, *attributes, *attributes_now;
     bool attributes_refused, database_replica;
+    bool set_refused; /* a quota lets no StatefulSet be made */
     uint64_t node_grows_ms; /* since then the file system is still to grow; 0 = it is not */
     int replicas;
     const char *depth;

@@ -338,6 +338,42 @@ static void the_first_hosts_of_an_installation_need_no_peer(void **state)
     script_fini(&s);
 }
 
+static void new_hosts_of_a_shard_start_side_by_side(void **state)
+{
+    struct script s;
+    const char *last, *joined;
+
+    (void)state;
+    scene(&s, 1, 3, "create");
+    scene_give(&s, 1, "create");
+    scene_give(&s, 2, "create");
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "done");
+    last = strstr(s.log.s, "apply-statefulset ns/i/c/0/2");
+    joined = strstr(s.log.s, "member-in ns/i/c/0/0");
+    assert_non_null(last);
+    assert_non_null(joined);
+    assert_true(last < joined);
+    assert_int_equal(script_count(&s, "apply-statefulset "), 3);
+    script_fini(&s);
+}
+
+static void a_new_host_that_is_refused_does_not_keep_the_one_before_from_serving(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "create");
+    scene_give(&s, 1, "create");
+    s.hosts[1].set_refused = true;
+    assert_true(script_finish(&s, 600000));
+    expect(&s, "refused");
+    assert_non_null(strstr(s.done_text, "quota"));
+    assert_string_equal(s.hosts[0].member, "in");
+    assert_true(script_row(&s, "ns/i/c/0/0", "join", "done"));
+    script_fini(&s);
+}
+
 static void entries_of_a_lost_disk_go_before_the_tables_come(void **state)
 {
     struct script s;
@@ -1125,6 +1161,8 @@ int main(void)
         cmocka_unit_test(soft_restart_waits_until_the_server_sees_its_new_files),
         cmocka_unit_test(create_copies_the_schema_and_joins_last),
         cmocka_unit_test(the_first_hosts_of_an_installation_need_no_peer),
+        cmocka_unit_test(new_hosts_of_a_shard_start_side_by_side),
+        cmocka_unit_test(a_new_host_that_is_refused_does_not_keep_the_one_before_from_serving),
         cmocka_unit_test(entries_of_a_lost_disk_go_before_the_tables_come),
         cmocka_unit_test(a_table_that_the_server_left_out_is_attached),
         cmocka_unit_test(a_sibling_that_left_a_table_out_gets_it_too),
