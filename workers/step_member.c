@@ -50,7 +50,7 @@ static enum step_rc join_act(struct task *t, struct err *err)
 
 /* ---- drain ---- */
 
-enum { QUIET_ROUNDS = 2, BALANCER_MS = 2000, KEPT_MS = 10000, MUTE_MS = 30000 };
+enum { QUIET_ROUNDS = 2, BALANCER_MS = 2000, KEPT_MS = 10000 };
 
 /* Nodes take over a changed EndpointSlice within a second or so, and nobody can ask them: until then connections still
  * come to this host, and none to the one that joined before. The plane's balancer says itself when it has done so. */

@@ -68,7 +68,7 @@ struct whost *serving_sibling(struct task *t)
     return NULL;
 }
 
-static enum step_rc flush_baseline(struct task *t, cJSON *out, struct err *err)
+static enum step_rc had_by_host(struct task *t, cJSON *out, struct err *err)
 {
     cJSON *tables = json_set_arr(out, "tables"), *distributed = json_set_arr(out, "distributed");
     cJSON *databases = json_set_arr(out, "databases");
@@ -86,6 +86,25 @@ static enum step_rc flush_baseline(struct task *t, cJSON *out, struct err *err)
         return STEP_YES;
     rc = entries_of(t, sibling, host_str(t->host, "macro_replica"), tables, err);
     return rc == STEP_YES ? database_replicas(t, sibling, databases, err) : rc;
+}
+
+/* A whole installation goes by its owner's word: a server that does not say what it has in Keeper cannot hold that up. */
+static enum step_rc flush_baseline(struct task *t, cJSON *out, struct err *err)
+{
+    auto_json cJSON *found = cJSON_CreateObject();
+    enum step_rc rc = had_by_host(t, found, err);
+
+    if (rc == STEP_NO && json_bool(t->json, "deleting", false) && world_mono(t->w) - t->attempt_ms >= MUTE_MS) {
+        task_incident(t, t->host->key, "ENTRIES_LEFT",
+                      "it did not say which replicated tables it has (%s): their entries stay in Keeper", t->why);
+        return STEP_YES;
+    }
+    while (rc == STEP_YES && found->child) {
+        auto_free char *name = mem_str(found->child->string);
+
+        json_set(out, name, cJSON_DetachItemViaPointer(found, found->child));
+    }
+    return rc;
 }
 
 /* ---- flush ---- */

@@ -18,6 +18,9 @@
 #include "sql/sql.h"
 #include "sql/statements.h"
 
+/* What ends by its owner's word waits so long for answers of a server that does not give any. */
+enum { MUTE_MS = 30000 };
+
 enum step_rc {
     STEP_WAIT,  /* something asked is not answered yet */
     STEP_YES,   /* it is so; the act is done; the guard is content */

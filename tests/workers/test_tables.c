@@ -1053,6 +1053,21 @@ static void a_server_that_does_not_answer_holds_up_no_stop(void **state)
     script_fini(&s);
 }
 
+static void a_server_that_does_not_answer_holds_up_no_deletion(void **state)
+{
+    struct script s;
+
+    (void)state;
+    scene(&s, 1, 2, "remove");
+    s.deleting = true;
+    s.hosts[0].hangs = true;
+    assert_true(script_finish(&s, 300000));
+    expect(&s, "done");
+    assert_false(s.hosts[0].sts);
+    assert_non_null(strstr(str_text(&s.said), "ENTRIES_LEFT"));
+    script_fini(&s);
+}
+
 static void stop_and_start_keep_volumes(void **state)
 {
     struct script s;
@@ -1213,6 +1228,7 @@ int main(void)
         cmocka_unit_test(membership_makes_servers_look_up_names_before_they_read_the_list),
         cmocka_unit_test(membership_that_loses_a_shard_is_refused),
         cmocka_unit_test(a_server_that_does_not_answer_holds_up_no_stop),
+        cmocka_unit_test(a_server_that_does_not_answer_holds_up_no_deletion),
         cmocka_unit_test(stop_and_start_keep_volumes),
         cmocka_unit_test(reload_changes_nothing_but_files),
         cmocka_unit_test(recreate_makes_the_set_anew_and_then_the_pod),
