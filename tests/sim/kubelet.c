@@ -444,7 +444,8 @@ static int volume_remove(void *ctx, const char *path, struct err *err)
     return 0;
 }
 
-/* Storage takes its time; with "lazy" in its class's name the file system grows only when a new pod mounts it. */
+/* Storage takes its time, more of it with "slow" in its class's name; with "lazy" the file system grows only when a new pod
+ * mounts it. */
 static enum volume_size volume_grow(void *ctx, const cJSON *pvc)
 {
     struct kubelet *k = ctx;
@@ -453,7 +454,7 @@ static enum volume_size volume_grow(void *ctx, const cJSON *pvc)
     const struct kpod *p;
 
     if (!waits)
-        return sim_random(k->s) % 8 ? VOLUME_GROWS : VOLUME_WAITS_FOR_NODE;
+        return sim_random(k->s) % (strstr(klass, "slow") ? 60 : 8) ? VOLUME_GROWS : VOLUME_WAITS_FOR_NODE;
     if (!strstr(klass, "lazy"))
         return sim_random(k->s) % 8 ? VOLUME_WAITS_FOR_NODE : VOLUME_HAS_IT;
     for (p = k->pods; p; p = p->next) {
