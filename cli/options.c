@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "cli/cli.h"
 #include "cli/out.h"
+#include "schema/words.h"
 
 const struct cli_command *cli_command(const char *name)
 {
@@ -100,8 +101,44 @@ static int put_value(struct cli *c, const struct cli_option *o, const char *text
     return 0;
 }
 
+/* Keeps in *best the nearest so far of what `word` may be a slip for. */
+static void nearer(const char *word, const char *name, const char **best)
+{
+    if (schema_word_near(word, name) &&
+        (!*best || schema_word_distance(word, name) < schema_word_distance(word, *best)))
+        *best = name;
+}
+
+static int unknown_command(const char *word, struct err *err)
+{
+    const char *best = NULL;
+
+    for (const struct cli_command *k = cli_commands; k->name; k++)
+        nearer(word, k->name, &best);
+    if (best)
+        return err_set(err, ERR_INPUT, 0, "unknown command '%s'; did you mean %s? See chfleet --help", word, best);
+    return err_set(err, ERR_INPUT, 0, "unknown command '%s'; see chfleet --help", word);
+}
+
+static const char *near_option(const struct cli *c, const char *word)
+{
+    const char *best = NULL;
+    auto_free char *name = mem_strn(word + 2, strcspn(word + 2, "="));
+
+    for (const struct cli_option *o = c->command->options; o && o->name; o++)
+        nearer(name, o->name, &best);
+    for (const struct cli_option *o = cli_common; o->name; o++)
+        nearer(name, o->name, &best);
+    return best;
+}
+
 static int unknown_option(const struct cli *c, const char *word, struct err *err)
 {
+    const char *best = c->command && str_starts(word, "--") ? near_option(c, word) : NULL;
+
+    if (best)
+        return err_set(err, ERR_INPUT, 0, "unknown option %s; did you mean --%s? See chfleet %s --help", word, best,
+                       c->command->name);
     if (c->command)
         return err_set(err, ERR_INPUT, 0, "unknown option %s; see chfleet %s --help", word, c->command->name);
     return err_set(err, ERR_INPUT, 0, "unknown option %s; see chfleet --help", word);
@@ -155,7 +192,7 @@ static int take_word(struct cli *c, const char *word, struct err *err)
     if (!c->command) {
         c->command = cli_command(word);
         if (!c->command && !str_eq(word, "help"))
-            return err_set(err, ERR_INPUT, 0, "unknown command '%s'; see chfleet --help", word);
+            return unknown_command(word, err);
         if (!c->command)
             c->help = true;
         return 0;

@@ -4,6 +4,7 @@
 #define SCHEMA_CHECK_INTERNAL_H
 
 #include "schema/check.h"
+#include "schema/words.h"
 
 #define CHECK_DEPTH 128 /* more than any file may nest; a resource given without a file may, and is refused */
 
@@ -35,10 +36,6 @@ size_t schema_path_index(struct str *path, size_t i);
 void schema_path_back(struct str *path, size_t len); /* to the length that the two above returned */
 
 /* ---- words ---- */
-/* How far apart two words are: inserted, lost, changed and swapped letters, the case of a letter counting nothing. */
-unsigned schema_word_distance(const char *a, const char *b);
-/* Is `word` probably a slip for `meant`? */
-bool schema_word_near(const char *word, const char *meant);
 /* The allowed value that is meant, into buf, or NULL. */
 const char *schema_near_value(const char *values, const char *text, char *buf, size_t size);
 /* What to do about an unknown key of `shape`, as ": did you mean …" or a list of what there is; "" when nothing helps.

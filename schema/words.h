@@ -22,4 +22,9 @@ const char *schema_flag_text(unsigned flags);
 const char *schema_free_title(enum free_kind free);
 const char *schema_free_text(enum free_kind free);
 
+/* How far apart two words are: inserted, lost, changed and swapped letters, the case of a letter counting nothing. */
+unsigned schema_word_distance(const char *a, const char *b);
+/* Is `word` probably a slip for `meant`? */
+bool schema_word_near(const char *word, const char *meant);
+
 #endif

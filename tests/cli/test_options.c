@@ -63,7 +63,10 @@ static void mistakes_are_named(void **state)
 {
     (void)state;
     bad("frobnicate", "unknown command 'frobnicate'");
-    bad("status --wathc", "unknown option --wathc; see chfleet status --help");
+    bad("staus", "unknown command 'staus'; did you mean status? See chfleet --help");
+    bad("status --wathc", "unknown option --wathc; did you mean --watch? See chfleet status --help");
+    bad("status --outptu=json", "did you mean --output?");
+    bad("status --frobnicate", "unknown option --frobnicate; see chfleet status --help");
     bad("--wat", "unknown option --wat");
     bad("status -x", "unknown option -x");
     bad("status -o", "-o needs a value");
