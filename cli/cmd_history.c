@@ -138,6 +138,11 @@ static int history(struct cli *c, struct fleet_api *a, struct err *err)
     journal_read_close(r);
     if (!rows)
         return -1;
+    if (what && !rows->child)
+        return err_set(err, ERR_MISSING, 0,
+                       is_number(what) ? "no step of operation %s is in the journal; chfleet history lists operations"
+                                       : "nothing was done to %s, as far as the journal knows; chfleet history lists operations",
+                       what);
     answer(c, "History", is_number(what) ? "steps" : "operations", rows);
     return 0;
 }

@@ -16,6 +16,7 @@ enum { INCIDENTS = 20 };
 
 struct reasons {
     cJSON *decisions, *incidents, *errors; /* errors: of the installations themselves */
+    bool known;                            /* an installation of that name is there */
 };
 
 static int from_journal(struct fleet_api *a, const char *prefix, struct reasons *r, struct err *err)
@@ -75,8 +76,10 @@ static int from_status(struct fleet_api *a, const char *prefix, bool waits, stru
         return -1;
     cJSON_ArrayForEach(inst, json_get(doc, "installations")) {
         const char *key = json_str(inst, "key", "");
+        bool asked_for = records_below(prefix, key) || records_below(key, prefix);
 
-        if ((records_below(prefix, key) || records_below(key, prefix)) && *json_str(inst, "error", ""))
+        r->known |= asked_for;
+        if (asked_for && *json_str(inst, "error", ""))
             put_error(r, inst);
         cJSON_ArrayForEach(h, json_get(inst, "hosts"))
             if (waits && records_below(prefix, json_str(h, "key", "")) && *json_str(h, "waiting", ""))
@@ -126,6 +129,45 @@ static int from_events(struct fleet_api *a, const char *prefix, struct reasons *
     return 0;
 }
 
+static bool same_text(const cJSON *a, const cJSON *b)
+{
+    static const char *const keys[] = {"object", "code", "text"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (!str_eq(json_str(a, keys[i], ""), json_str(b, keys[i], "")))
+            return false;
+    return true;
+}
+
+/* How often what `row` says was said; 0 when an earlier row said it. The newest come first. */
+static unsigned times_said(const cJSON *rows, const cJSON *row)
+{
+    const cJSON *other;
+    bool after = false;
+    unsigned n = 0;
+
+    cJSON_ArrayForEach(other, rows) {
+        after |= other == row;
+        if (same_text(other, row)) {
+            if (!after)
+                return 0;
+            n++;
+        }
+    }
+    return n;
+}
+
+/* What is to be done, where the text cannot say it. */
+static const char *advice(const char *code)
+{
+    if (str_eq(code, "FAILED"))
+        return "    it is tried again by itself, after longer and longer pauses; at once: chfleet retry; or correct the spec: "
+               "chfleet apply\n";
+    if (str_eq(code, "WAIT_HOLD"))
+        return "    chfleet release lets it go on\n";
+    return "";
+}
+
 /* Rows that `said` has too are left out. */
 static void print_rows(const char *title, const cJSON *rows, const char *when, const cJSON *said)
 {
@@ -136,8 +178,9 @@ static void print_rows(const char *title, const cJSON *rows, const char *when, c
         auto_str struct str text = STR_INIT;
         char clock[32], age[32] = "";
         int64_t at = json_int(row, when, 0), now = (int64_t)time(NULL) * 1000;
+        unsigned n = times_said(rows, row);
 
-        if (same_reason(said, json_str(row, "object", ""), json_str(row, "code", "")))
+        if (n == 0 || same_reason(said, json_str(row, "object", ""), json_str(row, "code", "")))
             continue;
         if (!titled)
             printf("%s%s%s\n", out_bold(), title, out_plain());
@@ -147,9 +190,11 @@ static void print_rows(const char *title, const cJSON *rows, const char *when, c
             out_age(now > at ? (uint64_t)(now - at) : 0, age, sizeof age);
         printf("  %s  %s%s%s", json_str(row, "object", ""), out_yellow(), json_str(row, "code", ""), out_plain());
         if (at > 0)
-            printf("  since %s (%s)", clock, age);
+            printf("  %s %s (%s)", strcmp(when, "at") == 0 ? "at" : "since", clock, age);
+        if (n > 1)
+            printf(", %u times", n);
         out_indented(&text, "    ", json_str(row, "text", "no more is known"));
-        printf("\n%s", str_text(&text));
+        printf("\n%s%s", str_text(&text), advice(json_str(row, "code", "")));
     }
 }
 
@@ -162,7 +207,7 @@ static void print_text(const struct reasons *r)
         printf("nothing waits, nothing was refused, nothing happened that should not have\n");
 }
 
-static int collect(struct fleet_api *a, const char *prefix, struct reasons *r, struct err *err)
+static int collect(struct fleet_api *a, const char *name, const char *prefix, struct reasons *r, struct err *err)
 {
     struct err why = ERR_INIT;
     bool journal = from_journal(a, prefix, r, &why) == 0;
@@ -178,6 +223,9 @@ static int collect(struct fleet_api *a, const char *prefix, struct reasons *r, s
         *err = why;
         return -1;
     }
+    if (name && !r->known && !r->decisions->child && !(r->incidents && r->incidents->child))
+        return err_set(err, ERR_MISSING, 0, "there is no installation %s in namespace %s; chfleet get chi,chk -A lists all", name,
+                       a->ns);
     return 0;
 }
 
@@ -201,8 +249,9 @@ int cmd_why(struct cli *c)
 
     if (api_open(&a, c, &err) < 0)
         return cli_fail(c, &err);
-    auto_free char *prefix = records_prefix(&a, c->n_args ? c->args[0] : NULL);
-    if (collect(&a, prefix, &r, &err) < 0)
+    const char *name = c->n_args ? c->args[0] : NULL;
+    auto_free char *prefix = records_prefix(&a, name);
+    if (collect(&a, name, prefix, &r, &err) < 0)
         code = cli_fail(c, &err);
     else if (str_eq(form, "table"))
         print_text(&r);

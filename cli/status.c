@@ -184,6 +184,8 @@ static cJSON *installation(struct fleet_api *a, const struct group *g, const cJS
     copy(inst, "generation", res, "metadata.generation");
     json_set_int(inst, "observedGeneration", observed(res));
     json_set_bool(inst, "deleting", json_at(res, "metadata.deletionTimestamp") != NULL);
+    if (str_bool(json_str(res, "spec.suspend", NULL)) == 1)
+        json_set_bool(inst, "suspended", true);
     json_set_bool(inst, "detailed", false);
     if (detail && *json_str(detail, "status", "")) /* an operator that has just begun has not looked at it yet */
         add_detail(inst, detail);
@@ -310,6 +312,8 @@ static void headline(const cJSON *inst, struct str *out)
     if (op > 0)
         str_addf(out, "  operation %lld", (long long)op);
     str_addc(out, '\n');
+    if (json_bool(inst, "suspended", false))
+        str_add(out, "  spec.suspend: yes: nothing is done until it is taken back\n");
     if (*json_str(inst, "error", "")) {
         str_add(out, out_red());
         out_indented(out, "  ", json_str(inst, "error", ""));

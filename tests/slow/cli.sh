@@ -107,7 +107,10 @@ check "a missing object" gives 1 "not found" chf get chi nix
 check "history" gives 0 "default/demo" chf history demo
 op=$(chf history demo -o json | jq '.operations[-1].op')
 check "steps of an operation" gives 0 "started" chf history "$op"
+check "history of what is not there" gives 1 "no step of operation 99999" chf history 99999
+check "history of nobody" gives 1 "nothing was done to nix" chf history nix
 check "why" chf why demo
+check "why of nobody" gives 1 "there is no installation nix" chf why nix
 check "logs" bash -c "'$BUILD/chfleet' --data '$DATA' logs main/0/0 --tail 5 | grep -q ."
 check "logs of nobody" gives 1 "no host or pod" chf logs main/9/9
 check "exec passes output and exit code" gives 7 "hello" chf exec main/0/0 -- sh -c 'echo hello; exit 7'

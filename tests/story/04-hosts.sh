@@ -42,6 +42,8 @@ say "a bad setting"
 fleet two 1 2 24.9 "    settings: {max_connections: 400, http_port: none}" >"$WORK/two.yaml"
 chf apply -f "$WORK/two.yaml" >/dev/null
 check "a setting that no server starts with stops at the first host" wait_until 90 status_is two Aborted
+told_what_next() { chf why two | grep -q 'chfleet retry'; }
+check "why says what to do next" told_what_next
 victim=$(pgrep -f -- "$DATA/.*/default_chi-two-main-0-1-0_.*config.xml" | head -n 1)
 [ -n "$victim" ] && kill -9 "$victim"
 sibling_new() { [ "$(pgrep -f -- "$DATA/.*/default_chi-two-main-0-1-0_.*config.xml" | head -n 1)" != "$victim" ] && sql "$(host_url two chi-two-main-0-1)" "SELECT 1"; }
