@@ -45,7 +45,7 @@ one_test() {
     seed) timeout 120 "$WORK/sim-scenarios" --scenario "${a[1]}" --seed "${a[2]}" --chaos "${a[3]}" --runs "${a[4]}" ;;
     crash) timeout 200 "$WORK/sim-crash" --scenario "${a[1]}" --every "${a[2]:-3}" ;;
     journal-crash) timeout 90 "$WORK/$1" ;;
-    *) timeout 25 "$WORK/$1" ;; # a mutant may hang
+    *) ./corral -t 25 -- "$WORK/$1" ;; # a mutant may hang, and leave processes behind
     esac
 }
 
