@@ -278,6 +278,18 @@ cJSON *json_add_str(cJSON *array, const char *value)
     return v;
 }
 
+void json_insert(cJSON *array, int at, cJSON *item)
+{
+    auto_json cJSON *after = cJSON_CreateArray();
+    cJSON *v;
+
+    while ((v = cJSON_GetArrayItem(array, at)))
+        cJSON_AddItemToArray(after, cJSON_DetachItemViaPointer(array, v));
+    cJSON_AddItemToArray(array, item);
+    while ((v = after->child))
+        cJSON_AddItemToArray(array, cJSON_DetachItemViaPointer(after, v));
+}
+
 void json_merge_patch(cJSON **target, const cJSON *patch)
 {
     const cJSON *child;

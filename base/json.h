@@ -46,6 +46,9 @@ const cJSON *json_keep(cJSON *j);
 void json_keep_no_more(const cJSON *kept);
 cJSON *json_copy(const cJSON *j);                               /* deep; NULL gives NULL */
 cJSON *json_add_str(cJSON *array, const char *value);
+/* Takes item: it has index `at` afterwards, or is the last when there are not so many. (cJSON_InsertItemInArray() of Debian 12 puts
+ * nothing between two others.) */
+void json_insert(cJSON *array, int at, cJSON *item);
 
 /* RFC 7396 merge patch applied to *target (may be NULL at first). Used by the plane, the simulation and tests. */
 void json_merge_patch(cJSON **target, const cJSON *patch);

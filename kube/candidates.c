@@ -96,7 +96,7 @@ static void add_address(cJSON *list, const char *address)
         return;
     cJSON_ArrayForEach(v, list)
         at += strcmp(v->valuestring, address) < 0;
-    cJSON_InsertItemInArray(list, at, cJSON_CreateString(address));
+    json_insert(list, at, cJSON_CreateString(address));
 }
 
 bool candidates_read(struct candidates *c, const cJSON *record, uint64_t now_ms)

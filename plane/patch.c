@@ -72,10 +72,7 @@ static int op_add(cJSON *parent, const char *key, cJSON *takes)
         cJSON_Delete(takes);
         return -1;
     }
-    if (i == cJSON_GetArraySize(parent))
-        cJSON_AddItemToArray(parent, takes);
-    else
-        cJSON_InsertItemInArray(parent, (int)i, takes);
+    json_insert(parent, (int)i, takes);
     return 0;
 }
 

@@ -187,7 +187,7 @@ static bool may_start(struct inst *in, const struct task *t)
     if (!op_is_shard_task(t))
         return true;
     cluster_prefix(t, prefix, sizeof prefix);
-    c = prefix + strlen(in->key) + 1;
+    c = prefix + inst_prefix(in) + 1;
     snprintf(cluster, sizeof cluster, "%.*s", (int)strcspn(c, "/"), c);
     return running_shards(in, prefix) < governor_shard_slots(in, cluster);
 }

@@ -258,7 +258,7 @@ static void add_zookeeper(cJSON *out, const struct fleet *f)
 
 static const struct cluster *cluster_of(const struct task *t, const struct inst *in)
 {
-    const char *at = t ? t->object + strlen(in->key) : "";
+    const char *at = t ? t->object + inst_prefix(in) : "";
 
     for (size_t i = 0; *at == '/' && i < in->fleet->n_clusters; i++) {
         size_t n = strlen(in->fleet->clusters[i].name);

@@ -200,12 +200,28 @@ static void endless_names_are_not_all_kept(void **state)
     }
 }
 
+static void an_item_goes_where_it_is_told(void **state)
+{
+    auto_json cJSON *list = cJSON_CreateArray();
+    auto_free char *text = NULL;
+
+    (void)state;
+    json_insert(list, 0, cJSON_CreateNumber(4));
+    json_insert(list, 0, cJSON_CreateNumber(1));
+    json_insert(list, 1, cJSON_CreateNumber(3));
+    json_insert(list, 1, cJSON_CreateNumber(2));
+    json_insert(list, 9, cJSON_CreateNumber(5));
+    text = json_print(list);
+    assert_string_equal(text, "[1,2,3,4,5]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(long_integers_keep_their_digits), cmocka_unit_test(garbage_is_refused),
         cmocka_unit_test(merge_patch_and_its_diff_agree),  cmocka_unit_test(paths_and_equality),
         cmocka_unit_test(frames_come_back_whole),          cmocka_unit_test(globs_bools_and_digests),
+        cmocka_unit_test(an_item_goes_where_it_is_told),
         cmocka_unit_test(copies_outlive_an_object_with_shared_names), cmocka_unit_test(endless_names_are_not_all_kept),
         cmocka_unit_test(kept_trees_share_what_is_equal_and_nothing_else), cmocka_unit_test(thousands_of_trees_are_kept_and_let_go),
     };

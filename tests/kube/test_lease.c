@@ -411,6 +411,24 @@ static void who_comes_back_with_another_address_is_known_by_that_one(void **stat
     server_free(srv);
 }
 
+static void addresses_are_sorted_whoever_comes_when(void **state)
+{
+    struct server *srv = server_new();
+    struct who a, b, c;
+
+    (void)state;
+    join_from(&a, srv, "a", "10.0.0.1");
+    join_from(&b, srv, "b", "10.0.0.9");
+    script_run(srv->s, 20000);
+    join_from(&c, srv, "c", "10.0.0.5");
+    script_run(srv->s, 20000);
+    assert_addresses(&a, "[\"10.0.0.1\",\"10.0.0.5\",\"10.0.0.9\"]");
+    part(&a);
+    part(&b);
+    part(&c);
+    server_free(srv);
+}
+
 static void what_candidates_say_does_not_keep_a_dead_leader_in_office(void **state)
 {
     (void)state;
@@ -528,6 +546,7 @@ int main(void)
         cmocka_unit_test(giving_back_lets_the_next_begin_at_once),
         cmocka_unit_test(the_leader_knows_the_address_of_the_next_one_and_nothing_changes_when_that_one_leads),
         cmocka_unit_test(who_comes_back_with_another_address_is_known_by_that_one),
+        cmocka_unit_test(addresses_are_sorted_whoever_comes_when),
         cmocka_unit_test(what_candidates_say_does_not_keep_a_dead_leader_in_office),
         cmocka_unit_test(words_of_somebody_else_in_the_record_harm_nobody),
         cmocka_unit_test(a_lost_answer_and_a_stolen_lease_are_seen),
