@@ -175,14 +175,14 @@ static void on_answer(void *ctx, int status, const cJSON *obj, const struct err 
 }
 
 /* Runs the loop until the call that was started with &x as its context is answered. */
-static cJSON *wait_for(struct fleet_api *a, struct waiting *x, struct err *err)
+static cJSON *wait_within(struct fleet_api *a, struct waiting *x, unsigned ms, struct err *err)
 {
-    x->limit = world_timer(a->w, CALL_MS, on_limit, x);
+    x->limit = world_timer(a->w, ms, on_limit, x);
     world_real_run(a->w);
     world_timer_stop(a->w, &x->limit);
     if (!x->done) {
         kube_cancel(x->call);
-        err_set(err, ERR_AGAIN, 0, "the API server gave no answer in %d s", CALL_MS / 1000);
+        err_set(err, ERR_AGAIN, 0, "the API server gave no answer in %u s", ms / 1000);
         return NULL;
     }
     if (x->obj)
@@ -191,6 +191,11 @@ static cJSON *wait_for(struct fleet_api *a, struct waiting *x, struct err *err)
     if (!x->answered && err->kind == ERR_AGAIN && a->local)
         err_set(err, ERR_AGAIN, 0, "chfleet of %s does not answer (%.200s); chfleet up starts it", a->data_dir, x->err.msg);
     return NULL;
+}
+
+static cJSON *wait_for(struct fleet_api *a, struct waiting *x, struct err *err)
+{
+    return wait_within(a, x, CALL_MS, err);
 }
 
 cJSON *api_get(struct fleet_api *a, enum kube_kind kind, const char *ns, const char *name, struct err *err)
@@ -236,12 +241,17 @@ int api_delete(struct fleet_api *a, enum kube_kind kind, const char *ns, const c
     return answer ? 0 : -1;
 }
 
-cJSON *api_raw(struct fleet_api *a, const char *path, struct err *err)
+cJSON *api_raw_within(struct fleet_api *a, const char *path, unsigned ms, struct err *err)
 {
     struct waiting x = {.w = a->w};
 
     x.call = kube_raw(a->k, "GET", path, NULL, NULL, on_answer, &x);
-    return wait_for(a, &x, err);
+    return wait_within(a, &x, ms, err);
+}
+
+cJSON *api_raw(struct fleet_api *a, const char *path, struct err *err)
+{
+    return api_raw_within(a, path, CALL_MS, err);
 }
 
 static void on_ping(void *ctx, const struct http_response *res)

@@ -49,6 +49,7 @@ cJSON *api_patch(struct fleet_api *a, enum kube_kind kind, const char *ns, const
                  struct err *err);
 int api_delete(struct fleet_api *a, enum kube_kind kind, const char *ns, const char *name, const char *uid, struct err *err);
 cJSON *api_raw(struct fleet_api *a, const char *path, struct err *err);
+cJSON *api_raw_within(struct fleet_api *a, const char *path, unsigned ms, struct err *err);
 
 /* GET http://ADDRESS/path from the operator of data_dir. ERR_MISSING when it has written no address (not started here),
  * ERR_AGAIN when it does not answer. */

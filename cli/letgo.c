@@ -5,10 +5,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/leader.h"
 #include "cli/letgo.h"
 
-#define OPERATOR_NOTE "chfleet.io/operator"
-#define LEASE "chfleet-leader"
 
 enum { RENEWED_MS = 8000, POLL_MS = 500 }; /* a living holder renews every two seconds; a lost answer costs one time */
 
@@ -24,7 +23,7 @@ static bool is_ending(struct fleet_api *a, const char *ns)
 static bool renews(struct fleet_api *a, const char *ns, char **holder)
 {
     struct err ignored = ERR_INIT;
-    auto_json cJSON *lease = api_get(a, KUBE_LEASE, ns, LEASE, &ignored);
+    auto_json cJSON *lease = api_get(a, KUBE_LEASE, ns, OPERATOR_LEASE, &ignored);
     const char *who = json_str(lease, "spec.holderIdentity", ""), *when = json_str(lease, "spec.renewTime", "");
     uint64_t until = api_mono(a) + RENEWED_MS;
 
@@ -32,7 +31,7 @@ static bool renews(struct fleet_api *a, const char *ns, char **holder)
         auto_json cJSON *now = NULL;
 
         api_sleep(a, POLL_MS);
-        now = api_get(a, KUBE_LEASE, ns, LEASE, &ignored);
+        now = api_get(a, KUBE_LEASE, ns, OPERATOR_LEASE, &ignored);
         if (now && str_eq(json_str(now, "spec.holderIdentity", ""), who) && !str_eq(json_str(now, "spec.renewTime", ""), when)) {
             *holder = mem_printf("%s in namespace %s", who, ns);
             return true;

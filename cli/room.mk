@@ -28,6 +28,7 @@ libcli_a_SOURCES = \
 	cli/connect.c cli/connect.h \
 	cli/daemon.c cli/daemon.h \
 	cli/guard.c cli/guard.h \
+	cli/leader.c cli/leader.h \
 	cli/letgo.c cli/letgo.h \
 	cli/live.c cli/live.h \
 	cli/manifest.c cli/manifest.h \

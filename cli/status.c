@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/leader.h"
 #include "cli/out.h"
 
 /* What differs between the two kinds of installations. */
@@ -19,6 +20,38 @@ static const struct group groups[] = {
     {KUBE_CHI, "clickhouse.altinity.com/", "clickhouse.altinity.com/chi", ""},
     {KUBE_CHK, "clickhouse-keeper.altinity.com/", "clickhouse-keeper.altinity.com/chk", ".keeper"},
 };
+
+/* What operators say: of this machine, or by the namespaces that they are in, each asked once. */
+struct operators {
+    struct fleet_api *a;
+    cJSON *here, *by_ns; /* by_ns: null where none answered */
+    struct err why;
+};
+
+static const cJSON *operator_of(struct operators *o, const cJSON *res)
+{
+    const char *ns = json_annotation(res, OPERATOR_NOTE);
+
+    if (o->a->local || !ns)
+        return o->here;
+    if (!cJSON_HasObjectItem(o->by_ns, ns)) {
+        cJSON *said = leader_page(o->a, ns, "/status", &o->why);
+
+        json_set(o->by_ns, ns, said ? said : cJSON_CreateNull());
+    }
+    return json_get(o->by_ns, ns);
+}
+
+/* One that answered; NULL. */
+static const cJSON *some_operator(const struct operators *o)
+{
+    const cJSON *one, *found = o->here;
+
+    cJSON_ArrayForEach(one, o->by_ns)
+        if (!found && cJSON_IsObject(one))
+            found = one;
+    return found;
+}
 
 /* ---- hosts ---- */
 
@@ -62,7 +95,7 @@ static cJSON *host_from_operator(const cJSON *h)
     return out;
 }
 
-static bool pod_ready(const cJSON *pod)
+bool status_pod_ready(const cJSON *pod)
 {
     const cJSON *c;
 
@@ -114,7 +147,7 @@ static cJSON *host_from_pod(const struct group *g, const char *key, const cJSON 
     json_set_str(out, "image", image);
     json_set_str(out, "podImage", image);
     json_set_str(out, "tag", tag_of(image));
-    json_set_bool(out, "ready", pod_ready(pod));
+    json_set_bool(out, "ready", status_pod_ready(pod));
     json_set_str(out, "member", str_eq(label_under(pod, g->prefix, "ready"), "yes") ? "in" : "out");
     return out;
 }
@@ -202,7 +235,7 @@ static bool name_wanted(const char *name, const char *const *names, int n)
     return n == 0;
 }
 
-static int add_group(struct fleet_api *a, const struct group *g, const char *const *names, int n, const cJSON *live, cJSON *list,
+static int add_group(struct fleet_api *a, const struct group *g, const char *const *names, int n, struct operators *o, cJSON *list,
                      struct err *err)
 {
     auto_json cJSON *all = api_list(a, g->kind, a->all ? NULL : a->ns, NULL, err);
@@ -212,7 +245,7 @@ static int add_group(struct fleet_api *a, const struct group *g, const char *con
         return -1;
     cJSON_ArrayForEach(res, json_get(all, "items"))
         if (name_wanted(json_name(res), names, n))
-            cJSON_AddItemToArray(list, installation(a, g, res, live));
+            cJSON_AddItemToArray(list, installation(a, g, res, operator_of(o, res)));
     return 0;
 }
 
@@ -256,23 +289,23 @@ static void exporter_part(struct fleet_api *a, cJSON *doc)
 
 cJSON *status_collect(struct fleet_api *a, const char *const *names, int n_names, struct err *err)
 {
-    struct err why = ERR_INIT;
-    auto_json cJSON *live = api_operator(a, "/status", &why);
-    cJSON *doc = out_document_new("Status"), *list;
+    struct operators o = {.a = a, .by_ns = cJSON_CreateObject()};
+    cJSON *doc = out_document_new("Status"), *list = json_set_arr(doc, "installations");
+    int rc = 0;
 
-    json_set(doc, "operator", operator_part(a, live, &why));
+    o.here = api_operator(a, "/status", &o.why);
+    for (size_t i = 0; rc == 0 && i < sizeof groups / sizeof *groups; i++)
+        rc = add_group(a, &groups[i], names, n_names, &o, list, err);
+    if (rc == 0)
+        rc = all_found(a, list, names, n_names, err);
+    json_set(doc, "operator", operator_part(a, some_operator(&o), &o.why));
     exporter_part(a, doc);
-    list = json_set_arr(doc, "installations");
-    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-        if (add_group(a, &groups[i], names, n_names, live, list, err) < 0) {
-            cJSON_Delete(doc);
-            return NULL;
-        }
-    if (all_found(a, list, names, n_names, err) < 0) {
-        cJSON_Delete(doc);
-        return NULL;
-    }
-    return doc;
+    cJSON_Delete(o.here);
+    cJSON_Delete(o.by_ns);
+    if (rc == 0)
+        return doc;
+    cJSON_Delete(doc);
+    return NULL;
 }
 
 int status_done(const cJSON *inst, int64_t generation)

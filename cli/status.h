@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The state of installations as one document, from the resources themselves and, where it can be reached, from the
- * operator's status. Shape (kind Status):
+ * operator's status: that of this machine, or of the pod that leads in the cluster. Shape (kind Status):
  *   {"operator":{"reachable":bool,"address","leader":bool,"why"},
  *    "installations":[{"namespace","name","kind","key","status","error","code","generation","observedGeneration","operation",
  *      "busy":bool,"progress":{"done","total"},"detailed":bool (hosts come from the operator),
@@ -15,6 +15,8 @@
 
 /* NULL and err. `names` may be empty = all. ERR_MISSING when a name fits no installation. Caller owns. */
 cJSON *status_collect(struct fleet_api *a, const char *const *names, int n_names, struct err *err);
+
+bool status_pod_ready(const cJSON *pod); /* Ready, and not about to go; NULL is not */
 
 /* Is this installation all done at `generation`? 1 yes, 0 not yet, -1 it failed or was refused. */
 int status_done(const cJSON *installation, int64_t generation);

@@ -4,7 +4,7 @@
 # shellcheck source=tests/k8s/lib.sh
 . "$(dirname "$0")/lib.sh"
 k8s_start
-operator_start one
+operator_start one --status-address 10.72.0.1:8085
 check "the operator leads" wait_until 30 leads one
 
 chk keeper 3 24.8 | kubectl apply -f - >/dev/null
@@ -25,6 +25,30 @@ no_refusal() { ! grep -iE 'forbidden|HTTP 403' "$K"/one.log; }
 check "the account of the install bundle may do all of it" no_refusal
 refused() { ! audit_since 0 | awk '$4 >= 400 && $4 != 404 && $4 != 409 && $4 != 429' | grep .; }
 check "the API server refused nothing" refused
+
+# ---- the command line, from where there is only the API server ----
+# The pod that the operator would be: simulated nodes cannot run it.
+kubectl -n chfleet apply -f - >/dev/null <<'YAML'
+apiVersion: v1
+kind: Pod
+metadata: {name: one}
+spec:
+  schedulerName: nobody
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+    - {name: chfleet, image: chfleet, ports: [{name: status, containerPort: 8085}],
+       securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}
+YAML
+kubectl -n chfleet patch pod one --subresource=status --type=merge -p '{"status":{"phase":"Running","podIP":"10.72.0.1",
+    "podIPs":[{"ip":"10.72.0.1"}],"conditions":[{"type":"Ready","status":"True"}]}}' >/dev/null
+status_says() { # JQ
+    chfleet --kubeconfig "$K/admin" status demo -o json | jq -e "$1" >/dev/null
+}
+check "status asks the operator through the API server" wait_until 20 status_says '.operator.reachable and .operator.leader and
+    (.installations[0] | .detailed and (.hosts | length == 4 and all(.version | startswith("24.8"))))'
+kubectl -n chfleet delete pod one --now >/dev/null
+check "without it, it tells what the resource and its pods say" wait_until 20 status_says '(.operator.reachable | not) and
+    (.installations[0] | (.detailed | not) and .status == "Completed" and (.hosts | length == 4))'
 
 # ---- nothing changed ----
 again() { # a pass over both: it audits what is live
