@@ -74,9 +74,9 @@ half_way() { # NAME HOSTS: pods of the new image
     [ "$(get "/api/v1/namespaces/default/pods?labelSelector=clickhouse.altinity.com/chi=$1" |
         jq '[.items[] | select(.spec.containers[0].image | endswith(":24.9"))] | length')" -ge $(($2 / 2)) ]
 }
-started_once() { # since $WORK/starts
-    starts_all | jq -n --slurpfile was "$WORK/starts" --slurpfile now /dev/stdin '
-        [$now[0] | to_entries[] | select(.key | contains("chi-")) | .value - ($was[0][.key] // 0) | select(. != 1)] | length' | grep -x 0
+started_once() { # NAME: since $WORK/starts; prints the others
+    starts_all | jq -n -e --arg of "chi-$1-" --slurpfile was "$WORK/starts" --slurpfile now /dev/stdin '
+        [$now[0] | to_entries[] | select(.key | contains($of)) | .value -= ($was[0][.key] // 0) | select(.value != 1)] | ., length == 0'
 }
 killed() { # in the middle of an upgrade: NAME HOSTS SECONDS
     check "… half way" wait_until "$3" half_way "$1" "$2"
@@ -90,7 +90,7 @@ upgrade() { # SHARDS REPLICAS SECONDS NAME
     resource "$4" "$1" "$2" 24.9
     [ -z "${KILL-}" ] || killed "$4" "$hosts" "$3"
     check "… and upgraded" wait_until "$3" done_now "$4"
-    check "… each server started once" started_once
+    check "… each server started once" started_once "$4"
     at=$(($(ms) - at))
     say "result upgrade $1 x $2: $at ms, $(turns "$1" "$2") turns of $((at / $(turns "$1" "$2"))) ms, $(audit_requests "$mark") requests, $(audit_writes "$mark") writes"
     [ -n "${KILL-}" ] || check "… for at most 12 requests each" few "$hosts" # a new operator reads all, and leaves some again
