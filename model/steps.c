@@ -35,8 +35,9 @@ enum { HOUR = 3600, STOP_GUARDS = GUARD_PEER_SERVES | GUARD_IDENTITY | GUARD_OUT
 #define CAUGHT_UP                                                                                                      \
     STEP("caught-up", "its own replicas passed what was logged when it came back", RECOVER, 0, HOUR, 3, WAITS)
 #define JOIN STEP("join", "in its peers' remote_servers and behind the balancer", RECOVER, 0, 300, 5, 0)
-#define OBJECTS STEP("objects", "ConfigMap, Service, volume claims and StatefulSet exist", RECOVER, 0, 180, 3, 0)
-#define OBJECTS_OF_ALL STEP("objects", "ConfigMap, Service, volume claims and StatefulSet exist", RECOVER, 0, 180, 3, AHEAD)
+#define OBJECTS_(flags) STEP("objects", "ConfigMap, Service, volume claims and StatefulSet exist", RECOVER, 0, 180, 3, flags)
+#define OBJECTS OBJECTS_(0)
+#define OBJECTS_OF_ALL OBJECTS_(AHEAD)
 #define FLUSH                                                                                                          \
     STEP("flush", "Distributed queues are sent; every part of a replicated table is on a peer", NONE, 0, 1800, 2, WAITS)
 #define HALT STEP("halt", "scaled to 0, the pod is gone", OWNER, GUARD_IDENTITY, 300, 3, 0)

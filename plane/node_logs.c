@@ -246,24 +246,13 @@ static void logs_cancel(struct runtime_job *job)
     job_free((struct log_job *)job);
 }
 
-/* Where the running instance began in the log, and the one before (-1: there was none), as its shim noted. False: it noted nothing, or
- * the beginning is in the rotated file. */
-static bool read_begun(const char *dir, long long *before, long long *at)
-{
-    auto_close int fd = open_log(dir, "log.begun");
-    char line[64];
-    ssize_t n = fd >= 0 ? read(fd, line, sizeof line - 1) : 0;
-
-    line[n > 0 ? n : 0] = '\0';
-    return sscanf(line, "%lld %lld", before, at) == 2;
-}
-
 /* Opens the file that has the instance that is meant, from `*at` on to `*end`. */
 static int open_instance(const struct node_ctr *c, const struct runtime_log_options *o, struct log_job *j, struct err *err)
 {
+    auto_free char *begun = mem_printf("%s/" SHIM_LOG_BEGUN, c->dir);
     long long before = 0, at = 0;
 
-    j->whole = read_begun(c->dir, &before, &at);
+    j->whole = shim_log_begun(AT_FDCWD, begun, &before, &at);
     j->end = -1;
     if (!o->previous) {
         j->at = j->whole ? at : 0;

@@ -102,6 +102,10 @@ uint64_t shim_proc_start(pid_t pid);
 char *shim_read(int dir, const char *name);
 /* Replaces a small file atomically. */
 int shim_write(int dir, const char *name, const char *text, size_t len, unsigned mode, struct err *err);
+/* Where in a container's log the running instance began, and the one before it (-1: there was none), as its shim noted. False: it
+ * noted nothing, or the beginning is in the rotated file. `dir` may be AT_FDCWD. */
+#define SHIM_LOG_BEGUN "log.begun"
+bool shim_log_begun(int dir, const char *name, long long *before, long long *at);
 /* The last state in a container directory: 0, or ERR_MISSING. `alive` (may be NULL): its server runs now, in this boot.
  */
 int shim_last_state(const char *dir, struct shim_state *s, bool *alive, struct err *err);

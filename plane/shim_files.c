@@ -377,3 +377,10 @@ int shim_last_state(const char *dir, struct shim_state *s, bool *alive, struct e
         *alive = s->pid > 0 && strcmp(s->boot, shim_boot_id(boot)) == 0 && shim_proc_start((pid_t)s->pid) == s->start;
     return 0;
 }
+
+bool shim_log_begun(int dir, const char *name, long long *before, long long *at)
+{
+    auto_free char *text = shim_read(dir, name);
+
+    return text && sscanf(text, "%lld %lld", before, at) == 2;
+}

@@ -67,15 +67,13 @@ void shim_log_begin(struct shim *s)
     struct stat st = {0};
     char line[64] = "";
     struct err ignored = ERR_INIT;
-    auto_close int fd = open("log.begun", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, line, sizeof line - 1) : 0;
+    int n;
 
     fstat(s->log_fd, &st);
-    line[n > 0 ? n : 0] = '\0';
-    if (sscanf(line, "%lld %lld", &before, &at) != 2)
+    if (!shim_log_begun(AT_FDCWD, SHIM_LOG_BEGUN, &before, &at))
         at = st.st_size > 0 ? 0 : -1;
     n = snprintf(line, sizeof line, "%lld %lld\n", at, (long long)st.st_size);
-    shim_write(AT_FDCWD, "log.begun", line, (size_t)n, 0640, &ignored);
+    shim_write(AT_FDCWD, SHIM_LOG_BEGUN, line, (size_t)n, 0640, &ignored);
 }
 
 void shim_log_rotate(struct shim *s)
@@ -97,7 +95,7 @@ void shim_log_rotate(struct shim *s)
     }
     shift(s->spec.log_files);
     rename("log.new", "log.1");
-    unlink("log.begun"); /* these places are in log.1 now */
+    unlink(SHIM_LOG_BEGUN); /* these places are in log.1 now */
     if (ftruncate(s->log_fd, 0) < 0)
         s->log_at = shim_mono_ms() + LOOK_EVERY_MS;
 }

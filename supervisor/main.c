@@ -35,8 +35,14 @@ struct daemon_options {
 
 enum { PORT_BASE_MIN = 1024, PORT_BASE_MAX = 60000, RATE = 50, RATE_MOST = 200, RATE_MAX = 5000 };
 
+struct trimming {
+    struct world *w;
+    unsigned ms;
+};
+
 struct daemon_state {
     struct daemon_options o;
+    struct trimming trimming;
     struct world *w;
     struct kube *kube;
     struct journal *journal;
@@ -316,22 +322,20 @@ static int claim_fleet(struct daemon_state *d, const char *server, struct err *e
 
 /* A worker holds much for a moment (the schema of a dozen peers) and waits for minutes: there are many of it. What a look at a
  * large fleet leaves behind lies between what stays. */
-enum { TRIM_MS = 1000, MAIN_TRIM_MS = 5000 };
+enum { WORKER_TRIM_MS = 1000, MAIN_TRIM_MS = 5000 };
 
 static void trim(void *ctx)
 {
-    struct world *w = ctx;
+    struct trimming *t = ctx;
 
     malloc_trim(0);
-    world_timer(w, TRIM_MS, trim, w);
+    world_timer(t->w, t->ms, trim, t);
 }
 
-static void trim_main(void *ctx)
+static void trim_each(struct trimming *t, struct world *w, unsigned ms)
 {
-    struct world *w = ctx;
-
-    malloc_trim(0);
-    world_timer(w, MAIN_TRIM_MS, trim_main, w);
+    *t = (struct trimming){w, ms};
+    world_timer(w, ms, trim, t);
 }
 
 static int start(struct daemon_state *d, struct err *err)
@@ -367,7 +371,7 @@ static int start(struct daemon_state *d, struct err *err)
         keep_config(d, config);
     if (d->o.config)
         d->look = world_timer(d->w, LOOK_MS, look, d);
-    world_timer(d->w, MAIN_TRIM_MS, trim_main, d->w);
+    trim_each(&d->trimming, d->w, MAIN_TRIM_MS);
     world_real_signal(d->w, SIGTERM, on_signal, d);
     world_real_signal(d->w, SIGINT, on_signal, d);
     world_real_signal(d->w, SIGHUP, on_signal, d);
@@ -378,7 +382,7 @@ static int worker_begin(struct world *w, struct world_chan *chan, const struct w
 {
     mallopt(M_MXFAST, 0); /* small pieces, too, grow together when they are freed */
     mallopt(M_TOP_PAD, 4 << 10);
-    world_timer(w, TRIM_MS, trim, w);
+    trim_each(mem_zero(sizeof(struct trimming)), w, WORKER_TRIM_MS); /* as long as the process lives */
     return worker_main(w, chan, args);
 }
 

@@ -65,7 +65,7 @@ static char *settings_of_before(struct inst *in)
     const cJSON *text = json_get(json_get(inst_live(in, KUBE_CM, cm_name), "data"), "chop-generated-settings.xml");
     struct render_ctx c;
 
-    desired_ctx(in, &c);
+    desired_ctx(in, &c); /* and with it in->held_new: hosts that have that have had their turn */
     for (size_t i = 0; !text && i < in->fleet->n_hosts; i++) {
         const cJSON *own = json_get(json_get(inst_live(in, KUBE_CM, in->fleet->hosts[i]->configmap), "data"),
                                     "chop-generated-settings_common.xml");

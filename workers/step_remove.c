@@ -91,20 +91,13 @@ static enum step_rc had_by_host(struct task *t, cJSON *out, struct err *err)
 /* A whole installation goes by its owner's word: a server that does not say what it has in Keeper cannot hold that up. */
 static enum step_rc flush_baseline(struct task *t, cJSON *out, struct err *err)
 {
-    auto_json cJSON *found = cJSON_CreateObject();
-    enum step_rc rc = had_by_host(t, found, err);
+    enum step_rc rc = had_by_host(t, out, err);
 
-    if (rc == STEP_NO && json_bool(t->json, "deleting", false) && world_mono(t->w) - t->attempt_ms >= MUTE_MS) {
-        task_incident(t, t->host->key, "ENTRIES_LEFT",
-                      "it did not say which replicated tables it has (%s): their entries stay in Keeper", t->why);
-        return STEP_YES;
-    }
-    while (rc == STEP_YES && found->child) {
-        auto_free char *name = mem_str(found->child->string);
-
-        json_set(out, name, cJSON_DetachItemViaPointer(found, found->child));
-    }
-    return rc;
+    if (rc != STEP_NO || !json_bool(t->json, "deleting", false) || world_mono(t->w) - t->attempt_ms < MUTE_MS)
+        return rc;
+    task_incident(t, t->host->key, "ENTRIES_LEFT",
+                  "it did not say which replicated tables it has (%s): their entries stay in Keeper", t->why);
+    return STEP_YES;
 }
 
 /* ---- flush ---- */

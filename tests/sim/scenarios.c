@@ -716,6 +716,11 @@ static bool in_the_end_completed_slowly(struct run *r)
     return run_completed(r);
 }
 
+#define TWO_TWO_ROLLED_BACK                                                                                            \
+    {                                                                                                                  \
+        .shards = 2, .replicas = 2, .settings = SETTING("100"),                                                        \
+        .extra = "\"reconcile\":{\"statefulSet\":{\"update\":{\"onFailure\":\"rollback\"}}},"                               \
+    }
 #define TWO_TWO                                                                                                        \
     {                                                                                                                  \
         .shards = 2, .replicas = 2, .settings = SETTING("100")                                                         \
@@ -932,19 +937,13 @@ static const struct scenario scenarios[] = {
      .no_load = true},
     {.name = "rollback",
      .what = "an image that does not start, and the roll-back",
-     .from = {.shards = 2,
-              .replicas = 2,
-              .settings = SETTING("100"),
-              .extra = "\"reconcile\":{\"statefulSet\":{\"update\":{\"onFailure\":\"rollback\"}}},"},
+     .from = TWO_TWO_ROLLED_BACK,
      .change = change_bad_image,
      .done = rolled_back_then_repaired,
      .starts = -1},
     {.name = "rollback-left-out",
      .what = "an image that does not start, the roll-back, and servers come up without a table",
-     .from = {.shards = 2,
-              .replicas = 2,
-              .settings = SETTING("100"),
-              .extra = "\"reconcile\":{\"statefulSet\":{\"update\":{\"onFailure\":\"rollback\"}}},"},
+     .from = TWO_TWO_ROLLED_BACK,
      .change = change_bad_image,
      .done = rolled_back_then_repaired,
      .left_out = 1000,
